@@ -1,0 +1,62 @@
+"""A device instance and its live points."""
+
+from __future__ import annotations
+
+from server.core import status
+from server.core.clock import TimeUs
+from server.core.status import StatusCode
+from server.core.values import DeviceId, Scalar
+from server.model.device_type import DeviceType, ParameterSpec
+
+
+class Point:
+    """The last accepted value of one parameter. Only `Plant` changes it."""
+
+    __slots__ = ("server_time", "source_time", "spec", "status", "value")
+
+    def __init__(self, spec: ParameterSpec) -> None:
+        self.spec = spec
+        self.value: Scalar | None = None
+        self.status: StatusCode = status.BAD_WAITING_FOR_INITIAL_DATA
+        self.source_time: TimeUs = 0  # 0: nothing yet
+        self.server_time: TimeUs = 0
+
+
+class Device:
+    """One field device: identity, place, live points, when it was last heard. Only `Plant` changes it."""
+
+    __slots__ = (
+        "attributes",
+        "created_at",
+        "device_id",
+        "device_type",
+        "last_heard",
+        "name",
+        "path",
+        "points",
+        "stage",
+    )
+
+    def __init__(self, device_id: DeviceId, device_type: DeviceType, path: tuple[str, ...], created_at: TimeUs) -> None:
+        self.device_id = device_id
+        self.device_type = device_type
+        self.path = path  # ISA-95 place: (facility, area, unit …), at least one part
+        self.name = ""  # display name from plant.toml; "" = the id
+        self.points: dict[str, Point] = {name: Point(spec) for name, spec in device_type.parameters.items()}
+        self.created_at = created_at
+        self.last_heard: TimeUs = 0
+        self.stage = 0  # silence: 0 fresh, 1 uncertain, 2 bad
+        self.attributes: dict[str, str] = {}  # nameplate facts told by the device: serial_number, model, firmware
+
+    @property
+    def silent(self) -> bool:
+        """True when it has been quiet longer than `bad_after_s`, or was never heard in this run."""
+        return self.stage == 2 or self.last_heard == 0
+
+    def limit_value(self, name: str) -> Scalar | None:
+        """A parameter's reported value while it is usable, else the EDD's DEFAULT_VALUE."""
+        point = self.points.get(name)
+        if point is not None and point.value is not None:
+            return point.value
+        spec = self.device_type.parameters.get(name) or self.device_type.hidden.get(name)
+        return spec.default_value if spec is not None else None

@@ -1,0 +1,204 @@
+"""What a device type is: declarative shapes made by `fdi` from a package, read by every other room."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from server.core.binding import DeviceBinding
+from server.core.texts import NO_TEXT, Texts
+from server.core.units import EUInformation
+from server.core.values import Scalar
+
+
+class DataType(IntEnum):
+    """Built-in types of OPC UA that a parameter can have; the number is the DataType's NodeId in namespace 0."""
+
+    BOOLEAN = 1
+    SBYTE = 2
+    BYTE = 3
+    INT16 = 4
+    UINT16 = 5
+    INT32 = 6
+    UINT32 = 7
+    INT64 = 8
+    UINT64 = 9
+    FLOAT = 10
+    DOUBLE = 11
+    STRING = 12
+    DATETIME = 13
+    BYTESTRING = 15
+    DURATION = 290
+
+    @property
+    def numeric(self) -> bool:
+        """True for what limits, ranges and aggregates apply to."""
+        return DataType.SBYTE <= self <= DataType.DOUBLE or self is DataType.DURATION
+
+    @property
+    def integer(self) -> bool:
+        """True for whole numbers."""
+        return DataType.SBYTE <= self <= DataType.UINT64
+
+
+@dataclass(frozen=True, slots=True)
+class EnumValue:
+    """One entry of an enumeration, or one mask of a bit enumeration."""
+
+    value: int
+    text: Texts
+    help: Texts = NO_TEXT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParameterSpec:
+    """One parameter of a device type (EDD VARIABLE)."""
+
+    name: str  # EDD identifier; BrowseName in the package's namespace
+    label: Texts
+    help: Texts = NO_TEXT
+    data_type: DataType
+    edd_type: str = ""  # "DOUBLE", "ENUMERATED", "BIT_ENUMERATED", …
+    unit: EUInformation | None = None
+    unit_symbol: str = ""
+    ranges: tuple[tuple[float, float], ...] = ()  # legal pairs (low, high); EURange is their hull
+    enum_values: tuple[EnumValue, ...] = ()
+    readable: bool = True
+    writable: bool = False
+    dynamic: bool = False  # CLASS DYNAMIC: measured, changes by itself
+    classes: frozenset[str] = frozenset()
+    default_value: Scalar | None = None  # judged until the device reports its own
+    initial_value: Scalar | None = None
+    display_format: str = ""
+    max_length: int | None = None
+    private: bool = False  # not shown outside (EDD PRIVATE)
+
+    @property
+    def eu_range(self) -> tuple[float, float] | None:
+        """(low, high) of EURange, or None."""
+        if not self.ranges:
+            return None
+        return min(low for low, _ in self.ranges), max(high for _, high in self.ranges)
+
+    @property
+    def bit_enumerated(self) -> bool:
+        return self.edd_type == "BIT_ENUMERATED"
+
+
+@dataclass(frozen=True, slots=True)
+class ArgumentSpec:
+    """One argument of a method."""
+
+    name: str
+    data_type: DataType
+    description: Texts = NO_TEXT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodSpec:
+    """One UA Method in MethodSet, made from the command table."""
+
+    name: str  # BrowseName: "SetThreshold"
+    command: str  # on the wire: "set_threshold"
+    label: Texts = NO_TEXT
+    description: Texts = NO_TEXT
+    inputs: tuple[ArgumentSpec, ...] = ()
+    params: tuple[str, ...] = ()  # wire names of the inputs, same order
+    outputs: tuple[ArgumentSpec, ...] = ()
+    role: str = "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class ActionSpec:
+    """The signature of one EDD METHOD; it runs as an FDI Action, not as a UA Method."""
+
+    name: str
+    label: Texts
+    help: Texts
+    parameters: tuple[tuple[str, str], ...] = ()  # (C type, name)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSpec:
+    """One FunctionalGroup, from an EDD MENU."""
+
+    name: str  # BrowseName
+    label: Texts
+    help: Texts = NO_TEXT
+    parameters: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    groups: tuple[GroupSpec, ...] = ()
+    standard: bool = False  # BrowseName is one that DI recommends: lives in the DI namespace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitAlarmSpec:
+    """An exclusive limit alarm on one parameter (ExclusiveLevelAlarmType)."""
+
+    parameter: str
+    label: Texts
+    high_high: str | float | None = None  # parameter that holds the limit, or a constant
+    high: str | float | None = None
+    low: str | float | None = None
+    low_low: str | float | None = None
+    severity_outer: int = 800  # HighHigh, LowLow
+    severity_inner: int = 500  # High, Low
+
+    @property
+    def name(self) -> str:
+        return self.parameter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TripAlarmSpec:
+    """An off-normal alarm of kind trip: active while an enumeration holds one value (TripAlarmType)."""
+
+    name: str  # "Trip"
+    parameter: str
+    tripped_value: int
+    label: Texts
+    severity: int = 900
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """One document or image of the package."""
+
+    name: str  # file name
+    title: Texts
+    content_type: str
+    data: bytes
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceType:
+    """A device type, whole. Only `fdi` makes one; nobody else can tell which package it came from."""
+
+    type_id: str  # "smart_breaker"; NodeId `s=<type_id>` in namespace_uri; unique among installed packages
+    package_id: str  # lower case UUID
+    version: str  # package version
+    namespace_uri: str  # urn:fieldloom:fdi:<package_id>
+    label: Texts
+    description: Texts = NO_TEXT
+    manufacturer: Texts
+    model: Texts
+    device_revision: str = ""
+    classification: str = ""
+    parameters: Mapping[str, ParameterSpec]
+    methods: tuple[MethodSpec, ...] = ()
+    actions: tuple[ActionSpec, ...] = ()
+    groups: tuple[GroupSpec, ...] = ()
+    limit_alarms: tuple[LimitAlarmSpec, ...] = ()
+    trip_alarms: tuple[TripAlarmSpec, ...] = ()
+    binding: DeviceBinding
+    documents: tuple[Attachment, ...] = ()
+    images: tuple[Attachment, ...] = ()
+    icon: Attachment | None = None
+    area: tuple[str, ...] = ()  # default place in the plant for devices that plant.toml does not name
+    hidden: Mapping[str, ParameterSpec] = field(default_factory=dict)  # PRIVATE parameters
+
+    def parameter_for_threshold(self) -> frozenset[str]:
+        """Names that a `set_threshold` command may carry: the writable parameters."""
+        return frozenset(name for name, spec in self.parameters.items() if spec.writable)

@@ -1,0 +1,323 @@
+"""Every default, limit and path of the server, with its unit. One tree, from `fieldloom.toml` and the environment.
+
+Sources, later ones win: defaults, `fieldloom.toml` (or the file named by `--settings`), `FIELDLOOM_SECTION__KEY`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from server.core.errors import ConfigurationError
+
+PREFIX = "FIELDLOOM_"
+NOT_SETTINGS = frozenset({"FIELDLOOM_ORACLE_DIR", "FIELDLOOM_SETTINGS"})
+"""Environment names with our prefix that are no settings: the test oracle's folder, the settings file."""
+
+
+def is_loopback(host: str) -> bool:
+    """True for a name or address that only this machine can reach."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class OpcUaSettings(_Section):
+    """The OPC UA endpoint."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: int = Field(default=4840, ge=0, le=65535)
+    """TCP port; 0 takes a free one."""
+    advertised_host: str = ""
+    """Host name in the endpoint URLs; empty: the address to listen on."""
+    allow_none: bool = False
+    """Offer SecurityPolicy None (loopback only); anonymous there only reads."""
+    allow_anonymous: bool = True
+    """Accept anonymous sessions, which only read."""
+    test_nodes: bool = False
+    """Expose the test nodes, writable by anonymous clients (loopback only)."""
+    load_nodes: int = Field(default=0, ge=0, le=100_000)
+    """How many load nodes to expose (loopback only); 0: none."""
+    load_period_ms: int = Field(default=1000, ge=10, le=3_600_000)
+    """Every so many milliseconds all load nodes count up."""
+    max_sessions: int = Field(default=100, ge=1, le=10_000)
+    """Sessions at once."""
+
+
+class HttpSettings(_Section):
+    """REST, streams and console."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: int = Field(default=8080, ge=0, le=65535)
+    """TCP port; 0 takes a free one."""
+    public_view: bool = False
+    """Let the start page be read without signing in (the demo does)."""
+    session_s: int = Field(default=28_800, ge=60)
+    """A sign-in is good for so many seconds."""
+    upload_limit_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
+    """Largest package upload taken."""
+    body_limit_bytes: int = Field(default=1024 * 1024, ge=1024)
+    """Largest other request body taken."""
+    login_attempts: int = Field(default=10, ge=1)
+    """Failed sign-ins of one user or address within a minute before it has to wait."""
+
+
+class MqttSettings(_Section):
+    """The MQTT broker that devices talk to."""
+
+    url: str = ""
+    """mqtt://user:password@host:1883 or mqtts://host:8883 of an outside broker; empty: the embedded one."""
+    port: int = Field(default=1883, ge=0, le=65535)
+    """Port of the embedded broker on 127.0.0.1; 0 takes a free one."""
+    client_id: str = Field(default="fieldloom", min_length=1, max_length=128)
+    """Fixed, so that the broker keeps our session while we are away."""
+    ca_file: Path | None = None
+    """Certificate authority of an mqtts broker; absent: the system's."""
+    cert_file: Path | None = None
+    """Client certificate for an mqtts broker."""
+    key_file: Path | None = None
+    """Private key of the client certificate."""
+    session_expiry_s: int = Field(default=86_400, ge=0)
+    """How long the broker keeps our session and queue while we are away, seconds."""
+    receive_maximum: int = Field(default=2_000, ge=1, le=65_535)
+    """QoS 1 messages open at once: bounds what is unacknowledged in memory."""
+    payload_limit_bytes: int = Field(default=262_144, ge=1_024)
+    """Largest payload decoded; larger ones are counted and refused."""
+    keepalive_s: int = Field(default=30, ge=5, le=3_600)
+    """MQTT keep-alive, seconds."""
+
+    @field_validator("url")
+    @classmethod
+    def _check_url(cls, value: str) -> str:
+        if value:
+            parts = urlsplit(value)
+            if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
+                raise ValueError("must look like mqtt://host:1883 or mqtts://host:8883")
+        return value
+
+
+class PipelineSettings(_Section):
+    """The flow from messages to sinks."""
+
+    command_timeout_s: float = Field(default=5.0, gt=0, le=300)
+    """How long a command waits for its device's answer, seconds."""
+    max_devices: int = Field(default=5_000, ge=1, le=100_000)
+    """Devices at most; further ones are refused and counted."""
+    future_tolerance_s: float = Field(default=60.0, ge=0)
+    """A device clock may run ahead by so many seconds; later source times are refused and counted."""
+    batch_messages: int = Field(default=1_000, ge=1)
+    """Messages decoded at once."""
+
+
+class HistorySettings(_Section):
+    """The historian."""
+
+    url: str = ""
+    """SQLAlchemy URL, postgresql+psycopg://user:password@host/database; empty: the embedded store in the data folder."""
+    batch_rows: int = Field(default=10_000, ge=1)
+    """Rows per write to the store."""
+    flush_ms: int = Field(default=200, ge=1)
+    """A batch waits at most so long for more rows, milliseconds."""
+    commit_ms: int = Field(default=20, ge=1)
+    """Group commit of the spool, milliseconds: MQTT is acknowledged after it."""
+    spool_limit_bytes: int = Field(default=4 * 1024**3, ge=1024**2)
+    """Store-and-forward on disk takes at most so much while the store is away."""
+    page_rows: int = Field(default=10_000, ge=1, le=100_000)
+    """Values per node in one HistoryRead answer; the rest comes by continuation point."""
+    raw_days: float = Field(default=7.0, gt=0)
+    """Raw values are kept so many days."""
+
+    @field_validator("url")
+    @classmethod
+    def _check_url(cls, value: str) -> str:
+        if value and not value.startswith(("sqlite", "postgresql")):
+            raise ValueError("must be a sqlite or postgresql SQLAlchemy URL")
+        return value
+
+
+class SecuritySettings(_Section):
+    """Certificates and accounts."""
+
+    certs_dir: Path | None = None
+    """Folder with own, trusted, issuers and rejected; absent: `certs` in the data folder."""
+    rejected_limit: int = Field(default=100, ge=1)
+    """Rejected certificates kept for review."""
+
+
+class PackageSettings(_Section):
+    """FDI packages."""
+
+    allow_unsigned: bool = True
+    """Take packages without a signature."""
+    max_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
+    """Largest package file."""
+    max_unpacked_bytes: int = Field(default=128 * 1024 * 1024, ge=1024)
+    """Largest sum of all parts after unpacking."""
+    max_ratio: int = Field(default=200, ge=2)
+    """Largest ratio of unpacked to packed size of one part."""
+    max_parts: int = Field(default=1_000, ge=1)
+    """Parts at most."""
+
+
+class LogSettings(_Section):
+    """What the server says while it runs."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least level written."""
+    format: Literal["json", "text"] = "json"
+    """One JSON object a line, or text for a terminal."""
+
+
+class Settings(BaseSettings):
+    """The whole tree."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, use_attribute_docstrings=True
+    )
+
+    data_dir: Path = Path("data")
+    """Folder of everything the server keeps."""
+    plant_file: Path = Path("plant.toml")
+    """Facilities, areas and names of devices; may be absent."""
+    nodesets_dir: Path = Path("nodesets")
+    """NodeSet2 files to load."""
+    packages_dir: Path = Path("fdi_packages")
+    """Built packages installed at every start."""
+    opcua: OpcUaSettings = OpcUaSettings()
+    http: HttpSettings = HttpSettings()
+    mqtt: MqttSettings = MqttSettings()
+    pipeline: PipelineSettings = PipelineSettings()
+    history: HistorySettings = HistorySettings()
+    security: SecuritySettings = SecuritySettings()
+    packages: PackageSettings = PackageSettings()
+    log: LogSettings = LogSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        # What the caller passes is the file's content: the environment wins over it.
+        return env_settings, init_settings
+
+    @model_validator(mode="after")
+    def _loopback_rules(self) -> Settings:
+        open_doors = [
+            name
+            for name, on in (
+                ("opcua.allow_none", self.opcua.allow_none),
+                ("opcua.test_nodes", self.opcua.test_nodes),
+                ("opcua.load_nodes", self.opcua.load_nodes > 0),
+            )
+            if on
+        ]
+        if open_doors and not is_loopback(self.opcua.host):
+            raise ValueError(
+                f"{', '.join(open_doors)} need opcua.host on loopback, but it is {self.opcua.host}: "
+                "switch them off or listen on 127.0.0.1"
+            )
+        return self
+
+    @property
+    def certs_dir(self) -> Path:
+        """Folder of certificates in force."""
+        return self.security.certs_dir or self.data_dir / "certs"
+
+
+def load(
+    file: Path | None = None,
+    *,
+    defaults: Mapping[str, Mapping[str, Any]] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """The settings in force.
+
+    Args:
+        file: a TOML file that must exist; None takes `FIELDLOOM_SETTINGS` or an existing `fieldloom.toml`.
+        defaults: section -> key -> value that a command prefers over the built-in default (the demo's).
+        environ: used to look for misspelt names; values always come from the process environment.
+
+    Raises:
+        ConfigurationError: every mistake, with file or variable, key and reason.
+    """
+    problems: list[str] = []
+    content, where = _read_file(file, problems)
+    for section, values in (defaults or {}).items():
+        target = content.setdefault(section, {})
+        if isinstance(target, dict):
+            for key, value in values.items():
+                target.setdefault(key, value)
+    names = environ if environ is not None else os.environ
+    problems += _unknown_variables(names)
+    try:
+        settings = Settings(**content)
+    except ValidationError as error:
+        for detail in error.errors():
+            key = ".".join(str(part) for part in detail["loc"])
+            variable = PREFIX + key.upper().replace(".", "__")
+            origin = variable if variable in names else where
+            reason = "no such setting" if detail["type"] == "extra_forbidden" else detail["msg"]
+            problems.append(f"{origin}: {key}: {reason}" if key else f"{where}: {reason}")
+        raise ConfigurationError(sorted(set(problems)), what="settings") from None
+    if problems:
+        raise ConfigurationError(sorted(set(problems)), what="settings")
+    return settings
+
+
+def _read_file(file: Path | None, problems: list[str]) -> tuple[dict[str, Any], str]:
+    named = file or (Path(os.environ["FIELDLOOM_SETTINGS"]) if "FIELDLOOM_SETTINGS" in os.environ else None)
+    path = named or Path("fieldloom.toml")
+    if not path.exists():
+        if named is not None:
+            problems.append(f"{path}: no such file")
+        return {}, "settings"
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8")), str(path)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        problems.append(f"{path}: {error}")
+        return {}, str(path)
+
+
+def _unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    known = {name.upper() for name in Settings.model_fields}
+    unknown = []
+    for name in environ:
+        if name.startswith(PREFIX) and name not in NOT_SETTINGS:
+            first = name[len(PREFIX) :].split("__")[0]
+            if first not in known:
+                unknown.append(f"{name}: no such setting")
+    return unknown
+
+
+def describe() -> list[tuple[str, str, str]]:
+    """(key, default, description) of every setting, for `fieldloom settings` and the documentation test."""
+    rows: list[tuple[str, str, str]] = []
+    for name, field in Settings.model_fields.items():
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            for key, inner in section.model_fields.items():
+                rows.append((f"{name}.{key}", str(inner.default), inner.description or ""))
+        else:
+            rows.append((name, str(field.default), field.description or ""))
+    return rows
