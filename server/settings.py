@@ -130,7 +130,7 @@ class HistorySettings(_Section):
     """The historian."""
 
     url: str = ""
-    """SQLAlchemy URL, postgresql+psycopg://user:password@host/database; empty: the embedded store in the data folder."""
+    """SQLAlchemy URL, postgresql+psycopg://user:password@host/database; empty: the embedded store."""
     batch_rows: int = Field(default=10_000, ge=1)
     """Rows per write to the store."""
     flush_ms: int = Field(default=200, ge=1)
