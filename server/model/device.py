@@ -27,11 +27,13 @@ class Device:
 
     __slots__ = (
         "attributes",
+        "clock_lag_us",
         "created_at",
         "device_id",
         "device_type",
         "last_heard",
         "name",
+        "newest",
         "path",
         "points",
         "stage",
@@ -45,8 +47,22 @@ class Device:
         self.points: dict[str, Point] = {name: Point(spec) for name, spec in device_type.parameters.items()}
         self.created_at = created_at
         self.last_heard: TimeUs = 0
+        self.newest: TimeUs = 0  # newest source time heard
+        self.clock_lag_us = 0  # receipt minus source time of the newest measurement
         self.stage = 0  # silence: 0 fresh, 1 uncertain, 2 bad
         self.attributes: dict[str, str] = {}  # nameplate facts told by the device: serial_number, model, firmware
+
+    def converted_to(self, device_type: DeviceType) -> Device:
+        """This device under another version of its type: identity, place and values of unchanged type stay."""
+        new = Device(self.device_id, device_type, self.path, self.created_at)
+        new.name, new.last_heard, new.stage, new.attributes = self.name, self.last_heard, self.stage, self.attributes
+        new.newest, new.clock_lag_us = self.newest, self.clock_lag_us
+        for name, point in self.points.items():
+            fresh = new.points.get(name)
+            if fresh is not None and fresh.spec.data_type == point.spec.data_type:
+                fresh.value, fresh.status = point.value, point.status
+                fresh.source_time, fresh.server_time = point.source_time, point.server_time
+        return new
 
     @property
     def silent(self) -> bool:

@@ -64,9 +64,10 @@ def load_layout(path: Path) -> PlantLayout:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise ConfigurationError([f"{path}: {error}"], what="plant file") from None
-    problems: list[str] = []
-    for key in content.keys() - {"facility", "device"}:
-        problems.append(f"{path}: {key}: unknown table; use [facility.<id>] and [device.<id>]")
+    problems = [
+        f"{path}: {key}: unknown table; use [facility.<id>] and [device.<id>]"
+        for key in content.keys() - {"facility", "device"}
+    ]
     facilities = _facilities(content.get("facility", {}), str(path), problems)
     devices = _devices(content.get("device", {}), facilities, str(path), problems)
     if problems:
@@ -78,8 +79,8 @@ def _table(value: object, where: str, allowed: set[str], problems: list[str]) ->
     if not isinstance(value, dict):
         problems.append(f"{where}: must be a table")
         return {}
-    for key in value.keys() - allowed:
-        problems.append(f"{where}.{key}: unknown key; known are {', '.join(sorted(allowed))}")
+    known = ", ".join(sorted(allowed))
+    problems.extend(f"{where}.{key}: unknown key; known are {known}" for key in value.keys() - allowed)
     return {key: entry for key, entry in value.items() if key in allowed}
 
 
@@ -133,7 +134,7 @@ def _devices(
                 problems.append(f"{where}.{key}: {part!r} is no folder name")
         if parts[0] and parts[0] not in facilities:
             problems.append(f"{where}.facility: no [facility.{parts[0]}]")
-        if (parts[1] or parts[2]) and not parts[0] or (parts[2] and not parts[1]):
+        if ((parts[1] or parts[2]) and not parts[0]) or (parts[2] and not parts[1]):
             problems.append(f"{where}: an area needs its facility, a unit its area")
         found[device_id] = DeviceEntry(_text(table, "name", where, problems), tuple(part for part in parts if part))
     return found

@@ -88,23 +88,19 @@ class Plant:
 
     def install(self, device_type: DeviceType) -> tuple[ModelChange, ...]:
         """Take a type in, or replace it by another version; its devices keep their live values of the same type."""
-        known = self._types.get(device_type.type_id)
-        self._types[device_type.type_id] = device_type
-        changes = [ModelChange(ChangeKind.TYPE_ADDED, device_type.type_id)]
-        if known is None:
-            return tuple(changes)
-        for old in list(self.devices_of(device_type.type_id)):
-            changes.insert(0, ModelChange(ChangeKind.DEVICE_REMOVED, device_type.type_id, old.device_id))
-            new = Device(old.device_id, device_type, old.path, old.created_at)
-            new.name, new.last_heard, new.stage, new.attributes = old.name, old.last_heard, old.stage, old.attributes
-            for name, point in old.points.items():
-                if name in new.points and new.points[name].spec.data_type == point.spec.data_type:
-                    point.spec = new.points[name].spec
-                    new.points[name] = point
-            self._devices[old.device_id] = new
-            changes.append(ModelChange(ChangeKind.DEVICE_ADDED, device_type.type_id, old.device_id))
-        changes.insert(len(changes) // 2, ModelChange(ChangeKind.TYPE_REMOVED, device_type.type_id))
-        return tuple(changes)
+        type_id = device_type.type_id
+        replaced = type_id in self._types
+        self._types[type_id] = device_type
+        added = ModelChange(ChangeKind.TYPE_ADDED, type_id)
+        if not replaced:
+            return (added,)
+        gone: list[ModelChange] = []
+        back: list[ModelChange] = []
+        for old in list(self.devices_of(type_id)):
+            self._devices[old.device_id] = old.converted_to(device_type)
+            gone.append(ModelChange(ChangeKind.DEVICE_REMOVED, type_id, old.device_id))
+            back.append(ModelChange(ChangeKind.DEVICE_ADDED, type_id, old.device_id))
+        return (*gone, ModelChange(ChangeKind.TYPE_REMOVED, type_id), added, *back)
 
     def uninstall(self, type_id: str) -> tuple[ModelChange, ...]:
         """Remove a type and its devices from the plant; history stays.
@@ -186,6 +182,9 @@ class Plant:
         if not measurement.retained:
             device.last_heard = now
             device.stage = 0
+            if measurement.source_time > device.newest:
+                device.newest = measurement.source_time
+                device.clock_lag_us = measurement.received_at - measurement.source_time
         if measurement.attributes:
             device.attributes.update(measurement.attributes)
         return Applied(changes, tuple(self._accept(device, measurement, now)))
@@ -203,12 +202,21 @@ class Plant:
                 yield PointUpdate(device.device_id, name, value, code, source_time, now, UpdateKind.LATE, retained)
                 continue
             if source_time == point.source_time and value == point.value and code == point.status:
+                # Delivered again: history may not have it yet (a crash before its commit), the live value has.
                 self.counters.repeated += 1
+                yield PointUpdate(device.device_id, name, value, code, source_time, now, UpdateKind.LATE, retained)
                 continue
             point.value, point.status = value, code
             point.source_time, point.server_time = source_time, now
             self.counters.values += 1
             yield PointUpdate(device.device_id, name, value, code, source_time, now, UpdateKind.LIVE, retained)
+
+    def echo_time(self, device: Device, received_at: TimeUs) -> TimeUs:
+        """Source time of an answer that carries none: the device's own clock as far as we know it.
+
+        A device whose clock is behind would otherwise have its next measurements taken for late ones.
+        """
+        return max(received_at - device.clock_lag_us, device.newest + 1)
 
     def decay(self, now: TimeUs) -> list[PointUpdate]:
         """Lower the quality of what has been silent too long (per type: `uncertain_after_s`, `bad_after_s`)."""

@@ -1,7 +1,4 @@
-"""The flow: measurements in, plant, sinks in their order; commands out, echo back. One of these per server.
-
-The Protocols here are what rooms above implement; `app.py` passes them in.
-"""
+"""What the flow needs of the rooms above and below it; `app.py` passes implementations in."""
 
 from __future__ import annotations
 
@@ -9,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
+from server.core.clock import TimeUs
 from server.core.values import AlarmEvent, Measurement, ModelChange, PointUpdate
 
 
@@ -23,12 +21,37 @@ class PointSink(Protocol):
 
 
 class AlarmJudge(Protocol):
-    """Judges values once; everybody else shows the result."""
+    """Judges values once; everybody else shows the result. Pure: times are passed in."""
 
     def model_changed(self, change: ModelChange) -> None: ...
 
     def judge(self, updates: Sequence[PointUpdate]) -> Sequence[AlarmEvent]:
-        """Transitions that these updates cause, in order. Pure: takes times from the updates."""
+        """Transitions that these updates cause, in order; times come from the updates."""
+
+    def acknowledge(
+        self, condition_id: str, event_id: bytes | None, comment: str, user: str, now: TimeUs
+    ) -> AlarmEvent:
+        """Acknowledge a condition's current state (event_id None), or the state that this EventId names.
+
+        Raises:
+            NotFoundError: no such condition.
+            RemoteError: BadEventIdUnknown or BadConditionBranchAlreadyAcked.
+        """
+
+    def comment(self, condition_id: str, event_id: bytes | None, comment: str, user: str, now: TimeUs) -> AlarmEvent:
+        """Add a comment; errors as for `acknowledge`."""
+
+    def retained(self) -> list[AlarmEvent]:
+        """Every condition that somebody must still see, oldest first."""
+
+    def state(self, condition_id: str) -> AlarmEvent | None:
+        """The last state of a condition; one that never changed is inactive and acknowledged.
+
+        None: no such condition.
+        """
+
+    def condition_ids(self, device_id: str) -> list[str]:
+        """Conditions of one device."""
 
 
 class AlarmSink(Protocol):
@@ -52,6 +75,30 @@ class LatestSink(Protocol):
     def model_changed(self, change: ModelChange) -> None: ...
 
     def offer(self, updates: Sequence[PointUpdate]) -> None: ...
+
+
+class SiteRecords(Protocol):
+    """What the flow keeps for the next start. All calls block: they run off the event loop."""
+
+    def save_devices(self, devices: Sequence[tuple[str, str, tuple[str, ...], TimeUs, dict[str, str]]]) -> None:
+        """(device_id, type_id, path, created_at, attributes) of devices seen; known ones are replaced."""
+
+    def save_alarms(self, events: Sequence[AlarmEvent]) -> None:
+        """Latest state and journal entry of each, in one transaction."""
+
+    def audit(
+        self,
+        time: TimeUs,
+        user: str,
+        role: str,
+        door: str,
+        address: str,
+        action: str,
+        target: str,
+        outcome: str,
+        detail: str,
+    ) -> None:
+        """One audit record."""
 
 
 class CommandSender(Protocol):

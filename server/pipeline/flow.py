@@ -1,0 +1,253 @@
+"""One way in, one way out: measurements to plant to sinks in their order; commands to devices; alarms to everybody."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+
+from server.core.clock import Clock
+from server.core.errors import IntegrationError
+from server.core.status import name_of
+from server.core.values import (
+    INTERNAL,
+    AlarmEvent,
+    Caller,
+    ChangeKind,
+    Command,
+    CommandResponse,
+    CommandResult,
+    DeviceId,
+    Measurement,
+    ModelChange,
+    PointUpdate,
+    Scalar,
+)
+from server.model.device_type import DeviceType
+from server.model.plant import Plant
+from server.pipeline.commands import CommandDesk
+from server.pipeline.ports import (
+    AlarmJudge,
+    AlarmSink,
+    CommandSender,
+    DurableSink,
+    LatestSink,
+    PointSink,
+    SiteRecords,
+)
+from server.security.access import Right, require
+
+TICK_S = 0.5
+"""How often silence is looked at."""
+
+
+class Pipeline:
+    """The flow of one server. Sinks see every batch whole and in order; the address space before the alarms."""
+
+    def __init__(
+        self,
+        *,
+        plant: Plant,
+        clock: Clock,
+        points: Sequence[PointSink],
+        alarms: AlarmJudge,
+        alarm_sinks: Sequence[AlarmSink],
+        history: DurableSink,
+        feeds: Sequence[LatestSink],
+        sender: CommandSender,
+        records: SiteRecords,
+        command_timeout_s: float = 5.0,
+    ) -> None:
+        self.plant = plant
+        self.alarms = alarms
+        self._clock = clock
+        self._points = points
+        self._alarm_sinks = alarm_sinks
+        self._history = history
+        self._feeds = feeds
+        self._records = records
+        self._order = asyncio.Lock()  # sinks see batches one after the other
+        self._desk = CommandDesk(plant, sender, clock, self._echo, command_timeout_s)
+        self._batches = 0
+        self._alarm_events = 0
+
+    # -- in
+
+    async def offer(self, measurements: Sequence[Measurement]) -> asyncio.Future[None]:
+        """Take a batch in. The future is done when its values are on disk: only then may the source forget it."""
+        async with self._order:
+            now = self._clock.now()
+            changes: list[ModelChange] = []
+            updates: list[PointUpdate] = []
+            for measurement in measurements:
+                applied = self.plant.apply(measurement, now)
+                changes += applied.changes
+                updates += applied.updates
+            self._batches += 1
+            if changes:
+                await self._spread(changes)
+            return await self._flow(updates)
+
+    async def _flow(self, updates: Sequence[PointUpdate]) -> asyncio.Future[None]:
+        for sink in self._points:
+            await sink.publish(updates)
+        events = self.alarms.judge(updates)
+        if events:
+            await self._announce(events)
+        for feed in self._feeds:
+            feed.offer(updates)
+        return self._history.record(updates)
+
+    async def _echo(self, measurement: Measurement) -> None:
+        await self.offer([measurement])
+
+    async def tick(self) -> None:
+        """Look at silence and at answers nobody waited for; called every `TICK_S`."""
+        await self._desk.drain()
+        async with self._order:
+            stale = self.plant.decay(self._clock.now())
+            if stale:
+                await self._flow(stale)
+
+    # -- types and devices
+
+    async def install(self, device_type: DeviceType) -> None:
+        """Take a device type in at run time; its nodes are there when this returns."""
+        async with self._order:
+            await self._spread(self.plant.install(device_type))
+
+    async def uninstall(self, type_id: str) -> None:
+        """Remove a type and its devices.
+
+        Raises:
+            NotFoundError: no such type.
+        """
+        async with self._order:
+            await self._spread(self.plant.uninstall(type_id))
+
+    async def restore(self, devices: Iterable[tuple[str, str, tuple[str, ...], int, dict[str, str]]]) -> int:
+        """Bring back devices of earlier runs; returns how many came back."""
+        async with self._order:
+            found = (self.plant.restore(DeviceId(row[0]), *row[1:]) for row in devices)
+            changes = [change for change in found if change is not None]
+            await self._spread(changes, save=False)
+            return len(changes)
+
+    async def _spread(self, changes: Sequence[ModelChange], *, save: bool = True) -> None:
+        seen = [
+            self.plant.devices[change.device_id]
+            for change in changes
+            if change.kind is ChangeKind.DEVICE_ADDED and change.device_id is not None
+        ]
+        if save and seen:
+            rows = [(d.device_id, d.device_type.type_id, d.path, d.created_at, dict(d.attributes)) for d in seen]
+            await asyncio.to_thread(self._records.save_devices, rows)
+        for change in changes:
+            for sink in self._points:
+                await sink.model_changed(change)
+            self.alarms.model_changed(change)
+            self._history.model_changed(change)
+            for feed in self._feeds:
+                feed.model_changed(change)
+
+    # -- out
+
+    async def submit(self, command: Command) -> CommandResult:
+        """Send a command and wait for its echo; see `CommandDesk.submit` for what it raises. Leaves an audit record."""
+        target = f"{command.device_id}/{command.name}"
+        try:
+            result = await self._desk.submit(command)
+        except IntegrationError as error:
+            await self._audit(command.caller, "command", target, name_of(error.status), error.text)
+            raise
+        detail = " ".join(f"{key}={value!r}" for key, value in command.params.items())
+        await self._audit(
+            command.caller, "command", target, name_of(result.status), f"{detail} {result.reason}".strip()
+        )
+        return result
+
+    async def write_parameter(
+        self, device_id: DeviceId, parameter: str, value: Scalar, caller: Caller
+    ) -> CommandResult:
+        """Carry a plain Write to its device; see `CommandDesk.write`. Leaves an audit record."""
+        target = f"{device_id}/{parameter}"
+        try:
+            result = await self._desk.write(device_id, parameter, value, caller)
+        except IntegrationError as error:
+            await self._audit(caller, "write", target, name_of(error.status), error.text)
+            raise
+        await self._audit(caller, "write", target, name_of(result.status), f"{value!r} {result.reason}".strip())
+        return result
+
+    def answered(self, response: CommandResponse) -> None:
+        """An answer arrived at the bridge."""
+        self._desk.answered(response)
+
+    # -- alarms
+
+    async def acknowledge(self, condition_id: str, event_id: bytes | None, comment: str, caller: Caller) -> AlarmEvent:
+        """Acknowledge an alarm; every door comes through here.
+
+        Raises:
+            DeniedError, NotFoundError, RemoteError: as `AlarmJudge.acknowledge` says.
+        """
+        return await self._judge_by_hand("acknowledge", condition_id, event_id, comment, caller)
+
+    async def comment(self, condition_id: str, event_id: bytes | None, comment: str, caller: Caller) -> AlarmEvent:
+        """Add a comment to an alarm; errors as for `acknowledge`."""
+        return await self._judge_by_hand("comment", condition_id, event_id, comment, caller)
+
+    async def _judge_by_hand(
+        self, action: str, condition_id: str, event_id: bytes | None, comment: str, caller: Caller
+    ) -> AlarmEvent:
+        try:
+            require(caller, Right.ACKNOWLEDGE, f"{action} {condition_id}")
+            async with self._order:
+                change = self.alarms.acknowledge if action == "acknowledge" else self.alarms.comment
+                event = change(condition_id, event_id, comment, caller.user, self._clock.now())
+                await self._announce([event])
+        except IntegrationError as error:
+            await self._audit(caller, action, condition_id, name_of(error.status), error.text)
+            raise
+        await self._audit(caller, action, condition_id, "Good", comment)
+        return event
+
+    async def _announce(self, events: Sequence[AlarmEvent]) -> None:
+        self._alarm_events += len(events)
+        # Kept before shown: what an operator has seen survives the next second.
+        await asyncio.to_thread(self._records.save_alarms, events)
+        for sink in self._alarm_sinks:
+            await sink.alarms_changed(events)
+
+    async def _audit(self, caller: Caller, action: str, target: str, outcome: str, detail: str) -> None:
+        if caller is INTERNAL:
+            return
+        await asyncio.to_thread(
+            self._records.audit,
+            self._clock.now(),
+            caller.user,
+            caller.role,
+            caller.door,
+            caller.address,
+            action,
+            target,
+            outcome,
+            detail,
+        )
+
+    def counters(self) -> dict[str, int | float]:
+        """What passed and what did not, as nodes and metrics show it."""
+        plant = self.plant.counters
+        values: dict[str, int | float] = {
+            "devices": len(self.plant.devices),
+            "device_types": len(self.plant.types),
+            "batches": self._batches,
+            "measurements": plant.measurements,
+            "values": plant.values,
+            "late_values": plant.late,
+            "repeated_values": plant.repeated,
+            "stale_values": plant.stale,
+            "alarm_events": self._alarm_events,
+        }
+        values |= {f"refused_{reason}": count for reason, count in plant.refused.items()}
+        values |= {f"commands_{name}": count for name, count in self._desk.counters.items()}
+        return values
