@@ -1,0 +1,280 @@
+"""The site database: what a site is and remembers besides history. One SQLite file, one connection, any thread.
+
+Devices seen, the namespace order, accounts, alarm states with their journal, the audit trail.
+All calls block until the change is on disk.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import Connection, delete, func, select
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import DBAPIError
+
+from server.core import status
+from server.core.clock import TimeUs
+from server.core.errors import ConfigurationError, IntegrationError
+from server.core.values import AlarmEvent
+from server.database import alarm_rows
+from server.database.migration import migrate
+from server.database.sqlite import engine
+from server.database.tables import ACCOUNTS, ALARM_JOURNAL, ALARMS, AUDIT, DEVICES, FACTS, NAMESPACES
+
+UA_NAMESPACE = "http://opcfoundation.org/UA/"
+_FIRST_FREE = 2  # 0 is OPC UA itself, 1 the application
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRow:
+    """A device as it was last known."""
+
+    device_id: str
+    type_id: str
+    path: tuple[str, ...]  # place in the plant
+    created_at: TimeUs
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """One account; the hash is argon2's own text form."""
+
+    user: str
+    role: str
+    password_hash: str
+    locked: bool
+    created_at: TimeUs
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """One changing action, from whatever door."""
+
+    time: TimeUs
+    user: str
+    role: str
+    door: str
+    address: str
+    action: str
+    target: str
+    outcome: str
+    detail: str
+
+
+def _text(value: str) -> str:
+    # A lone surrogate cannot be stored as UTF-8; names and details from outside may hold one.
+    return value.encode("utf-8", "replace").decode("utf-8")
+
+
+class SiteDatabase:
+    """The file `site.db` in the data folder, made and upgraded at open."""
+
+    def __init__(self, path: Path) -> None:
+        """Open, creating what is missing.
+
+        Raises:
+            ConfigurationError: damaged, not writable, or written by a newer program; says what to do.
+        """
+        self.path = path
+        self._lock = threading.Lock()
+        self._engine = engine(path)
+        try:
+            with self._transaction() as connection:
+                migrate(connection, "site", str(path))
+                self._application_uri = _application_uri(connection)
+        except ConfigurationError:
+            self._engine.dispose()
+            raise
+        except IntegrationError as error:
+            self._engine.dispose()
+            raise ConfigurationError([error.text], what="database") from None
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        with self._lock:
+            try:
+                with self._engine.begin() as connection:
+                    yield connection
+            except DBAPIError as error:
+                raise IntegrationError(
+                    f"{self.path}: {error.orig}: nothing was stored; check free space and rights of the data folder",
+                    status_code=status.BAD_RESOURCE_UNAVAILABLE,
+                ) from error
+
+    def application_uri(self) -> str:
+        """`urn:fieldloom:<random>`, made once for this site."""
+        return self._application_uri
+
+    def namespaces(self) -> list[str]:
+        """The NamespaceArray: OPC UA, the application, then all others in the order they were first added."""
+        with self._transaction() as connection:
+            added = connection.scalars(select(NAMESPACES.c.uri).order_by(NAMESPACES.c.position))
+            return [UA_NAMESPACE, self._application_uri, *added]
+
+    def add_namespace(self, uri: str) -> int:
+        """The index of a namespace; a new one goes to the end and keeps its index for good."""
+        if uri == UA_NAMESPACE:
+            return 0
+        if uri == self._application_uri:
+            return 1
+        with self._transaction() as connection:
+            found = connection.scalar(select(NAMESPACES.c.position).where(NAMESPACES.c.uri == uri))
+            if found is not None:
+                return int(found)
+            last = connection.scalar(select(func.max(NAMESPACES.c.position)))
+            position = _FIRST_FREE if last is None else int(last) + 1
+            connection.execute(insert(NAMESPACES).values(position=position, uri=uri))
+            return position
+
+    def devices(self) -> list[DeviceRow]:
+        """Every device ever seen and not deleted, in order of first appearance."""
+        with self._transaction() as connection:
+            rows = connection.execute(select(DEVICES).order_by(DEVICES.c.created_at, DEVICES.c.device_id)).all()
+        return [
+            DeviceRow(
+                row.device_id, row.type_id, tuple(json.loads(row.path)), row.created_at, json.loads(row.attributes)
+            )
+            for row in rows
+        ]
+
+    def save_device(self, row: DeviceRow) -> None:
+        """Insert or replace one device."""
+        values = {
+            "type_id": row.type_id,
+            "path": json.dumps(list(row.path)),
+            "created_at": row.created_at,
+            "attributes": json.dumps(dict(row.attributes), sort_keys=True),
+        }
+        with self._transaction() as connection:
+            connection.execute(
+                insert(DEVICES)
+                .values(device_id=row.device_id, **values)
+                .on_conflict_do_update(index_elements=["device_id"], set_=values)
+            )
+
+    def delete_device(self, device_id: str) -> None:
+        """Forget a device and the state of its alarms; the journal stays. An unknown one is no error."""
+        with self._transaction() as connection:
+            connection.execute(delete(DEVICES).where(DEVICES.c.device_id == device_id))
+            connection.execute(delete(ALARMS).where(ALARMS.c.device_id == device_id))
+
+    def accounts(self) -> list[AccountRow]:
+        """All accounts by name."""
+        with self._transaction() as connection:
+            rows = connection.execute(select(ACCOUNTS).order_by(ACCOUNTS.c.user)).all()
+        return [AccountRow(row.user, row.role, row.password_hash, bool(row.locked), row.created_at) for row in rows]
+
+    def save_account(self, row: AccountRow) -> None:
+        """Insert or replace one account."""
+        values = {
+            "role": row.role,
+            "password_hash": row.password_hash,
+            "locked": row.locked,
+            "created_at": row.created_at,
+        }
+        with self._transaction() as connection:
+            connection.execute(
+                insert(ACCOUNTS)
+                .values(user=row.user, **values)
+                .on_conflict_do_update(index_elements=["user"], set_=values)
+            )
+
+    def save_alarm(self, event: AlarmEvent) -> None:
+        """Keep the condition's state and append it to the journal, both or neither."""
+        body = alarm_rows.to_text(event)
+        state = {"device_id": event.device_id, "time": event.time, "retain": event.retain, "body": body}
+        entry = {
+            "event_id": event.event_id,
+            "condition_id": event.condition_id,
+            "device_id": event.device_id,
+            "time": event.time,
+            "severity": event.severity,
+            "body": body,
+        }
+        with self._transaction() as connection:
+            connection.execute(
+                insert(ALARMS)
+                .values(condition_id=event.condition_id, **state)
+                .on_conflict_do_update(index_elements=["condition_id"], set_=state)
+            )
+            connection.execute(insert(ALARM_JOURNAL).values(**entry))
+
+    def alarms(self) -> list[AlarmEvent]:
+        """The last state of every condition."""
+        with self._transaction() as connection:
+            rows = connection.scalars(select(ALARMS.c.body).order_by(ALARMS.c.condition_id)).all()
+        return [alarm_rows.from_text(text) for text in rows]
+
+    def journal(
+        self, start: TimeUs | None, end: TimeUs | None, limit: int, condition_id: str | None = None
+    ) -> list[AlarmEvent]:
+        """Entries with start <= time < end, oldest first, at most `limit`; None leaves that side open."""
+        query = select(ALARM_JOURNAL.c.body).order_by(ALARM_JOURNAL.c.time, ALARM_JOURNAL.c.entry).limit(limit)
+        if start is not None:
+            query = query.where(ALARM_JOURNAL.c.time >= start)
+        if end is not None:
+            query = query.where(ALARM_JOURNAL.c.time < end)
+        if condition_id is not None:
+            query = query.where(ALARM_JOURNAL.c.condition_id == condition_id)
+        with self._transaction() as connection:
+            rows = connection.scalars(query).all()
+        return [alarm_rows.from_text(text) for text in rows]
+
+    def audit(
+        self,
+        time: TimeUs,
+        user: str,
+        role: str,
+        door: str,
+        address: str,
+        action: str,
+        target: str,
+        outcome: str,
+        detail: str = "",
+    ) -> None:
+        """Append one line to the audit trail."""
+        line = {
+            "user": user,
+            "role": role,
+            "door": door,
+            "address": address,
+            "action": action,
+            "target": target,
+            "outcome": outcome,
+            "detail": detail,
+        }
+        values = {name: _text(value) for name, value in line.items()}
+        with self._transaction() as connection:
+            connection.execute(insert(AUDIT).values(time=time, **values))
+
+    def audit_rows(self, limit: int) -> list[AuditRow]:
+        """The newest lines, newest first."""
+        with self._transaction() as connection:
+            rows = connection.execute(select(AUDIT).order_by(AUDIT.c.entry.desc()).limit(limit)).all()
+        return [
+            AuditRow(
+                row.time, row.user, row.role, row.door, row.address, row.action, row.target, row.outcome, row.detail
+            )
+            for row in rows
+        ]
+
+    def close(self) -> None:
+        """Close the file; calling it twice is no error."""
+        with self._lock:
+            self._engine.dispose()
+
+
+def _application_uri(connection: Connection) -> str:
+    found = connection.scalar(select(FACTS.c.value).where(FACTS.c.name == "application_uri"))
+    if found is not None:
+        return str(found)
+    made = f"urn:fieldloom:{secrets.token_hex(8)}"
+    connection.execute(insert(FACTS).values(name="application_uri", value=made))
+    return made

@@ -1,0 +1,169 @@
+"""The site database keeps what a restart needs: namespace order, devices, accounts, alarms, audit."""
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from server.core import status
+from server.core.errors import ConfigurationError, IntegrationError
+from server.core.values import AlarmEvent, DeviceId
+from server.database import tables
+from server.database.site import AccountRow, AuditRow, DeviceRow, SiteDatabase
+from server.database.sqlite import engine
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "site.db"
+
+
+@pytest.fixture
+def site(path: Path) -> Iterator[SiteDatabase]:
+    database = SiteDatabase(path)
+    yield database
+    database.close()
+
+
+def alarm(**changes: object) -> AlarmEvent:
+    event = AlarmEvent(
+        condition_id="gpu-2/Alarms/temp_exhaust",
+        device_id=DeviceId("gpu-2"),
+        name="temp_exhaust",
+        kind="exclusive_limit",
+        event_id=bytes(range(16)),
+        time=1_000_000,
+        receive_time=1_000_500,
+        message="temp_exhaust above 500",
+        severity=500,
+        active=True,
+        acked=False,
+        retain=True,
+        limit_state="High",
+        value=505.5,
+        limits={"High": 500.0, "HighHigh": 520.0},
+    )
+    return replace(event, **changes)  # type: ignore[arg-type]
+
+
+def test_namespace_indexes_survive_a_restart_and_only_grow(site: SiteDatabase, path: Path) -> None:
+    # Clients store NodeIds with indexes (design: append-only order).
+    assert site.add_namespace("urn:b") == 2
+    assert site.add_namespace("urn:a") == 3
+    assert site.add_namespace("urn:b") == 2
+    assert site.add_namespace("http://opcfoundation.org/UA/") == 0
+    assert site.add_namespace(site.application_uri()) == 1
+    before = site.namespaces()
+    site.close()
+    again = SiteDatabase(path)
+    assert again.namespaces() == before == ["http://opcfoundation.org/UA/", before[1], "urn:b", "urn:a"]
+    assert before[1].startswith("urn:fieldloom:")
+    assert again.add_namespace("urn:c") == 4
+    again.close()
+
+
+def test_two_sites_have_different_application_uris(site: SiteDatabase, tmp_path: Path) -> None:
+    other = SiteDatabase(tmp_path / "other.db")
+    assert other.application_uri() != site.application_uri()
+    other.close()
+
+
+def test_devices_come_back_as_saved(site: SiteDatabase) -> None:
+    row = DeviceRow("breaker-001", "smart_breaker", ("main", "switchgear"), 5, {"serial_number": "№ 1"})
+    site.save_device(row)
+    site.save_device(DeviceRow("a", "smart_breaker", ("unassigned",), 6))
+    site.save_device(replace(row, path=("moved",)))
+    assert site.devices() == [replace(row, path=("moved",)), DeviceRow("a", "smart_breaker", ("unassigned",), 6)]
+    site.delete_device("a")
+    site.delete_device("never seen")
+    assert [device.device_id for device in site.devices()] == ["breaker-001"]
+
+
+def test_accounts_are_replaced_by_name(site: SiteDatabase) -> None:
+    site.save_account(AccountRow("op", "operator", "$argon2id$x", False, 1))
+    site.save_account(AccountRow("op", "engineer", "$argon2id$y", True, 1))
+    assert site.accounts() == [AccountRow("op", "engineer", "$argon2id$y", True, 1)]
+
+
+@pytest.mark.parametrize(
+    "value", [None, True, 1, 2**63 + 1, 1.5, float("inf"), -0.0, "текст", b"\x00\xff"], ids=lambda value: repr(value)
+)
+def test_an_alarm_comes_back_exactly_with_its_values_type(site: SiteDatabase, value: object) -> None:
+    event = alarm(value=value, active_time=3, comment="принято \ud800", quality=status.UNCERTAIN)
+    site.save_alarm(event)
+    (back,) = site.alarms()
+    assert back == event
+    assert type(back.value) is type(value)
+
+
+def test_alarm_state_is_the_last_one_while_the_journal_keeps_all(site: SiteDatabase) -> None:
+    first = alarm()
+    second = alarm(event_id=bytes(16), time=2_000_000, acked=True, cause="acknowledged")
+    other = alarm(condition_id="gpu-1/Alarms/Trip", device_id=DeviceId("gpu-1"), time=1_500_000)
+    for event in (first, other, second):
+        site.save_alarm(event)
+    assert site.alarms() == [other, second]
+    assert site.journal(0, 10_000_000, 100) == [first, other, second]
+    assert site.journal(1_000_000, 2_000_000, 100) == [first, other]  # end is exclusive
+    assert site.journal(None, None, 1) == [first]
+    assert site.journal(None, None, 100, first.condition_id) == [first, second]
+
+
+def test_a_deleted_device_takes_its_alarm_states_along_but_not_the_journal(site: SiteDatabase) -> None:
+    site.save_alarm(alarm())
+    site.delete_device("gpu-2")
+    assert site.alarms() == []
+    assert site.journal(None, None, 10) == [alarm()]
+
+
+def test_audit_lines_come_newest_first(site: SiteDatabase) -> None:
+    site.audit(1, "op", "operator", "http", "127.0.0.1", "command", "breaker-001", "done", "trip")
+    site.audit(2, "op\udc80", "operator", "opcua", "", "write", "gpu-1", "denied")
+    newest, oldest = site.audit_rows(10)
+    assert oldest == AuditRow(1, "op", "operator", "http", "127.0.0.1", "command", "breaker-001", "done", "trip")
+    assert (newest.user, newest.outcome) == ("op?", "denied")
+    assert len(site.audit_rows(1)) == 1
+
+
+def test_the_migrations_make_exactly_the_declared_tables(site: SiteDatabase, path: Path) -> None:
+    other = engine(path)
+    with other.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": "site_schema"})
+        assert compare_metadata(context, tables.SITE) == []
+    other.dispose()
+
+
+def test_a_file_that_is_no_database_is_refused_with_what_to_do(path: Path) -> None:
+    path.write_bytes(b"not a database at all" * 100)
+    with pytest.raises(ConfigurationError, match=r"site\.db.*restore a backup"):
+        SiteDatabase(path)
+
+
+def test_a_database_of_a_newer_program_is_left_untouched(site: SiteDatabase, path: Path) -> None:
+    site.close()
+    raw = sqlite3.connect(path)
+    raw.execute("UPDATE site_schema SET version_num = 's9999'")
+    raw.commit()
+    raw.close()
+    with pytest.raises(ConfigurationError, match="s9999 is newer"):
+        SiteDatabase(path)
+
+
+def test_a_missing_folder_is_a_configuration_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="folder"):
+        SiteDatabase(tmp_path / "absent" / "site.db")
+
+
+def test_a_full_disk_is_told_and_earlier_rows_stay(site: SiteDatabase) -> None:
+    site.save_alarm(alarm())
+    with site._engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count = 1")  # SQLite's own "disk full"
+    with pytest.raises(IntegrationError, match="nothing was stored") as caught:
+        for number in range(1000):
+            site.save_alarm(alarm(time=number, message="x" * 5000))
+    assert caught.value.status == status.BAD_RESOURCE_UNAVAILABLE
+    assert alarm() in site.journal(None, None, 1000)
