@@ -1,0 +1,74 @@
+"""Exclusive limit alarm: a value is beyond at most one of its limits (OPC 10000-9, 5.8.19, ExclusiveLevelAlarmType)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from server.core.values import Scalar
+from server.model.device import Device
+from server.model.device_type import LimitAlarmSpec
+
+_WORDS = {"HighHigh": "high-high", "High": "high", "Low": "low", "LowLow": "low-low"}
+_OUTER = frozenset({"HighHigh", "LowLow"})
+
+
+class ExclusiveLimit:
+    """Judges one numeric parameter against up to four limits."""
+
+    kind = "exclusive_limit"
+
+    def __init__(self, spec: LimitAlarmSpec) -> None:
+        self._spec = spec
+        self.name = spec.name
+        self.input_parameter = spec.parameter
+        self._sources: tuple[tuple[str, str | float], ...] = tuple(
+            (level, source)
+            for level, source in (
+                ("HighHigh", spec.high_high),
+                ("High", spec.high),
+                ("Low", spec.low),
+                ("LowLow", spec.low_low),
+            )
+            if source is not None
+        )
+
+    def depends_on(self) -> frozenset[str]:
+        return frozenset({self.input_parameter} | {source for _, source in self._sources if isinstance(source, str)})
+
+    def limits(self, device: Device) -> Mapping[str, float]:
+        found: dict[str, float] = {}
+        for level, source in self._sources:
+            value = device.limit_value(source) if isinstance(source, str) else source
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                found[level] = float(value)
+        return found
+
+    def level(self, device: Device, value: Scalar) -> str:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return ""
+        limits = self.limits(device)
+        # Part 9: the limit itself still belongs to the normal side.
+        for level in ("HighHigh", "High"):
+            if level in limits and value > limits[level]:
+                return level
+        for level in ("LowLow", "Low"):
+            if level in limits and value < limits[level]:
+                return level
+        return ""
+
+    def worse(self, new: str, old: str) -> bool:
+        return new in _OUTER or new[:1] != old[:1]
+
+    def severity(self, level: str) -> int:
+        return self._spec.severity_outer if level in _OUTER else self._spec.severity_inner
+
+    def message(self, device: Device, value: Scalar | None, level: str) -> str:
+        label = self._spec.label.default or self.name
+        parameter = device.device_type.parameters.get(self.input_parameter)
+        unit = f" {parameter.unit_symbol}" if parameter is not None and parameter.unit_symbol else ""
+        shown = f"{value:g}{unit}" if isinstance(value, int | float) else "no value"
+        if not level:
+            return f"{device.device_id}: {label} {shown} is back to normal"
+        limit = self.limits(device).get(level)
+        beyond = "above" if level.startswith("High") else "below"
+        return f"{device.device_id}: {label} {shown} is {beyond} the {_WORDS[level]} limit {limit:g}{unit}"

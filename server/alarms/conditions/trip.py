@@ -1,0 +1,41 @@
+"""Trip alarm: an enumeration holds the value that means tripped (OPC 10000-9, TripAlarmType, an off-normal alarm)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from server.core.values import Scalar
+from server.model.device import Device
+from server.model.device_type import TripAlarmSpec
+
+TRIPPED = "Tripped"
+
+
+class Trip:
+    """Judges one enumerated parameter."""
+
+    kind = "trip"
+
+    def __init__(self, spec: TripAlarmSpec) -> None:
+        self._spec = spec
+        self.name = spec.name
+        self.input_parameter = spec.parameter
+
+    def depends_on(self) -> frozenset[str]:
+        return frozenset({self.input_parameter})
+
+    def limits(self, device: Device) -> Mapping[str, float]:
+        return {}
+
+    def level(self, device: Device, value: Scalar) -> str:
+        return TRIPPED if value == self._spec.tripped_value else ""
+
+    def worse(self, new: str, old: str) -> bool:
+        return False
+
+    def severity(self, level: str) -> int:
+        return self._spec.severity
+
+    def message(self, device: Device, value: Scalar | None, level: str) -> str:
+        label = self._spec.label.default or self.name
+        return f"{device.device_id}: {label}" if level else f"{device.device_id}: {label} is over"
