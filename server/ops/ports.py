@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from pathlib import Path
 
@@ -27,7 +26,7 @@ def owner_of(port: int) -> int | None:
             continue
         try:
             for descriptor in (process / "fd").iterdir():
-                if os.readlink(descriptor) in wanted:
+                if str(descriptor.readlink()) in wanted:
                     return int(process.name)
         except OSError:
             continue
