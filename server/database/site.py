@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -146,18 +146,14 @@ class SiteDatabase:
 
     def save_device(self, row: DeviceRow) -> None:
         """Insert or replace one device."""
-        values = {
-            "type_id": row.type_id,
-            "path": json.dumps(list(row.path)),
-            "created_at": row.created_at,
-            "attributes": json.dumps(dict(row.attributes), sort_keys=True),
-        }
         with self._transaction() as connection:
-            connection.execute(
-                insert(DEVICES)
-                .values(device_id=row.device_id, **values)
-                .on_conflict_do_update(index_elements=["device_id"], set_=values)
-            )
+            _put_device(connection, row)
+
+    def save_devices(self, devices: Sequence[tuple[str, str, tuple[str, ...], TimeUs, dict[str, str]]]) -> None:
+        """Insert or replace many, all or none: (device_id, type_id, path, created_at, attributes)."""
+        with self._transaction() as connection:
+            for device in devices:
+                _put_device(connection, DeviceRow(*device))
 
     def delete_device(self, device_id: str) -> None:
         """Forget a device and the state of its alarms; the journal stays. An unknown one is no error."""
@@ -188,23 +184,13 @@ class SiteDatabase:
 
     def save_alarm(self, event: AlarmEvent) -> None:
         """Keep the condition's state and append it to the journal, both or neither."""
-        body = alarm_rows.to_text(event)
-        state = {"device_id": event.device_id, "time": event.time, "retain": event.retain, "body": body}
-        entry = {
-            "event_id": event.event_id,
-            "condition_id": event.condition_id,
-            "device_id": event.device_id,
-            "time": event.time,
-            "severity": event.severity,
-            "body": body,
-        }
+        self.save_alarms([event])
+
+    def save_alarms(self, events: Sequence[AlarmEvent]) -> None:
+        """Keep the states of many conditions, in order, and append each to the journal, all or none."""
         with self._transaction() as connection:
-            connection.execute(
-                insert(ALARMS)
-                .values(condition_id=event.condition_id, **state)
-                .on_conflict_do_update(index_elements=["condition_id"], set_=state)
-            )
-            connection.execute(insert(ALARM_JOURNAL).values(**entry))
+            for event in events:
+                _put_alarm(connection, event)
 
     def alarms(self) -> list[AlarmEvent]:
         """The last state of every condition."""
@@ -278,3 +264,36 @@ def _application_uri(connection: Connection) -> str:
     made = f"urn:fieldloom:{secrets.token_hex(8)}"
     connection.execute(insert(FACTS).values(name="application_uri", value=made))
     return made
+
+
+def _put_device(connection: Connection, row: DeviceRow) -> None:
+    values = {
+        "type_id": row.type_id,
+        "path": json.dumps(list(row.path)),
+        "created_at": row.created_at,
+        "attributes": json.dumps(dict(row.attributes), sort_keys=True),
+    }
+    connection.execute(
+        insert(DEVICES)
+        .values(device_id=row.device_id, **values)
+        .on_conflict_do_update(index_elements=["device_id"], set_=values)
+    )
+
+
+def _put_alarm(connection: Connection, event: AlarmEvent) -> None:
+    body = alarm_rows.to_text(event)
+    state = {"device_id": event.device_id, "time": event.time, "retain": event.retain, "body": body}
+    entry = {
+        "event_id": event.event_id,
+        "condition_id": event.condition_id,
+        "device_id": event.device_id,
+        "time": event.time,
+        "severity": event.severity,
+        "body": body,
+    }
+    connection.execute(
+        insert(ALARMS)
+        .values(condition_id=event.condition_id, **state)
+        .on_conflict_do_update(index_elements=["condition_id"], set_=state)
+    )
+    connection.execute(insert(ALARM_JOURNAL).values(**entry))
