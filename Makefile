@@ -36,7 +36,8 @@ demo: built
 	@exec $(BIN)/fieldloom demo
 
 test: $(TEST_STAMP) built $(NODE_STAMP)
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile --junitxml build/tests.xml tests
+	$(BIN)/python -m tests.kit.conformance build/tests.xml
 
 check: $(TEST_STAMP)
 	$(BIN)/ruff check .
@@ -44,7 +45,7 @@ check: $(TEST_STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
-	$(BIN)/python -m tests.conformance.checker
+	$(BIN)/python -m tests.kit.conformance
 
 bench: $(TEST_STAMP) built
 	$(BIN)/python -m tests.bench
