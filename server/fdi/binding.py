@@ -149,7 +149,7 @@ class _Reader:
             key_name = metrics.text("key", None)
             value_name = metrics.text("value", None)
             unit_name = metrics.text("unit")
-            parameters += self._metrics(metrics.table("parameters"), list_pointer, unit_name)
+            parameters += self._metrics(metrics.table("parameters"), list_pointer)
             metrics.finish()
         if values:
             parameters += [self._bind(name, f"{values}/{name}") for name in self._parameters]
@@ -202,13 +202,13 @@ class _Reader:
             found.append(self._bind(name, pointer, unit_pointer=unit, optional=not required))
         return found
 
-    def _metrics(self, table: Table, list_pointer: str, unit_name: str) -> list[ParameterBinding]:
+    def _metrics(self, table: Table, list_pointer: str) -> list[ParameterBinding]:
         found = []
         for name, key in table.entries():
             if not isinstance(key, str) or not key:
                 table.note(name, "must be the metric's name as a text")
             elif self._known(table, name):
-                found.append(self._bind(name, list_pointer, key=key, unit_pointer=f"/{unit_name}" if unit_name else ""))
+                found.append(self._bind(name, list_pointer, key=key))
         return found
 
     def _known(self, table: Table, name: str) -> bool:
