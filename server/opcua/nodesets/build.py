@@ -214,5 +214,3 @@ def _ns(tag: str) -> str:
 
 def _types(tag: str) -> str:
     return f"{{{TYPES_NS}}}{tag}"
-
-

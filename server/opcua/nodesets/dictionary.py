@@ -137,9 +137,7 @@ def _complex_type(
     parent = _supertype(node)
     if parent in types:
         content = etree.SubElement(element, f"{{{_SCHEMA_NS}}}complexContent")
-        element = etree.SubElement(
-            content, f"{{{_SCHEMA_NS}}}extension", base=_qualified(parent, types, prefixes)
-        )
+        element = etree.SubElement(content, f"{{{_SCHEMA_NS}}}extension", base=_qualified(parent, types, prefixes))
     return etree.SubElement(element, f"{{{_SCHEMA_NS}}}sequence")
 
 

@@ -57,10 +57,9 @@ def differences(ours: NodeSetFile, theirs: NodeSetFile) -> list[str]:
     left, right = all_facts(ours), all_facts(theirs)
     found = []
     for key in sorted(left.keys() | right.keys(), key=_numerical):
-        for fact in sorted(set(left.get(key, ())) - set(right.get(key, ()))):
-            found.append(f"{key}: only ours: {fact}")
-        for fact in sorted(set(right.get(key, ())) - set(left.get(key, ()))):
-            found.append(f"{key}: only theirs: {fact}")
+        mine, other = set(left.get(key, ())), set(right.get(key, ()))
+        found += [f"{key}: only ours: {fact}" for fact in sorted(mine - other)]
+        found += [f"{key}: only theirs: {fact}" for fact in sorted(other - mine)]
     return found
 
 
@@ -70,6 +69,7 @@ def _numerical(key: NodeKey) -> tuple[str, int, str]:
 
 
 def _attributes(node: Node) -> list[str]:
+    user_level = node.access_level if node.user_access_level is None else node.user_access_level
     lines = [
         f"class {node.node_class.name}",
         f"browse name {node.browse_name}",
@@ -79,7 +79,7 @@ def _attributes(node: Node) -> list[str]:
         f"symmetric {node.symmetric}",
         f"value rank {node.value_rank}",
         f"array dimensions {node.array_dimensions}",
-        f"access level {node.access_level} {node.access_level if node.user_access_level is None else node.user_access_level}",
+        f"access level {node.access_level} {user_level}",
         f"write mask {node.write_mask}",
         f"event notifier {node.event_notifier}",
         f"historizing {node.historizing}",

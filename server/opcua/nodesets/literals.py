@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from server.opcua.nodesets.model import Body, Definition, FieldDef, Name, Structure, Text, Value, ValueItem, base
-from server.opcua.nodesets.values import INTEGER_RANGES, ValueProblem, boolean, integer, real
+from server.opcua.nodesets.values import INTEGER_RANGES, ValueFormatError, boolean, integer, real
 
 ARGUMENT_XML_ENCODING = base(297)
 ENUM_VALUE_XML_ENCODING = base(7616)
@@ -22,14 +22,14 @@ def unquote(word: str) -> str:
 def pairs(words: list[str]) -> list[tuple[str, str]]:
     """`(Name: Type, …)` as pairs of name and type."""
     if len(words) != 1 or not words[0].startswith("("):
-        raise ValueProblem("write the list as (Name: Type, Name: Type)")
+        raise ValueFormatError("write the list as (Name: Type, Name: Type)")
     inner = words[0][1:-1].strip()
     found = []
     for part in inner.split(",") if inner else ():
         # The type may carry an alias: the first colon followed by a blank separates.
         name, separator, type_word = part.strip().partition(": ")
         if not separator or not name or not type_word.strip() or " " in name:
-            raise ValueProblem(f"'{part.strip()}' is not 'Name: Type'")
+            raise ValueFormatError(f"'{part.strip()}' is not 'Name: Type'")
         found.append((name, type_word.strip()))
     return found
 
@@ -40,7 +40,7 @@ def numbered(words: list[str]) -> list[tuple[str, int]]:
     for word in words:
         name, _, number = word.rpartition("=")
         if not name:
-            raise ValueProblem(f"'{word}' is not NAME=number")
+            raise ValueFormatError(f"'{word}' is not NAME=number")
         found.append((name, integer("Int64", number)))
     return found
 
@@ -83,7 +83,7 @@ def enum_values(definition: Definition) -> Value:
 def value(kind: str, words: list[str], *, array: bool, browse_name: Callable[[str], Name]) -> Value:
     """A literal of a built-in type; the words of an array are its items."""
     if not array and len(words) != 1:
-        raise ValueProblem(f"{len(words)} values for one {kind or 'value'}")
+        raise ValueFormatError(f"{len(words)} values for one {kind or 'value'}")
     return Value(kind, tuple(_item(kind, word, browse_name) for word in words), array=array)
 
 
@@ -102,4 +102,4 @@ def _item(kind: str, word: str, browse_name: Callable[[str], Name]) -> ValueItem
         return Text("", unquote(word))
     if kind == "QualifiedName":
         return browse_name(word)
-    raise ValueProblem(f"'{word}' cannot be written as a value of type {kind or 'unknown'}; add as=TYPE")
+    raise ValueFormatError(f"'{word}' cannot be written as a value of type {kind or 'unknown'}; add as=TYPE")

@@ -1,4 +1,4 @@
-"""What one NodeSet2 file says, free of namespace indexes and of the OPC UA stack: plain values that compare and sort."""
+"""What one NodeSet2 file says, free of namespace indexes and of the stack: plain values that compare and sort."""
 
 from __future__ import annotations
 

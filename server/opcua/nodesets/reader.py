@@ -25,7 +25,7 @@ from server.opcua.nodesets.model import (
     at,
     base,
 )
-from server.opcua.nodesets.values import Context, ValueProblem, children, local_name
+from server.opcua.nodesets.values import Context, ValueFormatError, children, local_name
 
 NODESET_NS = "http://opcfoundation.org/UA/2011/03/UANodeSet.xsd"
 
@@ -106,7 +106,7 @@ class _FileReader:
             sections = {local_name(child): child for child in children(root)}
             self._context = Context((UA_URI, *self._uris(sections.get("NamespaceUris"))))
             if "Models" not in sections:
-                raise ValueProblem("the element Models is missing: which model is this, and what does it require?")
+                raise ValueFormatError("the element Models is missing: which model is this, and what does it require?")
             element = sections["Models"]
             model = self._model(element)
             for element in children(sections["Aliases"]) if "Aliases" in sections else []:
@@ -117,12 +117,12 @@ class _FileReader:
                 if tag not in NODE_CLASS_TAGS:
                     continue
                 if len(nodes) >= self._limits.nodes:
-                    raise ValueProblem(f"more than {self._limits.nodes} nodes")
+                    raise ValueFormatError(f"more than {self._limits.nodes} nodes")
                 node = self._node(element, NODE_CLASS_TAGS[tag])
                 if node.node_id in nodes:
-                    raise ValueProblem(f"node {node.node_id} is already defined in line {nodes[node.node_id].line}")
+                    raise ValueFormatError(f"node {node.node_id} is already defined in line {nodes[node.node_id].line}")
                 nodes[node.node_id] = node
-        except ValueProblem as problem:
+        except ValueFormatError as problem:
             raise NodeSetError([at(self._path, element.sourceline or 0, str(problem))]) from None
         uri, version, date, schema, required = model
         return NodeSetFile(
@@ -134,13 +134,13 @@ class _FileReader:
             return ()
         uris = tuple((child.text or "").strip() for child in children(element))
         if not all(uris) or len(set(uris)) != len(uris):
-            raise ValueProblem("NamespaceUris holds an empty or a repeated URI")
+            raise ValueFormatError("NamespaceUris holds an empty or a repeated URI")
         return uris
 
     def _model(self, element: etree._Element) -> tuple[str, str, str, str, tuple[RequiredModel, ...]]:
         models = [child for child in children(element) if local_name(child) == "Model"]
         if len(models) != 1:
-            raise ValueProblem(f"{len(models)} models in one file; one file holds one model")
+            raise ValueFormatError(f"{len(models)} models in one file; one file holds one model")
         head = self._required(models[0])
         required = tuple(self._required(child) for child in children(models[0]) if local_name(child) == "RequiredModel")
         return head.uri, head.version, head.publication_date, head.schema_uri, required
@@ -148,7 +148,7 @@ class _FileReader:
     def _required(self, element: etree._Element) -> RequiredModel:
         uri = element.get("ModelUri", "")
         if not uri:
-            raise ValueProblem(f"{local_name(element)} has no ModelUri")
+            raise ValueFormatError(f"{local_name(element)} has no ModelUri")
         return RequiredModel(
             uri,
             element.get("Version", ""),
@@ -169,7 +169,7 @@ class _FileReader:
         get = element.get
         name = get("BrowseName")
         if not get("NodeId") or not name:
-            raise ValueProblem(f"{local_name(element)} without NodeId or BrowseName")
+            raise ValueFormatError(f"{local_name(element)} without NodeId or BrowseName")
         texts: dict[str, list[Text]] = {"DisplayName": [], "Description": [], "InverseName": []}
         references: tuple[Reference, ...] = ()
         value: Value | None = None
@@ -187,7 +187,7 @@ class _FileReader:
                 definition = self._definition(child)
         self._references += len(references)
         if self._references > self._limits.references:
-            raise ValueProblem(f"more than {self._limits.references} references")
+            raise ValueFormatError(f"more than {self._limits.references} references")
         browse_name = self._context.name(name)
         typed = node_class in (NodeClass.VARIABLE, NodeClass.VARIABLE_TYPE)
         user = get("UserAccessLevel")

@@ -37,7 +37,7 @@ from server.opcua.nodesets.model import (
     base,
 )
 from server.opcua.nodesets.table import Line, Table, read_table
-from server.opcua.nodesets.values import ValueProblem
+from server.opcua.nodesets.values import ValueFormatError
 
 KINDS = {
     "objecttype": NodeClass.OBJECT_TYPE,
@@ -141,7 +141,7 @@ class _Source:
     def _guard(self, number: int, step, *arguments):  # type: ignore[no-untyped-def]
         try:
             return step(*arguments)
-        except ValueProblem as problem:
+        except ValueFormatError as problem:
             self._problems.append(at(self.table.path, number, str(problem)))
             return None
 
@@ -156,20 +156,20 @@ class _Source:
     def _head(self, line: Line, parent: _Draft | None) -> _Draft:
         kind, words = line.words[0], line.words[1:]
         if kind not in KINDS:
-            raise ValueProblem(f"'{kind}' is no kind of node; known are {', '.join(KINDS)}")
+            raise ValueFormatError(f"'{kind}' is no kind of node; known are {', '.join(KINDS)}")
         if not words:
-            raise ValueProblem(f"'{kind}' needs an id")
+            raise ValueFormatError(f"'{kind}' needs an id")
         key = NodeKey(self.table.model.uri, f"i={words[0]}" if words[0].isdigit() else words[0])
         if not re.fullmatch(r"i=\d{1,10}|s=.+", key.identifier):
-            raise ValueProblem(f"'{words[0]}' is not an id: a number or s=text")
+            raise ValueFormatError(f"'{words[0]}' is not an id: a number or s=text")
         if key in self._drafts:
-            raise ValueProblem(f"id {words[0]} is already used in line {self._drafts[key].line.number}")
+            raise ValueFormatError(f"id {words[0]} is already used in line {self._drafts[key].line.number}")
         if kind in _ARGUMENTS:
             name, rest = Name(UA_URI, _ARGUMENTS[kind]), words[1:]
         elif kind in _ENCODINGS:
             name, rest = Name(UA_URI, _ENCODINGS[kind]), words[1:]
         elif len(words) < 2:
-            raise ValueProblem(f"'{kind} {words[0]}' needs a name")
+            raise ValueFormatError(f"'{kind} {words[0]}' needs a name")
         else:
             name, rest = self._browse_name(words[1]), words[2:]
         draft = _Draft(line, kind, key, name, parent, rest)
@@ -177,7 +177,7 @@ class _Source:
         self._words(draft)
         if kind in _TYPES:
             if name.text in self.names:
-                raise ValueProblem(f"the type name {name.text} is already used")
+                raise ValueFormatError(f"the type name {name.text} is already used")
             self.names[name.text] = key
         return draft
 
@@ -195,7 +195,7 @@ class _Source:
             elif word in (":", "<", "is", "via", "of"):
                 draft.options[word] = next(words, "")
                 if not draft.options[word]:
-                    raise ValueProblem(f"nothing follows '{word}'")
+                    raise ValueFormatError(f"nothing follows '{word}'")
             elif word in RULES:
                 draft.options["rule"] = word
             elif word in _FLAGS:
@@ -205,7 +205,7 @@ class _Source:
             elif word.startswith("(") or (word.startswith("#") and draft.kind in _ENCODINGS):
                 draft.rest.append(word)
             else:
-                raise ValueProblem(f"'{word}' is not understood here")
+                raise ValueFormatError(f"'{word}' is not understood here")
 
     # Second pass: names are known.
 
@@ -214,18 +214,18 @@ class _Source:
         if not rest:
             prefix, rest = "", word
         if prefix and prefix not in self.table.aliases:
-            raise ValueProblem(f"alias '{prefix}' is not declared by 'model' or 'requires'")
+            raise ValueFormatError(f"alias '{prefix}' is not declared by 'model' or 'requires'")
         uri = self.table.aliases[prefix] if prefix else self.table.model.uri
         if rest.startswith("#"):
             key = NodeKey(uri, f"i={rest[1:]}" if rest[1:].isdigit() else rest[1:])
             if uri == self.table.model.uri and key not in self._drafts:
-                raise ValueProblem(f"node {rest} is not in this file")
+                raise ValueFormatError(f"node {rest} is not in this file")
             return key
         if rest in self._known.get(uri, {}):
             return self._known[uri][rest]
         number = getattr(ua.ObjectIds, rest, None) if uri == UA_URI or not prefix else None
         if not isinstance(number, int):
-            raise ValueProblem(f"'{word}' names no type of this file, its required models or the base namespace")
+            raise ValueFormatError(f"'{word}' names no type of this file, its required models or the base namespace")
         return base(number)
 
     def _detail(self, draft: _Draft, line: Line) -> None:
@@ -234,17 +234,15 @@ class _Source:
             return
         if word in ("->", "<-"):
             if len(rest) != 2:
-                raise ValueProblem(f"write '{word} REFERENCETYPE TARGET'")
-            draft.references.append(
-                Reference(self._target(rest[0]), self._target(rest[1]), word == "->", line.number)
-            )
+                raise ValueFormatError(f"write '{word} REFERENCETYPE TARGET'")
+            draft.references.append(Reference(self._target(rest[0]), self._target(rest[1]), word == "->", line.number))
         elif word in ("enum", "bits") and draft.kind == "datatype":
             fields = tuple(FieldDef(name, number) for name, number in literals.numbered(rest))
             draft.definition = Definition(draft.name, fields, option_set=word == "bits")
         elif word in ("struct", "union") and draft.kind == "datatype":
             draft.definition = Definition(draft.name, self._fields(rest), union=word == "union")
         else:
-            raise ValueProblem(f"'{word}' is not understood below '{draft.kind}'")
+            raise ValueFormatError(f"'{word}' is not understood below '{draft.kind}'")
 
     def _fields(self, words: list[str]) -> tuple[FieldDef, ...]:
         fields = []
@@ -256,7 +254,7 @@ class _Source:
     def _typed(self, word: str) -> tuple[NodeKey, int, tuple[int, ...]]:
         found = _TYPE.fullmatch(word)
         if found is None:
-            raise ValueProblem(f"'{word}' is not a type; write Name, Name[] or Name[length]")
+            raise ValueFormatError(f"'{word}' is not a type; write Name, Name[] or Name[length]")
         name, length = found.groups()
         return self._target(name), -1 if length is None else 1, () if length is None else (int(length or 0),)
 
@@ -305,7 +303,7 @@ class _Source:
         if words in (["@names"], ["@values"]):
             definition = draft.parent.definition if draft.parent else None
             if definition is None:
-                raise ValueProblem(f"{words[0]} needs an enumeration above")
+                raise ValueFormatError(f"{words[0]} needs an enumeration above")
             return literals.names(definition) if words == ["@names"] else literals.enum_values(definition)
         if words in (["@binary-schema"], ["@xml-schema"]):
             return Value("ByteString", (words[0],))
@@ -328,7 +326,7 @@ class _Source:
         elif draft.parent is not None:
             found.append(Reference(self._parent_type(draft), draft.parent.key, False, line))
         elif not any(not item.forward for item in draft.references) and "parentless" not in draft.flags:
-            raise ValueProblem("nothing refers to this node; give it a '<-' line or the word parentless")
+            raise ValueFormatError("nothing refers to this node; give it a '<-' line or the word parentless")
         if kind in _ENCODINGS:
             found.append(Reference(HAS_TYPE_DEFINITION, base(76), True, line))
             found += [Reference(HAS_DESCRIPTION, self._target(word), True, line) for word in draft.rest]

@@ -32,7 +32,7 @@ class Table:
 
     path: Path
     alias: str = ""
-    model: RequiredModel = RequiredModel("")
+    model: RequiredModel = field(default_factory=lambda: RequiredModel(""))
     required: list[RequiredModel] = field(default_factory=list)
     aliases: dict[str, str] = field(default_factory=lambda: {"ua": UA_URI})
     count_arguments: bool = True
@@ -105,7 +105,9 @@ def _header(table: Table, number: int, words: list[str], problems: list[str]) ->
         problems.append(at(table.path, number, f"write '{words[0]} ALIAS URI VERSION YYYY-MM-DD [schema=URI]'"))
         return
     alias, uri, version, date = plain
-    if table.aliases.get(alias, uri) != uri or uri in (table.aliases.get(other) for other in table.aliases if other != "ua"):
+    if table.aliases.get(alias, uri) != uri or uri in (
+        table.aliases.get(other) for other in table.aliases if other != "ua"
+    ):
         problems.append(at(table.path, number, f"alias '{alias}' or model {uri} is given twice"))
         return
     model = RequiredModel(uri, version, f"{date}T00:00:00Z", options.get("schema", ""), number)

@@ -35,7 +35,7 @@ _NODE_ID = re.compile(r"(?:ns=(\d{1,5});|nsu=([^;]+);)?(i=\d{1,10}|s=.+|g=[0-9A-
 _NUMERIC_MAX = 2**32 - 1
 
 
-class ValueProblem(ValueError):
+class ValueFormatError(ValueError):
     """A text that is not what its type asks for."""
 
 
@@ -48,17 +48,17 @@ class Context:
     def uri(self, index: int) -> str:
         """The URI of a namespace index of the file."""
         if not 0 <= index < len(self.uris):
-            raise ValueProblem(f"namespace index {index} is not in NamespaceUris ({len(self.uris) - 1} entries)")
+            raise ValueFormatError(f"namespace index {index} is not in NamespaceUris ({len(self.uris) - 1} entries)")
         return self.uris[index]
 
     def node_id(self, text: str) -> NodeKey:
         """The NodeId written as text in this file."""
         found = _NODE_ID.fullmatch(text.strip())
         if found is None:
-            raise ValueProblem(f"'{text[:80]}' is not a NodeId")
+            raise ValueFormatError(f"'{text[:80]}' is not a NodeId")
         index, uri, identifier = found.groups()
         if identifier.startswith("i=") and int(identifier[2:]) > _NUMERIC_MAX:
-            raise ValueProblem(f"'{text[:80]}' is not a NodeId: the number is above {_NUMERIC_MAX}")
+            raise ValueFormatError(f"'{text[:80]}' is not a NodeId: the number is above {_NUMERIC_MAX}")
         return NodeKey(uri if uri else self.uri(int(index or 0)), identifier)
 
     def name(self, text: str) -> Name:
@@ -104,7 +104,7 @@ def _item(kind: str, element: etree._Element, context: Context) -> ValueItem:
         return Text(_child_text(element, "Locale"), _child_text(element, "Text") or text)
     if kind == "ExtensionObject":
         return _structure(element, context)
-    raise ValueProblem(f"values of type {kind} are not supported")
+    raise ValueFormatError(f"values of type {kind} are not supported")
 
 
 def _structure(element: etree._Element, context: Context) -> Structure:
@@ -115,7 +115,7 @@ def _structure(element: etree._Element, context: Context) -> Structure:
         elif local_name(child) == "Body":
             content = next(iter(children(child)), None)
     if not type_id or content is None:
-        raise ValueProblem("an ExtensionObject needs TypeId and Body")
+        raise ValueFormatError("an ExtensionObject needs TypeId and Body")
     return Structure(context.node_id(type_id), _body(content, context))
 
 
@@ -143,13 +143,13 @@ def _boolean(text: str) -> bool:
         return True
     if text in ("false", "0"):
         return False
-    raise ValueProblem(f"'{text[:40]}' is not a Boolean")
+    raise ValueFormatError(f"'{text[:40]}' is not a Boolean")
 
 
 def _integer(kind: str, text: str) -> int:
     low, high = INTEGER_RANGES[kind]
     if re.fullmatch(r"[+-]?\d{1,20}", text) is None or not low <= int(text) <= high:
-        raise ValueProblem(f"'{text[:40]}' is not a {kind}")
+        raise ValueFormatError(f"'{text[:40]}' is not a {kind}")
     return int(text)
 
 
@@ -157,19 +157,19 @@ def _real(text: str) -> float:
     try:
         return {"INF": math.inf, "-INF": -math.inf, "NaN": math.nan}.get(text) or float(text)
     except ValueError:
-        raise ValueProblem(f"'{text[:40]}' is not a number") from None
+        raise ValueFormatError(f"'{text[:40]}' is not a number") from None
 
 
 def _bytes(text: str) -> bytes:
     try:
         return base64.b64decode("".join(text.split()), validate=True)
     except binascii.Error as error:
-        raise ValueProblem(f"a ByteString is not base64: {error}") from None
+        raise ValueFormatError(f"a ByteString is not base64: {error}") from None
 
 
 def _date(text: str) -> str:
     if text and _DATE.fullmatch(text) is None:
-        raise ValueProblem(f"'{text[:40]}' is not a DateTime")
+        raise ValueFormatError(f"'{text[:40]}' is not a DateTime")
     return text
 
 

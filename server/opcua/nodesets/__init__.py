@@ -1,0 +1,7 @@
+"""NodeSets: declarative sources in, NodeSet2 files out, any NodeSet2 file into the address space."""
+
+from server.opcua.nodesets.commands import build_all, check_folder, list_folder
+from server.opcua.nodesets.model import NodeSetError, NodeSetFile
+from server.opcua.nodesets.order import load_folder
+
+__all__ = ["NodeSetError", "NodeSetFile", "build_all", "check_folder", "list_folder", "load_folder"]
