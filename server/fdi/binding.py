@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from server.core.binding import ArgumentBinding, CommandBinding, DeviceBinding, ParameterBinding, RowBinding
 from server.fdi.errors import PackageError
+from server.fdi.parameters import INTEGER_RANGES
 from server.fdi.toml_table import Table, read_toml
 from server.model.device_type import DataType, ParameterSpec
 
@@ -22,17 +23,8 @@ _TOPIC = r"[^+#$\x00/]([^+#\x00]*[^+#\x00/])?"
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _PLACEHOLDER_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _ARGUMENT_TYPES = ("String", "Double", "Boolean", "Int32")
+_NOT_IN_JSON = (DataType.DATETIME, DataType.BYTESTRING)
 _ROLES = ("viewer", "operator", "engineer", "admin")
-_INTEGER_RANGES = {
-    DataType.SBYTE: (-(2.0**7), 2.0**7 - 1),
-    DataType.BYTE: (0.0, 2.0**8 - 1),
-    DataType.INT16: (-(2.0**15), 2.0**15 - 1),
-    DataType.UINT16: (0.0, 2.0**16 - 1),
-    DataType.INT32: (-(2.0**31), 2.0**31 - 1),
-    DataType.UINT32: (0.0, 2.0**32 - 1),
-    DataType.INT64: (-(2.0**63), 2.0**63 - 1),
-    DataType.UINT64: (0.0, 2.0**64 - 1),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +144,11 @@ class _Reader:
             parameters += self._metrics(metrics.table("parameters"), list_pointer)
             metrics.finish()
         if values:
-            parameters += [self._bind(name, f"{values}/{name}") for name in self._parameters]
+            parameters += [
+                self._bind(name, f"{values}/{name}")
+                for name, spec in self._parameters.items()
+                if spec.data_type not in _NOT_IN_JSON
+            ]
         attributes = {}
         for name, pointer in table.table("attributes").entries():
             if not isinstance(pointer, str) or not pointer or not re.fullmatch(_POINTER, pointer):
@@ -212,8 +208,11 @@ class _Reader:
         return found
 
     def _known(self, table: Table, name: str) -> bool:
-        if name in self._parameters:
-            return True
+        spec = self._parameters.get(name)
+        if spec is not None:
+            if spec.data_type in _NOT_IN_JSON:
+                table.note(name, f"a parameter of EDD type {spec.edd_type} cannot be carried in JSON")
+            return spec.data_type not in _NOT_IN_JSON
         close = difflib.get_close_matches(name, self._parameters, n=1)
         table.note(name, f"the EDD has no such parameter{f'; did you mean {close[0]}?' if close else ''}")
         return False
@@ -222,7 +221,7 @@ class _Reader:
         self, name: str, pointer: str, *, key: str = "", unit_pointer: str = "", optional: bool = True
     ) -> ParameterBinding:
         spec = self._parameters[name]
-        low, high = _INTEGER_RANGES.get(spec.data_type, (None, None))
+        low, high = INTEGER_RANGES.get(spec.data_type, (None, None))
         return ParameterBinding(
             parameter=name,
             pointer=pointer,

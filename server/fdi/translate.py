@@ -1,0 +1,152 @@
+"""EDD, catalog and binding become one `DeviceType`: the only shape of a device type that other rooms know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from server.core.binding import CommandBinding
+from server.core.texts import NO_TEXT, Texts
+from server.fdi.alarm_specs import AlarmReader
+from server.fdi.binding import BindingFile
+from server.fdi.eddl.model import EddModel
+from server.fdi.groups import translate_groups
+from server.fdi.parameters import texts_of
+from server.model.device_type import (
+    ActionSpec,
+    ArgumentSpec,
+    Attachment,
+    DataType,
+    DeviceType,
+    MethodSpec,
+    ParameterSpec,
+)
+
+NAMESPACE_PREFIX = "urn:fieldloom:fdi:"
+_ARGUMENT_TYPES = {
+    "String": DataType.STRING,
+    "Double": DataType.DOUBLE,
+    "Boolean": DataType.BOOLEAN,
+    "Int32": DataType.INT32,
+}
+_REPORT = ArgumentSpec(
+    "Report",
+    DataType.STRING,
+    Texts.of("What the device reported, as JSON", ru="Сообщение устройства в виде JSON"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TypeSource:
+    """What catalog and container say about one device type."""
+
+    package_id: str
+    version: str
+    manufacturer: Texts
+    label: Texts
+    description: Texts = NO_TEXT
+    classification: str = ""
+    device_revision: str = ""
+    documents: tuple[Attachment, ...] = ()
+    images: tuple[Attachment, ...] = ()
+    icon: Attachment | None = None
+    edd_part: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Translated:
+    """The device type, and what its author should look at."""
+
+    device_type: DeviceType
+    warnings: tuple[str, ...]
+
+
+def translate(
+    edd: EddModel,
+    source: TypeSource,
+    bound: BindingFile,
+    parameters: Mapping[str, ParameterSpec],
+    hidden: Mapping[str, ParameterSpec],
+) -> Translated:
+    """Put a device type together.
+
+    Args:
+        parameters: the EDD's parameters shown outside, as `translate_parameters` gave them.
+        hidden: its PRIVATE ones.
+
+    Raises:
+        PackageError: an alarm collection that makes no sense.
+    """
+    binding = bound.binding
+    methods = tuple(_method(command) for command in binding.commands if command.method)
+    alarms = AlarmReader(edd, parameters, hidden, source.edd_part)
+    limit_alarms, trip_alarms = alarms.limit_alarms(), alarms.trip_alarms()
+    groups, left_out = translate_groups(
+        edd, parameters, {method.command: method.name for method in methods if method.command in edd.methods}
+    )
+    warnings = [*_dynamic_attributes(edd), *alarms.warnings, *left_out]
+    device_type = DeviceType(
+        type_id=binding.type_id,
+        package_id=source.package_id,
+        version=source.version,
+        namespace_uri=NAMESPACE_PREFIX + source.package_id,
+        label=source.label,
+        description=source.description,
+        manufacturer=source.manufacturer,
+        model=source.label,
+        device_revision=source.device_revision or str(edd.device_revision),
+        classification=source.classification,
+        parameters=parameters,
+        methods=methods,
+        actions=_actions(edd),
+        groups=groups,
+        limit_alarms=limit_alarms,
+        trip_alarms=trip_alarms,
+        binding=binding,
+        documents=source.documents,
+        images=source.images,
+        icon=source.icon,
+        area=bound.area,
+        hidden=hidden,
+    )
+    return Translated(device_type, tuple(warnings))
+
+
+def _method(command: CommandBinding) -> MethodSpec:
+    return MethodSpec(
+        name=command.method,
+        command=command.name,
+        label=Texts(command.label) if command.label else Texts.of(command.method),
+        description=Texts(command.description) if command.description else NO_TEXT,
+        inputs=tuple(
+            ArgumentSpec(entry.name, _ARGUMENT_TYPES[entry.data_type], Texts(entry.description))
+            for entry in command.arguments
+        ),
+        params=tuple(entry.param for entry in command.arguments),
+        outputs=(_REPORT,) if command.answer == "report" else (),
+        role=command.role,
+    )
+
+
+def _actions(edd: EddModel) -> tuple[ActionSpec, ...]:
+    """METHODs that a menu offers and that are not PRIVATE; the others only serve inside the EDD."""
+    offered = {item.target for menu in edd.menus.values() for item in menu.items if item.kind == "method"}
+    return tuple(
+        ActionSpec(
+            name=method.name,
+            label=texts_of(method.label) or Texts.of(method.name),
+            help=texts_of(method.help),
+            parameters=tuple((entry.ctype, entry.name) for entry in method.parameters),
+        )
+        for method in edd.methods.values()
+        if method.name in offered and not method.private
+    )
+
+
+def _dynamic_attributes(edd: EddModel) -> list[str]:
+    """Attributes that depend on the device: their present form is a fixed choice."""
+    return [
+        f"{variable.name}: {', '.join(sorted(variable.conditional))} depends on the device; one branch is used"
+        for variable in edd.variables.values()
+        if variable.conditional
+    ]
