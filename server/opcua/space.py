@@ -57,6 +57,7 @@ class Space:
         self.indexes = indexes  # namespace URI -> index
         # Attributes that are the same on thousands of nodes are kept once: nobody writes them.
         self._shared: dict[tuple[ua.AttributeIds, Any], AttributeValue] = {}
+        self.property_values: dict[tuple[str, int], tuple[object, ua.DataValue]] = {}  # per specification, see users
 
     # -- ids
 
@@ -253,6 +254,31 @@ class Space:
         self.aspace[source].references.append(self._description(reference, target, forward=True))
         if inverse:
             self.aspace[target].references.append(self._description(reference, source, forward=False))
+
+    def announce(
+        self,
+        source: ua.NodeId,
+        reference: ua.NodeId,
+        target: ua.NodeId,
+        name: ua.QualifiedName,
+        type_definition: ua.NodeId,
+    ) -> None:
+        """A forward reference to an Object that is made only when somebody looks at it."""
+        self.aspace[source].references.append(
+            ua.ReferenceDescription(
+                ReferenceTypeId=reference,
+                IsForward=True,
+                NodeId=target,
+                BrowseName=name,
+                DisplayName=ua.LocalizedText(name.Name),
+                NodeClass=ua.NodeClass.Object,
+                TypeDefinition=type_definition,
+            )
+        )
+
+    def back(self, source: ua.NodeId, reference: ua.NodeId, target: ua.NodeId) -> None:
+        """The inverse reference alone: `target` gets one back to `source`."""
+        self.aspace[target].references.append(self._description(reference, source, forward=False))
 
     def _description(self, reference: ua.NodeId, target: ua.NodeId, *, forward: bool) -> ua.ReferenceDescription:
         node = self.aspace[target]

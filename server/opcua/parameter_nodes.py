@@ -1,0 +1,134 @@
+"""One parameter as a Variable with its properties: AnalogItem, discrete or plain (OPC 10000-8)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from asyncua import ua
+
+from server.core import status
+from server.model.device_type import DataType, ParameterSpec
+from server.opcua.datavalues import eu_information, text, to_data_value
+from server.opcua.space import HISTORY_READ, READ, WRITE, Space, data_value
+
+ANALOG_ITEM = ua.NodeId(ua.ObjectIds.AnalogItemType)
+BASE_ANALOG = ua.NodeId(ua.ObjectIds.BaseAnalogType)
+MULTI_STATE = ua.NodeId(ua.ObjectIds.MultiStateValueDiscreteType)
+OPTION_SET = ua.NodeId(ua.ObjectIds.OptionSetType)
+PLAIN = ua.NodeId(ua.ObjectIds.BaseDataVariableType)
+
+
+def variable_type(spec: ParameterSpec) -> ua.NodeId:
+    """The VariableType that fits a parameter."""
+    if spec.bit_enumerated:
+        return OPTION_SET
+    if spec.enum_values:
+        return MULTI_STATE
+    if spec.data_type.numeric and spec.eu_range is not None:
+        return ANALOG_ITEM
+    if spec.data_type.numeric and spec.unit is not None:
+        return BASE_ANALOG
+    return PLAIN
+
+
+def data_type_id(data_type: DataType) -> ua.NodeId:
+    """The DataType node of namespace 0."""
+    return ua.NodeId(int(data_type))
+
+
+def recorded(spec: ParameterSpec) -> bool:
+    """True for what goes to history: numbers, flags and texts."""
+    return spec.data_type is not DataType.BYTESTRING
+
+
+def add_parameter(
+    space: Space,
+    spec: ParameterSpec,
+    node_id: ua.NodeId,
+    package_uri: str,
+    parent: ua.NodeId,
+    rule: ua.NodeId | None = None,
+) -> None:
+    """The Variable of a parameter below its ParameterSet; of the type when `rule` is given."""
+    access = (READ if spec.readable else 0) | (WRITE if spec.writable else 0)
+    history = rule is None and spec.readable and recorded(spec)
+    space.variable(
+        node_id,
+        space.name(package_uri, spec.name),
+        to_data_value(None, spec.data_type, status.BAD_WAITING_FOR_INITIAL_DATA, 0, 0)
+        if rule is None
+        else ua.DataValue(ua.Variant(None, ua.VariantType.Null)),
+        data_type_id(spec.data_type),
+        type_definition=variable_type(spec),
+        parent=parent,
+        display=spec.label,
+        description=spec.help,
+        access=access | (HISTORY_READ if history else 0),
+        historizing=history,
+        rule=rule,
+    )
+    _properties(space, spec, node_id, rule)
+
+
+def _properties(space: Space, spec: ParameterSpec, node_id: ua.NodeId, rule: ua.NodeId | None) -> None:
+    def put(name: str, value: ua.DataValue, data_type: int, rank: int = -1) -> None:
+        space.property(
+            ua.NodeId(f"{node_id.Identifier}/{name}", node_id.NamespaceIndex),
+            ua.QualifiedName(name, 0),
+            value,
+            ua.NodeId(data_type),
+            parent=node_id,
+            rank=rank,
+            rule=rule,
+        )
+
+    kind = variable_type(spec)
+    if kind == OPTION_SET:
+        put("OptionSetValues", _shared(space, spec, _option_texts), ua.ObjectIds.LocalizedText, 1)
+    elif kind == MULTI_STATE:
+        put("EnumValues", _shared(space, spec, _enum_values), ua.ObjectIds.EnumValueType, 1)
+        put("ValueAsText", data_value(ua.LocalizedText(None), ua.VariantType.LocalizedText), ua.ObjectIds.LocalizedText)
+    if kind == ANALOG_ITEM and spec.eu_range is not None:
+        put("EURange", _shared(space, spec, _eu_range), ua.ObjectIds.Range)
+    if kind in (ANALOG_ITEM, BASE_ANALOG) and spec.unit is not None:
+        put("EngineeringUnits", _shared(space, spec, _unit), ua.ObjectIds.EUInformation)
+
+
+def _shared(space: Space, spec: ParameterSpec, make: Callable[[ParameterSpec], ua.DataValue]) -> ua.DataValue:
+    """The same property value for every instance of a type: made once per specification."""
+    key = (make.__name__, id(spec))
+    found = space.property_values.get(key)
+    if found is None or found[0] is not spec:
+        found = space.property_values[key] = (spec, make(spec))
+    return found[1]
+
+
+def _eu_range(spec: ParameterSpec) -> ua.DataValue:
+    low, high = spec.eu_range or (0.0, 0.0)
+    return data_value(ua.Range(low, high), ua.VariantType.ExtensionObject)
+
+
+def _unit(spec: ParameterSpec) -> ua.DataValue:
+    if spec.unit is None:
+        return ua.DataValue(ua.Variant(None, ua.VariantType.Null))
+    return data_value(eu_information(spec.unit), ua.VariantType.ExtensionObject)
+
+
+def _enum_values(spec: ParameterSpec) -> ua.DataValue:
+    entries = [ua.EnumValueType(entry.value, text(entry.text), text(entry.help)) for entry in spec.enum_values]
+    return data_value(entries, ua.VariantType.ExtensionObject, is_array=True)
+
+
+def _option_texts(spec: ParameterSpec) -> ua.DataValue:
+    # EDD masks become bit positions; masks of several bits have no entry (OPC 10000-5, OptionSetType).
+    by_bit = {e.value.bit_length() - 1: e.text for e in spec.enum_values if e.value > 0 and e.value.bit_count() == 1}
+    texts = [text(by_bit[bit]) if bit in by_bit else ua.LocalizedText("") for bit in range(max(by_bit, default=-1) + 1)]
+    return data_value(texts, ua.VariantType.LocalizedText, is_array=True)
+
+
+def value_text(spec: ParameterSpec, value: object) -> ua.LocalizedText:
+    """ValueAsText of an enumeration; unknown numbers are shown as such (EDDL: reading them is legal)."""
+    for entry in spec.enum_values:
+        if entry.value == value:
+            return text(entry.text)
+    return ua.LocalizedText(None) if value is None else ua.LocalizedText(f"unknown ({value})", "en")
