@@ -8,9 +8,6 @@ from typing import NamedTuple
 from server.fdi.eddl.shape import UNPAIRED
 from server.fdi.eddl.tokens import Token
 
-# (tokens, partner of each bracket, index of the word) -> whether what follows lets it be the keyword
-LookAhead = Callable[[Sequence[Token], Sequence[int], int], bool]
-
 # Constructs of EDDL; also where reading goes on after an error.
 KINDS = frozenset(
     {

@@ -28,7 +28,8 @@ __all__ = ["EddError", "EddLimits", "Problem", "parse"]
 IDENTIFICATION: Final = ("MANUFACTURER", "DEVICE_TYPE", "DEVICE_REVISION", "DD_REVISION")
 _SPELLED: Final = {
     "NAME": "a name", "INT": "a number", "FLOAT": "a number", "CHAR": "a character", "STRING": "a text",
-    "LBRACE": "'{'", "_RBRACE": "'}'", "LPAR": "'('", "_RPAR": "')'", "LSQB": "'['", "_RSQB": "']'", "COMMA": "','", "SEMI": "';'",
+    "LBRACE": "'{'", "_RBRACE": "'}'", "LPAR": "'('", "_RPAR": "')'", "LSQB": "'['", "_RSQB": "']'", "COMMA": "','",
+    "SEMI": "';'",
     "COLON": "':'", "_DOT": "'.'", "EQUAL": "'='", "_QMARK": "'?'", "BINOP": "an operator", "UNOP": "a sign",
     "_ELSE": "ELSE", "_LIKE": "LIKE", "_OF": "OF", "_C_ELSE": "else", "C_WHILE": "while",
 }  # fmt: skip

@@ -1,0 +1,180 @@
+"""The static view of an EDD: what a device type needs to know before any device speaks.
+
+Where an attribute depends on the device, the view shows one branch and names the attribute in `conditional`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal, NamedTuple, TypeAlias
+
+from server.fdi.eddl.nodes import Position
+
+Texts: TypeAlias = Mapping[str, str]  # text by language code, `en` first where there is one
+NO_TEXT: Texts = MappingProxyType({})
+
+MenuItemKind = Literal["variable", "menu", "method", "text", "collection", "layout", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class Enumerator:
+    """One value of an ENUMERATED or one mask of a BIT_ENUMERATED VARIABLE."""
+
+    value: int
+    text: Texts
+    help: Texts = field(default_factory=lambda: NO_TEXT)
+    status: tuple[str, ...] = ()  # status class words of a BIT_ENUMERATED entry, such as DIAGNOSTIC, WARNING
+
+
+@dataclass(frozen=True, slots=True)
+class EddVariable:
+    """A VARIABLE; `ranges` are (minimum, maximum) pairs before scaling, None where open.
+
+    `edd_type` is the TYPE word; `size` its octets (bits for BITSTRING, characters for texts). `conditional` names the
+    attributes that depend on the device.
+    """
+
+    name: str
+    label: Texts
+    help: Texts
+    edd_type: str
+    size: int | None
+    classes: frozenset[str]
+    readable: bool
+    writable: bool
+    private: bool
+    constant_unit: Texts | None
+    ranges: tuple[tuple[float | None, float | None], ...]
+    default_value: int | float | str | None
+    initial_value: int | float | str | None
+    display_format: str | None
+    edit_format: str | None
+    enumerators: tuple[Enumerator, ...]
+    conditional: frozenset[str]
+    scaling_factor: float | None = None
+    index_of: str | None = None  # the array an INDEX VARIABLE points into
+    position: Position | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class MenuItem:
+    """One entry of a MENU: `target` is the item shown (or the layout word), `text` only for static text.
+
+    An item that stands inside IF or SELECT is listed with `conditional` set, whichever branch it stands in.
+    """
+
+    kind: MenuItemKind
+    target: str | None
+    text: Texts | None = None
+    qualifiers: frozenset[str] = frozenset()
+    conditional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EddMenu:
+    """A MENU with its entries in order."""
+
+    name: str
+    label: Texts
+    help: Texts
+    style: str | None
+    items: tuple[MenuItem, ...]
+    access: str | None = None
+    position: Position | None = field(default=None, compare=False)
+
+
+class MethodParameter(NamedTuple):
+    """A parameter of a METHOD; `by_reference` ones also carry a result out."""
+
+    ctype: str
+    name: str
+    by_reference: bool
+    is_array: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EddMethod:
+    """The signature of a METHOD; its program stays in the tree."""
+
+    name: str
+    label: Texts
+    help: Texts
+    classes: frozenset[str]
+    access: str | None
+    parameters: tuple[MethodParameter, ...]
+    returns: str | None
+    private: bool = False
+    position: Position | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member of a COLLECTION or RECORD: the reference it stands for, as written."""
+
+    target: str
+    label: Texts = field(default_factory=lambda: NO_TEXT)
+    help: Texts = field(default_factory=lambda: NO_TEXT)
+
+
+@dataclass(frozen=True, slots=True)
+class EddCollection:
+    """A COLLECTION or RECORD; `kind` tells which."""
+
+    name: str
+    label: Texts
+    help: Texts
+    of: str | None
+    members: Mapping[str, Member]
+    kind: str = "COLLECTION"
+    position: Position | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class EddArray:
+    """A value array (`element` and `count`) or a reference array (`of` and `elements` by index)."""
+
+    name: str
+    label: Texts
+    help: Texts
+    kind: Literal["value", "reference"]
+    element: str | None  # the VARIABLE or other item that serves as type of a value array
+    count: int | None
+    of: str | None
+    elements: Mapping[int, Member]
+    position: Position | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class EddRelation:
+    """UNIT, REFRESH or WRITE_AS_ONE with the references of both sides as written; WRITE_AS_ONE has no effects."""
+
+    kind: str
+    name: str
+    causes: tuple[str, ...]
+    effects: tuple[str, ...]
+
+
+class OtherConstruct(NamedTuple):
+    """A construct that was read and checked for form, but has no meaning yet in this view."""
+
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class EddModel:
+    """Everything the static view knows, each kind by name in source order."""
+
+    manufacturer: int | str
+    device_type: int | str
+    device_revision: int
+    dd_revision: int
+    variables: Mapping[str, EddVariable]
+    menus: Mapping[str, EddMenu]
+    methods: Mapping[str, EddMethod]
+    collections: Mapping[str, EddCollection]
+    arrays: Mapping[str, EddArray]
+    relations: tuple[EddRelation, ...]
+    other: tuple[OtherConstruct, ...]

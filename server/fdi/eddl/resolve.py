@@ -1,0 +1,129 @@
+"""A parsed EDD to its static view: names resolved, types and ranges checked, every problem listed at once."""
+
+from __future__ import annotations
+
+from server.fdi.eddl.errors import EddError, Findings, GivenUpError
+from server.fdi.eddl.inherit import Finished, finished
+from server.fdi.eddl.keywords import KINDS
+from server.fdi.eddl.limits import DEFAULT_LIMITS, EddLimits
+from server.fdi.eddl.menu_depth import deepest
+from server.fdi.eddl.model import (
+    EddArray,
+    EddCollection,
+    EddMenu,
+    EddMethod,
+    EddModel,
+    EddRelation,
+    EddVariable,
+    OtherConstruct,
+)
+from server.fdi.eddl.nodes import Edd, Position, RelationItem
+from server.fdi.eddl.reference_checks import ReferenceChecks, relation_references
+from server.fdi.eddl.references import References
+from server.fdi.eddl.static_view import StaticView
+from server.fdi.eddl.structures import array, collection, menu, method
+from server.fdi.eddl.variables import variable
+from server.fdi.eddl.writing import written
+
+
+def resolve(edd: Edd, *, limits: EddLimits = DEFAULT_LIMITS) -> EddModel:
+    """The static view of an EDD. Raises EddError with every problem found.
+
+    Names that an IMPORT may bring are not missed; what the IMPORT redefines is not part of the view.
+    """
+    findings = Findings(edd.sources, limits.problems)
+    try:
+        model = _Resolver(edd, findings, limits).model()
+    except GivenUpError:
+        raise EddError(findings.problems) from None
+    findings.raise_if_any()
+    return model
+
+
+class _Resolver:
+    def __init__(self, edd: Edd, findings: Findings, limits: EddLimits) -> None:
+        self._edd = edd
+        self._findings = findings
+        self._limits = limits
+        self._view = StaticView(findings, edd.dictionary)
+        self._items: dict[str, Finished] = finished(edd, findings)
+        self._references = References(self._items, self._view, findings, imported=bool(edd.imports))
+
+    def model(self) -> EddModel:
+        manufacturer, device_type = self._identity("MANUFACTURER"), self._identity("DEVICE_TYPE")
+        revision, dd_revision = self._revision("DEVICE_REVISION"), self._revision("DD_REVISION")
+        ReferenceChecks(self._items, self._references, self._view).run()
+        variables: dict[str, EddVariable] = {}
+        menus: dict[str, EddMenu] = {}
+        methods: dict[str, EddMethod] = {}
+        collections: dict[str, EddCollection] = {}
+        arrays: dict[str, EddArray] = {}
+        relations: list[EddRelation] = []
+        other: list[OtherConstruct] = []
+        for name, item in self._items.items():
+            if isinstance(item, RelationItem):
+                relations.append(_relation(item))
+                continue
+            match item.kind:
+                case "VARIABLE":
+                    found = variable(item, self._view)
+                    if found is not None:
+                        variables[name] = found
+                case "MENU":
+                    menus[name] = menu(item, self._view, self._references)
+                case "METHOD":
+                    methods[name] = method(item, self._view)
+                case "COLLECTION" | "RECORD":
+                    collections[name] = collection(item, self._view)
+                case "ARRAY" | "ITEM_ARRAY":
+                    arrays[name] = array(item, self._view)
+                case kind:
+                    if kind not in KINDS:
+                        text = f"{kind} {name}: there is no construct {kind}; is the word spelled right?"
+                        self._findings.add(item.position, "construct-unknown", text)
+                    other.append(OtherConstruct(kind, name))
+        self._menu_depth(menus)
+        return EddModel(
+            manufacturer=manufacturer,
+            device_type=device_type,
+            device_revision=revision,
+            dd_revision=dd_revision,
+            variables=variables,
+            menus=menus,
+            methods=methods,
+            collections=collections,
+            arrays=arrays,
+            relations=tuple(relations),
+            other=tuple(other),
+        )
+
+    def _identity(self, name: str) -> int | str:
+        entry = self._edd.identification.get(name)
+        if entry is None:
+            self._findings.add(Position(self._edd.file, 1, 1), "identification", f"the identification lacks {name}")
+            return 0
+        return entry.value
+
+    def _revision(self, name: str) -> int:
+        value = self._identity(name)
+        if isinstance(value, int):
+            return value
+        self._findings.add(self._edd.identification[name].position, "identification", f"{name} must be a number")
+        return 0
+
+    def _menu_depth(self, menus: dict[str, EddMenu]) -> None:
+        shown = {
+            name: [item.target for item in entry.items if item.kind == "menu" and item.target is not None]
+            for name, entry in menus.items()
+        }
+        for name, depth in deepest(shown).items():
+            position = menus[name].position
+            if depth > self._limits.menu_depth and position is not None:
+                text = f"MENU {name} leads {depth} menus deep; at most {self._limits.menu_depth} are taken"
+                self._findings.add(position, "menu-depth", text)
+
+
+def _relation(item: RelationItem) -> EddRelation:
+    causes = tuple(written(reference) for reference in relation_references(item.causes))
+    effects = tuple(written(reference) for reference in relation_references(item.effects))
+    return EddRelation(item.kind, item.name, causes, effects)
