@@ -122,8 +122,6 @@ def unpack(data: bytes, item: Item, limits: ContainerLimits, remaining: int) -> 
         try:
             # One byte more than claimed is enough to see that the claim is false.
             content = stream.decompress(packed, item.unpacked + 1)
-            if len(content) <= item.unpacked:
-                content += stream.flush(1) if stream.eof else stream.decompress(stream.unconsumed_tail, 1)
         except zlib.error as error:
             raise PackageError(f"damaged compressed data: {error}", part=item.name, rule="zip.damaged") from None
         if len(content) <= item.unpacked and (not stream.eof or stream.unused_data):
