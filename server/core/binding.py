@@ -36,7 +36,9 @@ class RowBinding:
     key_name: str = ""
     value_name: str = ""
     unit_name: str = ""
-    values_pointer: str = ""  # object keyed by EDD identifier (status messages, answers)
+    # Object keyed by EDD identifier (status messages); `parameters` lists every parameter that may stand in it, with its
+    # pointer below this one.
+    values_pointer: str = ""
     attributes: Mapping[str, str] = field(default_factory=dict)  # nameplate fact -> pointer
     rows: bool = False  # the payload may be an array of such rows (back-fill)
     count_only: bool = False  # taken and counted, carries no parameters
