@@ -36,7 +36,7 @@ class RowBinding:
     key_name: str = ""
     value_name: str = ""
     unit_name: str = ""
-    # Object keyed by EDD identifier (status messages); `parameters` lists every parameter that may stand in it, with its
+    # Object keyed by EDD identifier (status messages); `parameters` lists every one that may stand in it, with its
     # pointer below this one.
     values_pointer: str = ""
     attributes: Mapping[str, str] = field(default_factory=dict)  # nameplate fact -> pointer
