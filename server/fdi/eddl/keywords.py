@@ -85,6 +85,7 @@ KEYWORDS: Mapping[str, tuple[str, LookAhead]] = {
     "UNIT": ("RELATION", _relation),
     "REFRESH": ("RELATION", _relation),
     "WRITE_AS_ONE": ("WRITE_AS_ONE", _relation),
+    "RESPONSE_CODES": ("CODE_TABLE", _relation),
     "IMPORT": ("IMPORT", _before("NAME")),
     "REDEFINITIONS": ("_REDEFINITIONS", _before("LBRACE")),
     "LIKE": ("_LIKE", _before("NAME")),
@@ -109,7 +110,7 @@ def starts_construct(tokens: Sequence[Token], at: int) -> bool:
     token = tokens[at]
     if (
         token.text not in KINDS
-        or token.type not in ("NAME", "RELATION", "WRITE_AS_ONE")
+        or token.type not in ("NAME", "RELATION", "WRITE_AS_ONE", "CODE_TABLE")
         or (at and tokens[at - 1].line == token.line)
     ):
         return False

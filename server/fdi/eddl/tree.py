@@ -153,6 +153,10 @@ class Tree(ExpressionTree, StatementTree):
         parameters = c[3] if len(c) == 5 else None
         return Construct(c[0].text, c[2].text, c[1].text, parameters, c[-1], None, c[0].position)
 
+    def code_table(self, c: list[Any]) -> Construct:
+        codes = Attribute(c[0].text, ItemList(contents(c[3:]), c[2].position), None, c[0].position)
+        return Construct(c[0].text, c[1].text, None, None, (codes,), None, c[0].position)
+
     def relation(self, c: list[Any]) -> RelationItem:
         sides = [part for part in c if not isinstance(part, Token)]
         return RelationItem(c[0].text, c[1].text, sides[0], sides[1] if len(sides) > 1 else (), None, c[0].position)
