@@ -68,6 +68,7 @@ class Publisher:
         self._greetings: deque[Message] = deque()
         self._misc_us = 0
         self._in_flight = MAX_IN_FLIGHT
+        self._renew = False
         self._client = self._new_client()
 
     @property
@@ -110,7 +111,6 @@ class Publisher:
 
     def _connect(self, now_us: int) -> None:
         self._deadline_us = now_us + CONNACK_TIMEOUT_US
-        self._client.max_inflight_messages_set(self._in_flight)
         try:
             self._client.connect(self._broker.host, self._broker.port, keepalive=KEEPALIVE_S, clean_start=True)
         except (OSError, ValueError) as error:
@@ -134,7 +134,11 @@ class Publisher:
         if code == MQTTErrorCode.MQTT_ERR_SUCCESS and now_us >= self._misc_us:
             self._misc_us = now_us + MICROSECONDS
             code = self._client.loop_misc()
-        if code != MQTTErrorCode.MQTT_ERR_SUCCESS or self._client.socket() is None:
+        if self._renew:
+            self._renew = False
+            self._close()
+            self._client = self._new_client()
+        elif code != MQTTErrorCode.MQTT_ERR_SUCCESS or self._client.socket() is None:
             self._lost(f"connection lost: {mqtt.error_string(code)}")
         elif not self._connected and now_us > self._deadline_us:
             self._client.disconnect()
@@ -220,6 +224,7 @@ class Publisher:
             protocol=mqtt.MQTTv5,
         )
         client.max_queued_messages_set(MAX_QUEUED)
+        client.max_inflight_messages_set(self._in_flight)
         client.connect_timeout = 3.0
         if self._broker.username is not None:
             client.username_pw_set(self._broker.username, self._broker.password)
@@ -239,8 +244,11 @@ class Publisher:
         if reason_code.is_failure:
             print(f"simulator: {self._broker} refuses: {reason_code}", file=sys.stderr)
             return  # the broker closes the connection, which starts the back-off
-        # The client takes this only between connections; a broker that allows less drops us once, then it fits.
-        self._in_flight = min(getattr(properties, "ReceiveMaximum", MAX_IN_FLIGHT), MAX_IN_FLIGHT)
+        receive_maximum = getattr(properties, "ReceiveMaximum", MAX_IN_FLIGHT)
+        if receive_maximum < self._in_flight:
+            self._in_flight = receive_maximum
+            self._renew = True  # the client takes this number only when it is new
+            return
         client.subscribe([(topic, mqtt.SubscribeOptions(qos=1)) for topic in SUBSCRIPTIONS])
         self._connected = True
         self._failures = 0

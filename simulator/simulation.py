@@ -103,9 +103,9 @@ class Simulation:
                 break
             due_us, seat = group.take()
             at_s = self._plant_s(due_us)
-            self._play(at_s, due_us, out)
+            self._play(at_s, out)
             self._measure(seat, due_us, at_s, out)
-        self._play(self._plant_s(now_us), now_us, out)
+        self._play(self._plant_s(now_us), out)
         return out
 
     def skip_to(self, now_us: int) -> None:
@@ -202,7 +202,7 @@ class Simulation:
                 messages.append(message)
         return messages
 
-    def _play(self, until_s: float, now_us: int, out: list[Message]) -> None:
+    def _play(self, until_s: float, out: list[Message]) -> None:
         while self._next_event is not None and self._next_event.at_s <= until_s:
             event, self._next_event = self._next_event, next(self._events, None)
             seat = self._seats.get(event.step.device)
@@ -218,7 +218,8 @@ class Simulation:
             else:
                 seat.faults.pop(event.key, None)
                 if event.step.fault is FaultKind.LINK_LOST and self._connected:
-                    status = seat.device.status(now_us, online=True)
+                    event_us = self._start_us + round(event.at_s * MICROSECONDS / self._speed)
+                    status = seat.device.status(event_us, online=True)
                     if status is not None and not cuts_link(seat.faults.values()):
                         out.append(status)
 

@@ -1,0 +1,22 @@
+"""Foreign programs the tests meet: a missing one is a skip with its name, in CI a failure."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+
+import pytest
+
+FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/sbin")  # where daemons live, often outside PATH
+
+
+def require(name: str, folders: Sequence[str] = FOLDERS) -> str:
+    """The path of the program `name`; without it the test skips, or fails when CI=true."""
+    path = shutil.which(name) or shutil.which(name, path=os.pathsep.join(folders))
+    if path is None:
+        message = f"{name} is not installed on this machine"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    return path
