@@ -224,7 +224,7 @@ class LazyNodes(dict[ua.NodeId, NodeData]):
             and self.make(identifier)
         )
 
-    def get(self, node_id: ua.NodeId, default: NodeData | None = None) -> NodeData | None:  # type: ignore[override]
+    def get(self, node_id: ua.NodeId, default: NodeData | None = None) -> NodeData | None:
         found = super().get(node_id)
         if found is None and self._missing(node_id):
             found = super().get(node_id)

@@ -17,7 +17,9 @@ ALARMS = "Alarms"
 
 
 def parameter_path(device_id: str, parameter: str) -> str:
-    """Identifier of a parameter's Variable."""
+    """Identifier of a parameter's Variable; those of the test device stand directly below it."""
+    if device_id == "Test":
+        return f"Test/{parameter}"
     return f"{device_id}/{PARAMETER_SET}/{parameter}"
 
 

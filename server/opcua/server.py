@@ -1,0 +1,355 @@
+"""The OPC UA room: shows the plant to clients and carries their wishes into the pipeline. Sink of values and alarms."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+import structlog
+from asyncua import ua
+
+from server.core import status
+from server.core.clock import Clock
+from server.core.errors import InUseError, IntegrationError
+from server.core.values import (
+    AlarmEvent,
+    Caller,
+    ChangeKind,
+    Command,
+    CommandResult,
+    DeviceId,
+    Measurement,
+    ModelChange,
+    PointUpdate,
+    Scalar,
+    UpdateKind,
+)
+from server.model.device_type import DeviceType
+from server.model.plant import Plant
+from server.opcua.conditions import AlarmStates, ConditionNodes, LazyNodes, Refresh
+from server.opcua.datavalues import fits, from_variant, stack_status, to_data_value
+from server.opcua.device_nodes import DeviceNodes
+from server.opcua.endpoint import PATH, FieldEndpoint, make_endpoint
+from server.opcua.events import EventBus
+from server.opcua.history import History, RawReader
+from server.opcua.load_nodes import LoadNodes
+from server.opcua.methods import Methods
+from server.opcua.names import LOAD_URI, PARAMETER_SET, PLANT_URI, TYPES_URI, parameter_path, place_of
+from server.opcua.nodesets import NodeSetFile
+from server.opcua.nodesets.install import install, uris
+from server.opcua.parameter_nodes import value_text
+from server.opcua.session import FieldSession, Verify
+from server.opcua.space import A, Space
+from server.opcua.status_nodes import StatusNodes
+from server.opcua.test_nodes import TEST, TestNodes
+from server.opcua.type_nodes import add_type, remove_type, type_id
+from server.security.pki import CertificateStore
+from server.settings import OpcUaSettings
+
+log = structlog.get_logger("fieldloom.opcua")
+STATUS_PERIOD_S = 1.0
+Write = tuple[ua.NodeId, ua.DataValue]
+
+
+class Namespaces(Protocol):
+    """The persisted order of namespaces."""
+
+    def application_uri(self) -> str: ...
+
+    def namespaces(self) -> list[str]: ...
+
+    def add_namespace(self, uri: str) -> int: ...
+
+
+class FieldPipeline(Protocol):
+    """What of the pipeline this room needs."""
+
+    alarms: AlarmStates
+
+    async def offer(self, measurements: Sequence[Measurement]) -> object: ...
+
+    async def submit(self, command: Command) -> CommandResult: ...
+
+    async def write_parameter(
+        self, device_id: DeviceId, parameter: str, value: Scalar, caller: Caller
+    ) -> CommandResult: ...
+
+    async def acknowledge(
+        self, condition_id: str, event_id: bytes | None, comment: str, caller: Caller
+    ) -> AlarmEvent: ...
+
+    async def comment(self, condition_id: str, event_id: bytes | None, comment: str, caller: Caller) -> AlarmEvent: ...
+
+    def counters(self) -> Mapping[str, int | float]: ...
+
+
+class OpcUaServer:
+    """One endpoint: `prepare` before the first model change, `start` to listen, `run` while it serves, `stop`."""
+
+    def __init__(
+        self,
+        settings: OpcUaSettings,
+        *,
+        plant: Plant,
+        certificates: CertificateStore,
+        namespaces: Namespaces,
+        nodesets: Sequence[NodeSetFile],
+        verify: Verify,
+        clock: Clock,
+        page_rows: int = 10_000,
+    ) -> None:
+        self._settings = settings
+        self._plant = plant
+        self._certificates = certificates
+        self._namespaces = namespaces
+        self._nodesets = nodesets
+        self._verify = verify
+        self._clock = clock
+        self._page_rows = page_rows
+        self._indexes: dict[str, int] = {}
+        self._shown_types: dict[str, int] = {}  # type id -> namespace index, to remove what was shown
+        self.url = ""
+
+    async def prepare(
+        self, pipeline: FieldPipeline, reader: RawReader, counters: Callable[[], Mapping[str, int | float]]
+    ) -> None:
+        """Build everything that does not depend on devices. Blocking parts run in a thread."""
+        uri = self._namespaces.application_uri()
+        self._server: FieldEndpoint = await make_endpoint(
+            self._settings, self._certificates, uri, self._verify, self._clock
+        )
+        inner = self._server.iserver
+        inner.services = self
+        for wanted in (PLANT_URI, TYPES_URI, *uris(self._nodesets)):
+            self._namespaces.add_namespace(wanted)
+        if self._settings.load_nodes:
+            self._namespaces.add_namespace(LOAD_URI)
+        self._indexes.update({name: index for index, name in enumerate(self._namespaces.namespaces())})
+        lazy = LazyNodes(inner.aspace._nodes, self._indexes[PLANT_URI])
+        inner.aspace._nodes = lazy
+        self._space = Space(inner.aspace, self._indexes)
+        await self._write_namespace_array()
+        await asyncio.to_thread(install, self._space, self._nodesets)
+        self._pipeline = pipeline
+        self._counters = counters
+        self._bus = EventBus(inner.subscription_service, self._clock)
+        self._conditions = ConditionNodes(self._space, self._plant, pipeline.alarms)
+        lazy.make = self._conditions.materialise
+        self._methods = Methods(
+            self._space, self._plant, pipeline, Refresh(self._bus, self._conditions, pipeline.alarms), self._bus
+        )
+        self._history = History(self._space, self._plant, reader, self._page_rows)
+        self._devices = DeviceNodes(self._space, self._plant.layout)
+        self._devices.add_frame()
+        self._status = StatusNodes(self._space)
+        self._status.add_frame()
+        self._tests = (
+            TestNodes(self._space, self._bus, self._clock, self._methods, pipeline.offer)
+            if self._settings.test_nodes
+            else None
+        )
+        self._load = (
+            LoadNodes(self._space, self._settings.load_nodes, self._settings.load_period_ms, self._clock, self._methods)
+            if self._settings.load_nodes
+            else None
+        )
+        if self._tests is not None:
+            self._tests.add()
+        if self._load is not None:
+            self._load.add()
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            InUseError: the port is taken.
+        """
+        try:
+            await self._server.start()
+        except OSError as error:
+            raise InUseError(
+                f"OPC UA: port {self._settings.port} on {self._settings.host}: {error.strerror}; "
+                "choose another with FIELDLOOM_OPCUA__PORT"
+            ) from None
+        host = self._settings.advertised_host or self._settings.host
+        self.port: int = self._server.bserver.port
+        self.url = f"opc.tcp://{host}:{self.port}{PATH}"
+        for endpoint in self._server.iserver.endpoints:
+            endpoint.EndpointUrl = self.url
+            endpoint.Server.DiscoveryUrls = [self.url]
+
+    async def run(self) -> None:
+        """Counters every second, test events, load nodes; until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._run_status())
+            if self._tests is not None:
+                group.create_task(self._tests.run())
+            if self._load is not None:
+                group.create_task(self._load.run(self._put))
+
+    async def _run_status(self) -> None:
+        while True:
+            await self._put(self._status.counters(self._counters(), self._clock.now()))
+            await asyncio.sleep(STATUS_PERIOD_S)
+
+    async def stop(self) -> None:
+        """Close every session and the port."""
+        if hasattr(self, "_server"):
+            await self._server.stop()
+
+    # -- sink
+
+    async def model_changed(self, change: ModelChange) -> None:
+        """Show or remove a type or a device; clients hear of it by a GeneralModelChangeEvent."""
+        kind = change.kind
+        if change.type_id == TEST:
+            return
+        if kind is ChangeKind.TYPE_ADDED:
+            node_id = await self._add_type(self._plant.types[change.type_id])
+            await self._bus.model_changed(node_id, ua.NodeId(), added=True)
+        elif kind is ChangeKind.TYPE_REMOVED:
+            index = self._shown_types.pop(change.type_id, None)
+            if index is not None:
+                remove_type(self._space, index, change.type_id)
+                self._status.remove_package(change.type_id)
+                await self._bus.model_changed(ua.NodeId(change.type_id, index), ua.NodeId(), added=False)
+        elif change.device_id is not None:
+            await self._device_changed(change.device_id, added=kind is ChangeKind.DEVICE_ADDED)
+
+    async def _add_type(self, device_type: DeviceType) -> ua.NodeId:
+        uri = device_type.namespace_uri
+        if uri not in self._indexes:
+            self._indexes[uri] = await asyncio.to_thread(self._namespaces.add_namespace, uri)
+            await self._write_namespace_array()
+        node_id = type_id(self._space, device_type)
+        if node_id in self._space:
+            remove_type(self._space, node_id.NamespaceIndex, device_type.type_id)
+        add_type(self._space, device_type)
+        self._shown_types[device_type.type_id] = node_id.NamespaceIndex
+        self._status.add_package(device_type)
+        return node_id
+
+    async def _device_changed(self, device_id: DeviceId, *, added: bool) -> None:
+        node_id = self._space.id(PLANT_URI, device_id)
+        if added:
+            device = self._plant.devices[device_id]
+            self._devices.add(device)
+            await self._bus.model_changed(node_id, type_id(self._space, device.device_type), added=True)
+        else:
+            self._devices.remove(device_id)
+            self._conditions.forget(device_id)
+            await self._bus.model_changed(node_id, ua.NodeId(), added=False)
+
+    async def publish(self, updates: Sequence[PointUpdate]) -> None:
+        """Show values. Late ones only go to history."""
+        writes: list[Write] = []
+        devices = self._plant.devices
+        for update in updates:
+            if update.kind is UpdateKind.LATE:
+                continue
+            device = devices.get(update.device_id)
+            spec = device.device_type.parameters.get(update.parameter) if device is not None else None
+            if spec is None:
+                continue
+            node_id = self._space.id(PLANT_URI, parameter_path(update.device_id, update.parameter))
+            value = to_data_value(update.value, spec.data_type, update.status, update.source_time, update.server_time)
+            writes.append((node_id, value))
+            if spec.enum_values and not spec.bit_enumerated and not status.is_bad(update.status):
+                shown = ua.DataValue(ua.Variant(value_text(spec, update.value), ua.VariantType.LocalizedText))
+                as_text = ua.NodeId(f"{node_id.Identifier}/ValueAsText", node_id.NamespaceIndex)
+                writes.append((as_text, shown))
+        await self._put(writes)
+
+    async def _put(self, writes: Sequence[Write]) -> None:
+        """Write values and run the subscriptions on them: the one way values get into nodes."""
+        nodes = self._space.aspace._nodes
+        for node_id, value in writes:
+            node = nodes.get(node_id)
+            if node is None:
+                continue
+            attribute = node.attributes[A.Value]
+            attribute.value = value
+            for handle, callback in list(attribute.datachange_callbacks.items()):
+                await callback(handle, value)
+
+    async def alarms_changed(self, events: Sequence[AlarmEvent]) -> None:
+        """Bring instances in step and send the condition events."""
+        for event in events:
+            if event.device_id == TEST and self._tests is None:
+                continue
+            fields = self._conditions.fields_of(event)
+            await self._put(self._conditions.changed(event, fields))
+            condition = self._conditions.node_id(event)
+            await self._bus.send(fields, self._conditions.notifiers(event), condition)
+
+    # -- services
+
+    async def write(self, request: ua.WriteValue, caller: Caller) -> ua.StatusCode:
+        """One Write operation. A parameter's value goes to its device; nothing changes here before the echo."""
+        node = self._space.aspace.get(request.NodeId)
+        if node is None:
+            return stack_status(status.BAD_NODE_ID_UNKNOWN)
+        if request.AttributeId not in node.attributes:
+            return stack_status(ua.StatusCodes.BadAttributeIdInvalid)
+        if request.AttributeId != A.Value:
+            return stack_status(status.BAD_NOT_WRITABLE)
+        if request.IndexRange:
+            return stack_status(ua.StatusCodes.BadWriteNotSupported)
+        for door in (self._tests, self._load):
+            if door is not None and door.owns(request.NodeId):
+                return stack_status(await door.write(request, self._put))
+        place = place_of(request.NodeId, self._indexes[PLANT_URI])
+        if place is None or place.part != PARAMETER_SET or place.rest:
+            return stack_status(status.BAD_NOT_WRITABLE)
+        return stack_status(await self._write_parameter(place.device_id, place.name, request.Value, caller))
+
+    async def _write_parameter(self, device: str, parameter: str, value: ua.DataValue, caller: Caller) -> int:
+        spec = self._plant.device(device).device_type.parameters[parameter]
+        if not spec.writable:
+            return status.BAD_NOT_WRITABLE
+        if not fits(value.Value, spec.data_type):
+            return status.BAD_TYPE_MISMATCH
+        if (value.StatusCode is not None and value.StatusCode.value) or value.SourceTimestamp or value.ServerTimestamp:
+            # Status and times are the device's to tell; a client's are not stored half.
+            return int(ua.StatusCodes.BadWriteNotSupported)
+        scalar = from_variant(value.Value)
+        if scalar is None:
+            return status.BAD_TYPE_MISMATCH
+        try:
+            result = await self._pipeline.write_parameter(DeviceId(device), parameter, scalar, caller)
+        except IntegrationError as error:
+            return error.status
+        return result.status
+
+    async def call(self, request: ua.CallMethodRequest, caller: Caller, session: FieldSession) -> ua.CallMethodResult:
+        """One Call operation."""
+        subscriptions = session.subscription_service.subscriptions
+
+        def owns(subscription_id: int) -> bool:
+            found = subscriptions.get(subscription_id)
+            return found is not None and found.session_id == session.session_id
+
+        return await self._methods.call(request, caller, owns)
+
+    async def history_read(self, params: ua.HistoryReadParameters, session: FieldSession) -> list[ua.HistoryReadResult]:
+        """HistoryRead."""
+        return await self._history.read(params, session)
+
+    def session_closed(self, session: FieldSession) -> None:
+        """A session went with all that was kept for it."""
+        self._history.forget(session)
+
+    @property
+    def sessions(self) -> int:
+        """Sessions open now."""
+        return len(self._server.iserver._external_sessions) if hasattr(self, "_server") else 0
+
+    async def _write_namespace_array(self) -> None:
+        names = await asyncio.to_thread(self._namespaces.namespaces)
+        node_id = ua.NodeId(ua.ObjectIds.Server_NamespaceArray)
+        value = ua.DataValue(ua.Variant(names, ua.VariantType.String, is_array=True))
+        node = self._server.iserver.aspace[node_id]
+        node.attributes[A.Value].value = value
+        for handle, callback in list(node.attributes[A.Value].datachange_callbacks.items()):
+            await callback(handle, value)
