@@ -91,7 +91,7 @@ class _Builder:
         groups: dict[str, GroupSpec] = {}
         for item in menu.items:
             target = item.target or ""
-            if item.kind in ("variable", "collection"):
+            if item.kind in ("variable", "collection", "other"):  # arrays stand among the others
                 shown = (found for found in variables_of(self._edd, target) if found in self._parameters)
                 parameters.update((found, None) for found in shown)
             elif item.kind == "method" and target in self._methods:

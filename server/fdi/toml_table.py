@@ -24,9 +24,11 @@ def read_toml(data: bytes, *, part: str) -> dict[str, Any]:
         raise PackageError(f"{len(data)} bytes of TOML, at most {MAX_BYTES}", part=part, rule="toml.size")
     try:
         return tomllib.loads(data.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise PackageError(f"not UTF-8: {error.reason}", part=part, rule="toml.syntax") from None
+    except tomllib.TOMLDecodeError as error:
         found = re.search(r"at line (\d+)", str(error))
-        line = int(found.group(1)) if found else 0
+        line = int(found.group(1)) if found else data.count(b"\n") + 1
         raise PackageError(f"not TOML: {error}", part=part, line=line, rule="toml.syntax") from None
     except RecursionError:
         raise PackageError("brackets nested too deep", part=part, rule="toml.syntax") from None
