@@ -13,12 +13,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as mqtt
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -259,6 +264,45 @@ def test_a_broker_that_takes_few_messages_at_a_time_is_obeyed(tmp_path: Path) ->
             poll(lambda: publisher.published > 300)
             assert publisher.connected
             assert publisher.connections == 1
+    finally:
+        process.stop()
+
+
+def own_certificate(folder: Path) -> None:
+    """Writes key.pem and cert.pem for 127.0.0.1, signed by itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "broker of a test")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (folder / "key.pem").write_bytes(key.private_bytes(*form))
+
+
+def test_tls_works_with_a_known_certificate_and_not_with_an_unknown_one(tmp_path: Path) -> None:
+    own_certificate(tmp_path)
+    files = f"certfile {tmp_path}/cert.pem\nkeyfile {tmp_path}/key.pem\n"
+    process = Mosquitto(tmp_path, f"{files}allow_anonymous true\n")
+    process.start()
+    try:
+        known = Broker("127.0.0.1", process.port, tls=True, ca=str(tmp_path / "cert.pem"))
+        with running(known, {"loom": 5}) as publisher:
+            poll(lambda: publisher.published > 10)
+        unknown = simulate("--broker", f"mqtts://127.0.0.1:{process.port}", "--devices", "loom=1", "--duration", "1")
+        _, text = unknown.communicate(timeout=LIMIT_S)
+        assert "CERTIFICATE_VERIFY_FAILED" in text
+        assert "stopped after 0 messages" in text
     finally:
         process.stop()
 
