@@ -258,7 +258,7 @@ class _Sources:
             return ""
         name = pattern.format(file.rpartition("/")[2])
         if self._add(file, name) is None:
-            table.note(key, f"files of the kind {Path(file).suffix or file!r} do not belong into a package")
+            table.note(key, f"files of the kind {Path(file).suffix or file} do not belong into a package")
             return ""
         self.relationships.append(Relationship(identifier, kind, name))
         return identifier
