@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from importlib.metadata import version
 from typing import Any
@@ -12,11 +13,12 @@ from asyncua.common.utils import ServiceError
 from asyncua.crypto import security_policies
 from asyncua.server import monitored_item_service
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
 from server.core.clock import Clock, to_datetime
 from server.opcua.events import FilterEvaluator
 from server.opcua.session import FieldServer, Rules, UserDoor, Verify
-from server.security.pki import CertificateStore, thumbprint
+from server.security.pki import CertificateFolder, CertificateRefusedError, application_uri_of
 from server.settings import OpcUaSettings
 
 log = structlog.get_logger("fieldloom.opcua")
@@ -49,7 +51,7 @@ class FieldEndpoint(Server):  # type: ignore[misc]
 
 
 async def make_endpoint(
-    settings: OpcUaSettings, certificates: CertificateStore, uri: str, verify: Verify, clock: Clock
+    settings: OpcUaSettings, certificates: CertificateFolder, uri: str, verify: Verify, clock: Clock
 ) -> FieldEndpoint:
     """The stack's server with our policies, users and certificate checks; not yet listening."""
     inner = FieldServer(user_manager=UserDoor(verify, allow_anonymous=settings.allow_anonymous))
@@ -63,9 +65,8 @@ async def make_endpoint(
     host = settings.advertised_host or settings.host
     server.set_endpoint(f"opc.tcp://{host}:{settings.port}{PATH}")
     server.socket_address = (settings.host, settings.port)
-    certificates.ensure_own(uri, [host])
-    await server.load_certificate(certificates.certificate_path)
-    await server.load_private_key(certificates.key_path)
+    own = await asyncio.to_thread(certificates.own, uri, [host])
+    inner.certificate, inner.private_key = own.certificate, own.key
     policies = [ua.SecurityPolicyType.NoSecurity, *SECURED] if settings.allow_none else list(SECURED)
     server.set_security_policy(policies, permission_ruleset=Rules())
     tokens: list[type] = [ua.UserNameIdentityToken]
@@ -80,20 +81,19 @@ async def make_endpoint(
     return server
 
 
-def _validator(certificates: CertificateStore) -> Any:
+def _validator(certificates: CertificateFolder) -> Any:
     async def validate(certificate: x509.Certificate, description: ua.ApplicationDescription) -> None:
-        reason = certificates.refusal(certificate, description.ApplicationUri or "")
-        if not reason:
-            return
-        certificates.note_rejected(certificate)
-        log.warning(
-            "client certificate refused",
-            reason=reason,
-            thumbprint=thumbprint(certificate),
-            subject=certificate.subject.rfc4514_string(),
-            hint="fieldloom cert list --rejected",
-        )
-        # The precise reason is for us, not for whoever knocks (OPC 10000-4, 6.1.3).
-        raise ServiceError(ua.StatusCodes.BadSecurityChecksFailed)
+        der = certificate.public_bytes(serialization.Encoding.DER)
+        try:
+            await asyncio.to_thread(certificates.check, der)
+        except CertificateRefusedError:
+            # The precise reason is for log and list, not for whoever knocks (OPC 10000-4, 6.1.3).
+            raise ServiceError(ua.StatusCodes.BadSecurityChecksFailed) from None
+        named = application_uri_of(certificate)
+        if description.ApplicationUri and named != description.ApplicationUri:
+            log.warning(
+                "client certificate names another application", certificate=named, client=description.ApplicationUri
+            )
+            raise ServiceError(ua.StatusCodes.BadCertificateUriInvalid)
 
     return validate

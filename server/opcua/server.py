@@ -11,7 +11,7 @@ from asyncua import ua
 
 from server.core import status
 from server.core.clock import Clock
-from server.core.errors import InUseError, IntegrationError
+from server.core.errors import IntegrationError, InUseError
 from server.core.values import (
     AlarmEvent,
     Caller,
@@ -44,7 +44,7 @@ from server.opcua.space import A, Space
 from server.opcua.status_nodes import StatusNodes
 from server.opcua.test_nodes import TEST, TestNodes
 from server.opcua.type_nodes import add_type, remove_type, type_id
-from server.security.pki import CertificateStore
+from server.security.pki import CertificateFolder
 from server.settings import OpcUaSettings
 
 log = structlog.get_logger("fieldloom.opcua")
@@ -92,7 +92,7 @@ class OpcUaServer:
         settings: OpcUaSettings,
         *,
         plant: Plant,
-        certificates: CertificateStore,
+        certificates: CertificateFolder,
         namespaces: Namespaces,
         nodesets: Sequence[NodeSetFile],
         verify: Verify,

@@ -32,7 +32,7 @@ _REFUSED_SERVICES = frozenset(
 
 
 @dataclass
-class FieldUser(User):
+class FieldUser(User):  # type: ignore[misc]
     """The stack's user with our role; the stack's own role only opens the door to its services."""
 
     field_role: str = ANONYMOUS

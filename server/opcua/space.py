@@ -49,6 +49,14 @@ def data_value(value: Any, variant_type: ua.VariantType, *, is_array: bool | Non
     return ua.DataValue(ua.Variant(value, variant_type, is_array=is_array))
 
 
+def _key(value: Any) -> Any:
+    if isinstance(value, ua.QualifiedName):
+        return value.Name, value.NamespaceIndex
+    if isinstance(value, ua.LocalizedText):
+        return value.Text, value.Locale
+    return value
+
+
 class Space:
     """The address space under construction and at run time."""
 
@@ -76,7 +84,7 @@ class Space:
 
     def shared(self, attribute: ua.AttributeIds, value: Any, variant_type: ua.VariantType) -> AttributeValue:
         """One AttributeValue for all nodes that have this constant."""
-        key = (attribute, value)
+        key = (attribute, _key(value))
         found = self._shared.get(key)
         if found is None:
             found = self._shared[key] = AttributeValue(data_value(value, variant_type))
