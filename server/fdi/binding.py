@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -23,6 +24,9 @@ _TOPIC = r"[^+#$\x00/]([^+#\x00]*[^+#\x00/])?"
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _PLACEHOLDER_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _ARGUMENT_TYPES = ("String", "Double", "Boolean", "Int32")
+_MAX_MESSAGES = 64
+_MAX_COMMANDS = 128
+_MAX_ARGUMENTS = 16
 _NOT_IN_JSON = (DataType.DATETIME, DataType.BYTESTRING)
 _ROLES = ("viewer", "operator", "engineer", "admin")
 
@@ -73,6 +77,7 @@ class _Reader:
         messages = root.tables("message")
         if not messages:
             root.note("message", "at least one [[message]] says where values come from")
+        messages = self._at_most(root, "message", messages, _MAX_MESSAGES)
         names = self._names(root, device_id)
         rows = tuple(self._message(message, names) for message in messages)
         self._unique(messages, rows)
@@ -80,7 +85,7 @@ class _Reader:
         command_topic = self._topic(topics, "topic", names, required=False)
         response_topic = self._topic(topics, "response", names, required=False)
         topics.finish()
-        entries = root.tables("command")
+        entries = self._at_most(root, "command", root.tables("command"), _MAX_COMMANDS)
         commands = tuple(self._command(entry) for entry in entries)
         self._check_commands(root, entries, commands, command_topic, response_topic)
         area = root.strings("area")
@@ -97,6 +102,12 @@ class _Reader:
             bad_after_s=bad,
         )
         return BindingFile(binding, area, self._warnings(binding))
+
+    @staticmethod
+    def _at_most(table: Table, key: str, entries: list[Table], most: int) -> list[Table]:
+        if len(entries) > most:
+            table.note(key, f"{len(entries)} of them; at most {most}")
+        return entries[:most]
 
     # -- topics
 
@@ -161,9 +172,9 @@ class _Reader:
             table.note("count_only", "a message that is only counted names no parameters")
         if not count_only and not parameters:
             table.note("", "names no parameters: give parameters, metrics or values, or count_only = true")
-        twice = {entry.parameter for entry in parameters if sum(o.parameter == entry.parameter for o in parameters) > 1}
-        for name in sorted(twice):
-            table.note("parameters", f"{name} is taken from two places")
+        for name, places in Counter(entry.parameter for entry in parameters).items():
+            if places > 1:
+                table.note("parameters", f"{name} is taken from two places")
         row = RowBinding(
             topic=topic,
             parameters=tuple(parameters),
@@ -250,7 +261,7 @@ class _Reader:
 
     def _command(self, table: Table) -> CommandBinding:
         arguments = []
-        for entry in table.tables("arguments"):
+        for entry in self._at_most(table, "arguments", table.tables("arguments"), _MAX_ARGUMENTS):
             arguments.append(
                 ArgumentBinding(
                     name=entry.text("name", None, pattern=r"[A-Za-z]\w*", hint="a name such as Value"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
 
 from server.core.texts import Texts
 from server.fdi.eddl.model import EddMenu, EddModel
@@ -12,6 +12,8 @@ from server.model.device_type import GroupSpec
 
 MAX_DEPTH = 8
 MAX_GROUPS = 500
+MAX_ENTRIES = 50_000
+"""References of menus looked at, those met again included."""
 
 _ROOTS = ("device_root_menu", "root_menu", "offline_root_menu")
 _STANDARD = {
@@ -75,6 +77,7 @@ class _Builder:
         self._parameters = parameters
         self._methods = methods
         self._count = 0
+        self._entries = 0
         self.warnings: list[str] = []
 
     def group(self, menu: EddMenu, name: str, standard: bool, path: tuple[str, ...]) -> GroupSpec | None:
@@ -92,8 +95,7 @@ class _Builder:
         for item in menu.items:
             target = item.target or ""
             if item.kind in ("variable", "collection", "other"):  # arrays stand among the others
-                shown = (found for found in variables_of(self._edd, target) if found in self._parameters)
-                parameters.update((found, None) for found in shown)
+                parameters.update((found, None) for found in self._shown(target))
             elif item.kind == "method" and target in self._methods:
                 methods[self._methods[target]] = None
             elif item.kind == "menu" and target in self._edd.menus and target not in groups:
@@ -111,6 +113,17 @@ class _Builder:
             groups=tuple(groups.values()),
             standard=standard,
         )
+
+    def _shown(self, target: str) -> Iterator[str]:
+        for found in variables_of(self._edd, target):
+            self._entries += 1
+            if self._entries > MAX_ENTRIES:
+                self._warn(
+                    f"menus name more than {MAX_ENTRIES} parameters, repeated ones included; the rest is left out"
+                )
+                return
+            if found in self._parameters:
+                yield found
 
     def _warn(self, text: str) -> None:
         if text not in self.warnings:

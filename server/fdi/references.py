@@ -10,7 +10,7 @@ from server.fdi.eddl.model import EddModel
 _STEP = re.compile(r"\.(?P<member>[A-Za-z_]\w*)|\[(?P<index>\d{1,9})\]")
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _MAX_STEPS = 16
-_MAX_MEMBERS = 2_000
+_MAX_VISITS = 4_000
 
 
 def variable_of(edd: EddModel, reference: str) -> str | None:
@@ -21,7 +21,7 @@ def variable_of(edd: EddModel, reference: str) -> str | None:
 
 def variables_of(edd: EddModel, reference: str) -> Iterator[str]:
     """Every parameter a reference leads to: one for a VARIABLE, all members of a collection, record or array."""
-    left = [_MAX_MEMBERS]
+    left = [_MAX_VISITS]
     yield from _expand(edd, reference, 0, left)
 
 
@@ -31,8 +31,9 @@ def _single(edd: EddModel, reference: str) -> bool:
 
 
 def _expand(edd: EddModel, reference: str, depth: int, left: list[int]) -> Iterator[str]:
-    target = _walk(edd, reference)
-    if target is None or depth > _MAX_STEPS or left[0] <= 0:
+    left[0] -= 1  # every visit counts: collections of collections multiply without holding one VARIABLE
+    target = _walk(edd, reference) if left[0] >= 0 and depth <= _MAX_STEPS else None
+    if target is None:
         return
     collection = edd.collections.get(target)
     array = edd.arrays.get(target)
@@ -41,13 +42,12 @@ def _expand(edd: EddModel, reference: str, depth: int, left: list[int]) -> Itera
             yield from _expand(edd, member.target, depth + 1, left)
     elif array is not None and array.kind == "value":
         for index in range(min(array.count or 0, left[0])):
-            left[0] -= 1
             yield f"{target}_{index}"
+        left[0] -= array.count or 0
     elif array is not None:
         for member in array.elements.values():
             yield from _expand(edd, member.target, depth + 1, left)
     else:
-        left[0] -= 1
         yield target
 
 

@@ -225,6 +225,12 @@ def test_a_mistake_is_told_at_its_key(text: str, key: str) -> None:
     assert [entry for entry in found if entry.startswith(f"{key}: ")], found
 
 
+@pytest.mark.parametrize(("table", "most"), [("message", 64), ("command", 128)])
+def test_messages_and_commands_are_counted_before_they_are_read(table: str, most: int) -> None:
+    # Each message with `values` binds every parameter: without a bound a small file would fill the memory.
+    assert any(text.startswith(f"{table}: {most + 1} of them") for text in problems(f"[[{table}]]\n" * (most + 1)))
+
+
 def test_what_nobody_sends_or_writes_is_a_warning() -> None:
     warnings = read(MESSAGE.replace("level =", "count =")).warnings
     assert any("level is measured" in text for text in warnings)

@@ -13,6 +13,7 @@ from server.fdi.errors import PackageError
 from server.fdi.store import PackageStore
 from tests.kit.packages import EDD, Item, container, make_package, raw_zip
 
+CATALOG = b'<c:Catalog xmlns:c="http://fdi-cooperation.com/2010/package">%s</c:Catalog>'
 TOPIC = "others/{device}/telemetry"
 
 
@@ -143,6 +144,12 @@ HOSTILE = {
             Item(name="[Content_Types].xml", data=b'<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><x>&e;</x>'),
         ]
     ),
+    "entity in the catalog": container(
+        Item(name="catalog.xml", data=b'<!DOCTYPE c [<!ENTITY e "x">]>' + CATALOG % b"<PackageId>&e;</PackageId>")
+    ),
+    "huge catalog": container(Item(name="catalog.xml", data=CATALOG % (b"<a>text</a>" * 500_000), method=0)),
+    "catalog of many elements": container(Item(name="catalog.xml", data=CATALOG % (b"<a/>" * 200_000), method=0)),
+    "deep catalog": container(Item(name="catalog.xml", data=CATALOG % (b"<a>" * 100 + b"</a>" * 100))),
     "truncated": make_package()[:-200],
     "truncated EDD": make_package(edd=EDD[: len(EDD) // 2]),
     "empty EDD": make_package(edd=""),

@@ -231,6 +231,15 @@ def test_menus_that_multiply_are_cut() -> None:
     assert any("groups end at" in text for text in report.warnings)
 
 
+def test_collections_that_multiply_are_cut() -> None:
+    # Each collection holds the next one eight times: 8^14 members if nobody counts.
+    members = lambda level: " ".join(f"M{n}, c{level + 1};" for n in range(8))  # noqa: E731
+    chain = " ".join(f'COLLECTION c{level} {{ LABEL "C"; MEMBERS {{ {members(level)} }} }}' for level in range(14))
+    last = 'COLLECTION c14 { LABEL "C"; MEMBERS { M, a; } }'
+    edd = f'VARIABLE a {{ TYPE DOUBLE; }} {chain} {last} MENU m {{ LABEL "M"; ITEMS {{ a, c0, c0 }} }}'
+    assert group(device_type(edd), "m").parameters == ("a",)
+
+
 METHODS = """
 VARIABLE a { TYPE DOUBLE; }
 METHOD trip { LABEL "|en|Trip|ru|Стоп"; DEFINITION { } }
