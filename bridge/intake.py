@@ -1,0 +1,223 @@
+"""From a source through codecs to the inlet, and commands the other way; counts all that does not get through."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, OrderedDict, deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import cast
+
+import structlog
+
+import bridge.codecs
+from bridge.codec import Codec, CodecLimits, PayloadError
+from bridge.routing import Kind, Route, Router
+from bridge.source import Source
+from bridge.topics import TopicPattern, split_id
+from server.core.binding import DeviceBinding
+from server.core.clock import Clock
+from server.core.errors import ConfigurationError, RemoteError
+from server.core.plugins import discover
+from server.core.values import CommandResponse, DeviceId, Measurement, OutboundMessage, RawMessage
+
+log = structlog.get_logger("fieldloom.bridge")
+
+Inlet = Callable[[Sequence[Measurement]], Awaitable["asyncio.Future[None]"]]
+BridgeLimits = CodecLimits
+DEVICES_TRACKED = 5_000
+LOG_EVERY_S = 60.0
+PENDING_BATCHES = 64
+"""Batches that may wait for their durable commit; more hold the source back."""
+
+
+class Bridge:
+    """One source, all bindings of the plant."""
+
+    def __init__(
+        self,
+        source: Source,
+        bindings: Iterable[DeviceBinding],
+        *,
+        inlet: Inlet,
+        answered: Callable[[CommandResponse], None],
+        clock: Clock,
+        limits: CodecLimits | None = None,
+    ) -> None:
+        self._source = source
+        self._inlet = inlet
+        self._answered = answered
+        self._clock = clock
+        self._limits = limits or CodecLimits()
+        self._codecs = cast(dict[str, Codec], discover(bridge.codecs, "CODEC"))
+        self._bindings: dict[str, DeviceBinding] = {}
+        self._router = Router()
+        self._waiting: deque[tuple[asyncio.Future[None], list[RawMessage]]] = deque()
+        self._space = asyncio.Semaphore(PENDING_BATCHES)
+        self._settle = asyncio.Event()
+        self._reasons: Counter[str] = Counter()
+        self._per_device: OrderedDict[str, Counter[str]] = OrderedDict()
+        self._logged: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._counts: Counter[str] = Counter()
+        self.update_bindings(bindings)
+
+    def update_bindings(self, bindings: Iterable[DeviceBinding]) -> None:
+        """Take another set of device types; new topics are subscribed at once.
+
+        Raises:
+            ConfigurationError: a binding names a codec that does not exist.
+        """
+        fresh = {binding.type_id: binding for binding in bindings}
+        missing = [f"{b.type_id}: no codec {b.codec!r}" for b in fresh.values() if b.codec not in self._codecs]
+        if missing:
+            raise ConfigurationError(missing, what="bindings")
+        self._bindings = fresh
+        self._router.replace(fresh.values())
+        self._source.subscribe(self._router.filters())
+
+    async def run(self) -> None:
+        """Take messages in until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._source.run(self._deliver))
+            group.create_task(self._acknowledge_durable())
+
+    # -- in
+
+    async def _deliver(self, batch: Sequence[RawMessage]) -> None:
+        measurements: list[Measurement] = []
+        for message in batch:
+            self._counts["messages"] += 1
+            route = self._router.route(message.topic)
+            if route is None:
+                self._counts["unknown_topic"] += 1
+                continue
+            codec = self._codecs[route.binding.codec]
+            try:
+                if route.kind is Kind.RESPONSE:
+                    self._answer(codec, message, route)
+                else:
+                    measurements += self._decode(codec, message, route)
+            except PayloadError as problem:
+                self._refused(message.topic, route, problem)
+        await self._space.acquire()
+        durable = await self._inlet(measurements) if measurements else _done()
+        self._waiting.append((durable, list(batch)))
+        self._settle.set()
+
+    def _decode(self, codec: Codec, message: RawMessage, route: Route) -> list[Measurement]:
+        if route.row is not None and route.row.count_only:
+            self._counts["counted_only"] += 1
+            return []
+        decoded = codec.decode(message, route, self._limits)
+        for problem in decoded.problems:
+            self._refused(message.topic, route, problem)
+        self._counts["unit_mismatches"] += decoded.unit_mismatches
+        self._counts["rows"] += len(decoded.measurements)
+        return decoded.measurements
+
+    def _answer(self, codec: Codec, message: RawMessage, route: Route) -> None:
+        if message.retained:
+            self._counts["retained_answers"] += 1
+            return
+        command_id, outcome, reason, values = codec.decode_answer(message, route, self._limits)
+        self._counts["answers"] += 1
+        device = DeviceId(route.device_id) if route.device_id else None
+        self._answered(CommandResponse(command_id, outcome, reason, values, message.received_at, device))
+
+    def _refused(self, topic: str, route: Route, problem: PayloadError) -> None:
+        self._reasons[problem.reason] += 1
+        device = route.device_id or topic
+        counter = self._per_device.get(device)
+        if counter is None:
+            counter = self._per_device[device] = Counter()
+            if len(self._per_device) > DEVICES_TRACKED:
+                self._per_device.popitem(last=False)
+        counter[problem.reason] += 1
+        key = (device, problem.reason)
+        now = self._clock.monotonic()
+        if now - self._logged.get(key, -LOG_EVERY_S) < LOG_EVERY_S:
+            return
+        self._logged[key] = now
+        self._logged.move_to_end(key)
+        if len(self._logged) > DEVICES_TRACKED:
+            self._logged.popitem(last=False)
+        log.warning(
+            "payload_refused",
+            topic=topic,
+            reason=problem.reason,
+            path=problem.path or "/",
+            expected=problem.expected,
+            so_far=counter[problem.reason],
+        )
+
+    async def _acknowledge_durable(self) -> None:
+        # In order of receipt, as MQTT 5 wants it; a later batch is never durable before an earlier one.
+        while True:
+            await self._settle.wait()
+            self._settle.clear()
+            while self._waiting:
+                durable, batch = self._waiting[0]
+                try:
+                    await asyncio.shield(durable)
+                except RemoteError as error:
+                    self._counts["not_durable"] += 1
+                    log.error("not_durable", reason=error.text)
+                    self._source.renounce(error.text)
+                else:
+                    self._source.acknowledge(batch)
+                self._waiting.popleft()
+                self._space.release()
+
+    # -- out
+
+    async def send_command(
+        self, type_id: str, device_id: str, command_id: str, name: str, params: dict[str, object]
+    ) -> None:
+        """Publish a command for a device.
+
+        Raises:
+            RemoteError: the type takes no commands, or the broker is away.
+        """
+        binding = self._bindings.get(type_id)
+        if binding is None or not binding.command_topic:
+            raise RemoteError(f"{type_id} takes no commands")
+        parts = split_id(binding.device_id, device_id)
+        if parts is None:
+            raise RemoteError(f"{device_id} does not fit {binding.device_id}")
+        try:
+            topic = TopicPattern.of(binding.command_topic).fill(parts)
+            response = TopicPattern.of(binding.response_topic).fill(parts) if binding.response_topic else None
+        except ValueError as error:
+            raise RemoteError(str(error)) from None
+        payload = self._codecs[binding.codec].encode_command(command_id, name, params)
+        await self._source.send(OutboundMessage(topic, payload, response, command_id.encode("utf-8")))
+        self._counts["commands"] += 1
+
+    # -- what happened
+
+    def counters(self) -> dict[str, int | float]:
+        """Flat counters for nodes and metrics."""
+        found: dict[str, int | float] = {f"bridge_{name}": count for name, count in self._counts.items()}
+        found |= {f"bridge_refused_{reason}": count for reason, count in self._reasons.items()}
+        found["bridge_waiting_for_commit"] = len(self._waiting)
+        for name, value in self._source.health().items():
+            if isinstance(value, bool | int | float):
+                found[f"mqtt_{name}"] = int(value)
+        return found
+
+    def refused_by_device(self) -> Mapping[str, Mapping[str, int]]:
+        """What was refused of each device, by reason."""
+        return self._per_device
+
+    def unknown_topics(self) -> Mapping[str, int]:
+        """Topics that no package knows, with how often they were seen; at most a hundred."""
+        return self._router.unknown
+
+    def health(self) -> Mapping[str, object]:
+        """The source's health."""
+        return self._source.health()
+
+
+def _done() -> asyncio.Future[None]:
+    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    future.set_result(None)
+    return future
