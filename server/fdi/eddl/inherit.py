@@ -76,7 +76,7 @@ def _redefine(item: Construct | RelationItem, found: dict[str, Finished], findin
     if base is None or base.kind != item.kind:
         findings.add(item.position, "missing-target", f"there is no {item.kind} {item.name} to redefine")
         return
-    if isinstance(item, Construct) and isinstance(base, Construct) and any(a.modifier for a in item.attributes):
+    if isinstance(item, Construct) and isinstance(base, Construct) and any(map(_is_change, item.attributes)):
         attributes = changed(base.attributes, item.attributes, findings)
         found[item.name] = replace(base, attributes=attributes)
     else:
@@ -139,6 +139,11 @@ def _merged(old: Attribute, new: Attribute, findings: Findings) -> Attribute:
         return replace(new, modifier=None)
     items = _changed_items(old.value.items, new.value.items, False, findings)
     return replace(old, value=replace(old.value, items=items, size=new.value.size or old.value.size))
+
+
+def _is_change(attribute: Attribute) -> bool:
+    value = attribute.value
+    return attribute.modifier is not None or (isinstance(value, ItemList | TypeSpec) and _has_changes(value.items))
 
 
 def _has_changes(items: Sequence[Content]) -> bool:

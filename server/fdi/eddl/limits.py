@@ -14,7 +14,7 @@ class EddLimits:
     includes: int = 500  # files read in all
     tokens: int = 2_000_000  # after macro expansion
     macros: int = 20_000  # defined at one time
-    expansions: int = 1_000_000  # tokens brought in by macros
+    expansions: int = 500_000  # tokens brought in by macros
     string_chars: int = 64 * 1024  # characters of one text after concatenation
     nesting: int = 64  # brackets inside one another
     operators: int = 200  # operators on one path of an expression

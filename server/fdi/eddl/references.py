@@ -52,6 +52,8 @@ class References:
         self._imported = imported  # other EDDs bring names that are not known here
         self._members: dict[str, dict[str, Reference]] = {}
         self._elements: dict[str, dict[int, Reference]] = {}
+        self._known: dict[tuple[str, str | int], Target | None] = {}  # None: being followed, so a way back is a circle
+        self._element_kinds: dict[str, Target] = {}
 
     def target(self, reference: Reference, owner: str, depth: int = 0) -> Target:
         """What it leads to; a problem is noted, in the name of `owner`, when that does not exist."""
@@ -64,8 +66,7 @@ class References:
                 self._findings.add(reference.position, "unresolved-reference", text)
             return _NOWHERE
         if depth > REFERENCE_DEPTH:
-            self._findings.add(reference.position, "unresolved-reference", f"{owner}: members lead in a circle")
-            return _NOWHERE
+            return self._lost(reference, owner)
         found = Target(item.kind, item.name)
         for step in reference.steps:
             if found.name is None:
@@ -104,10 +105,32 @@ class References:
             self._elements[construct.name] = found
         return self._elements[construct.name]
 
+    def _followed(self, key: tuple[str, str | int], reference: Reference, depth: int) -> Target:
+        """What a member or element stands for; each is followed once, however many references pass through it."""
+        if key in self._known:
+            return self._known[key] or self._lost(reference, key[0])
+        self._known[key] = None
+        found = self.target(reference, key[0], depth + 1)
+        self._known[key] = found
+        return found
+
+    def _any_element(self, construct: Construct, elements: Mapping[int, Reference], depth: int) -> Target:
+        """The kind all elements share, when only the device knows which one is meant."""
+        if construct.name not in self._element_kinds:
+            self._element_kinds[construct.name] = _NOWHERE
+            kinds = {self._followed((construct.name, at), element, depth).kind for at, element in elements.items()}
+            self._element_kinds[construct.name] = Target(kinds.pop()) if len(kinds) == 1 else _NOWHERE
+        return self._element_kinds[construct.name]
+
+    def _lost(self, reference: Reference, owner: str) -> Target:
+        text = f"{owner}: {written(reference)} leads back to itself or through more than {REFERENCE_DEPTH} members"
+        self._findings.add(reference.position, "unresolved-reference", text)
+        return _NOWHERE
+
     def _member(self, construct: Construct, name: str, reference: Reference, owner: str, depth: int) -> Target:
         member_reference = self.members(construct).get(name)
         if member_reference is not None:
-            return self.target(member_reference, construct.name, depth + 1)
+            return self._followed((construct.name, name), member_reference, depth)
         if name.rstrip("0123456789") in _ATTRIBUTES:
             return Target(ATTRIBUTE)
         if construct.kind not in ("LIST", "BLOCK", "COMPONENT"):
@@ -120,10 +143,9 @@ class References:
             elements = self.elements(construct)
             index = step.value.value if isinstance(step.value, Integer) else None
             if index is None:
-                kinds = {self.target(element, construct.name, depth + 1).kind for element in elements.values()}
-                return Target(kinds.pop()) if len(kinds) == 1 else _NOWHERE
+                return self._any_element(construct, elements, depth)
             if index in elements:
-                return self.target(elements[index], construct.name, depth + 1)
+                return self._followed((construct.name, index), elements[index], depth)
             text = f"{owner} refers to {written(reference)}, but {construct.name} has no element {index}"
             self._findings.add(reference.position, "unresolved-reference", text)
             return _NOWHERE
