@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from asyncua import ua
+from asyncua.server.address_space import NodeData
 
 from server.core.texts import Texts
 from server.model.device import Device
@@ -202,11 +203,12 @@ class DeviceNodes:
                 sources.add(source)
                 space.link(root, HAS_EVENT_SOURCE, source)
 
-    def remove(self, device_id: str) -> None:
-        """Take a device out with everything below it."""
+    def remove(self, device_id: str) -> list[NodeData]:
+        """Take a device out with everything below it; returns the nodes that went."""
         root = self._space.id(PLANT_URI, device_id)
-        if root in self._space:
-            self._space.remove(self._space.subtree(root, f"{device_id}/"))
+        if root not in self._space:
+            return []
+        return self._space.remove(self._space.subtree(root, f"{device_id}/"))
 
 
 def _manual(device_type: DeviceType) -> str:

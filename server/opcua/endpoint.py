@@ -1,99 +1,220 @@
-"""The endpoint on the stack's server: policies, identity tokens, certificates, limits, what the server says it is."""
+"""The endpoint: security policies, what the server says it is, limits, the listening socket."""
 
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
+import math
 from importlib.metadata import version
 from typing import Any
 
-import structlog
-from asyncua import Server, ua
-from asyncua.common.utils import ServiceError
-from asyncua.crypto import security_policies
-from asyncua.server import monitored_item_service
-from cryptography import x509
-from cryptography.hazmat.primitives import serialization
+from asyncua import ua
+from asyncua.common.connection import TransportLimits
+from asyncua.crypto.security_policies import SecurityPolicyFactory
+from asyncua.server.history import HistoryManager
+from asyncua.server.internal_server import InternalServer
+from asyncua.server.internal_session import InternalSession
 
 from server.core.clock import Clock, to_datetime
-from server.opcua.events import FilterEvaluator
-from server.opcua.session import FieldServer, Rules, UserDoor, Verify
-from server.security.pki import CertificateFolder, CertificateRefusedError, application_uri_of
+from server.core.errors import InUseError
+from server.opcua.identity import AES128, AES256, BASIC, NONE, SignIn, token_policies
+from server.opcua.listener import Listener
+from server.opcua.session import FieldSession, Services
+from server.opcua.space import A
+from server.opcua.subscriptions import Subscriptions
+from server.security.pki import CertificateFolder
 from server.settings import OpcUaSettings
-
-log = structlog.get_logger("fieldloom.opcua")
 
 PATH = "/fieldloom"
 PRODUCT_URI = "urn:fieldloom:server"
+TRANSPORT = "http://opcfoundation.org/UA-Profile/Transport/uatcp-uasc-uabinary"
+BUFFER_BYTES = 65_535
+MESSAGE_BYTES = 16 * 1024 * 1024
+OPERATIONS = 10_000
+"""Elements of one request; published under OperationLimits."""
+SESSION_TIMEOUT_MS = (10_000, 3_600_000)
+HANDSHAKE_S = 30.0
+_SIGN, _ENCRYPT = ua.MessageSecurityMode.Sign, ua.MessageSecurityMode.SignAndEncrypt
 SECURED = (
-    ua.SecurityPolicyType.Basic256Sha256_Sign,
-    ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt,
-    ua.SecurityPolicyType.Aes128Sha256RsaOaep_Sign,
-    ua.SecurityPolicyType.Aes128Sha256RsaOaep_SignAndEncrypt,
-    ua.SecurityPolicyType.Aes256Sha256RsaPss_Sign,
-    ua.SecurityPolicyType.Aes256Sha256RsaPss_SignAndEncrypt,
+    (BASIC, _SIGN, 50),
+    (BASIC, _ENCRYPT, 70),
+    (AES128, _SIGN, 55),
+    (AES128, _ENCRYPT, 75),
+    (AES256, _SIGN, 60),
+    (AES256, _ENCRYPT, 80),
 )
+"""Policy, mode, SecurityLevel."""
+_OPEN = (NONE, ua.MessageSecurityMode.None_, 0)
 
-# The stack's where clause knows no subtypes, no Like, and drops events on a missing field.
-monitored_item_service.WhereClauseEvaluator = FilterEvaluator
+
+class Stack(InternalServer):  # type: ignore[misc]
+    """The stack's inner server with our sessions, subscriptions, sign-in and limits."""
+
+    services: Services
+
+    def __init__(self, settings: OpcUaSettings, certificates: CertificateFolder, sign_in: SignIn) -> None:
+        super().__init__()
+        self.certificates = certificates
+        self.sign_in = sign_in
+        self.allow_none = settings.allow_none
+        self.allow_anonymous = settings.allow_anonymous
+        self.max_sessions = settings.max_sessions
+        self.max_operations = OPERATIONS
+        self.max_message_size = MESSAGE_BYTES
+        self.min_session_timeout_ms, self.max_session_timeout_ms = SESSION_TIMEOUT_MS
+        self.max_pending_activation_seconds = HANDSHAKE_S
+        self.max_connections = settings.max_sessions * 2 + 10
+        self.subscription_service = Subscriptions(self.aspace, self)
+        self.history_manager = HistoryManager(self)
+        self.isession = InternalSession(
+            self, self.aspace, self.subscription_service, "Internal", user=self.isession.user
+        )
+        # The device's time and ours are both set where a value is made.
+        self.aspace.force_server_timestamp = False
+
+    def create_session(self, name: Any, user: Any = None, external: bool = False) -> InternalSession:
+        return FieldSession(self, name, external=external)
+
+    def session_count(self) -> int:
+        """Clients' sessions, activated or not."""
+        return len(self._external_sessions)
+
+    async def get_endpoints(self, params: Any = None, sockname: Any = None) -> list[ua.EndpointDescription]:
+        """GetEndpoints; a transport that is not ours has no endpoints (OPC 10000-4, 5.5.4)."""
+        if params is not None and params.ProfileUris and TRANSPORT not in params.ProfileUris:
+            return []
+        return await super().get_endpoints(params, sockname)  # type: ignore[no-any-return]
+
+    def find_servers(self, params: ua.FindServersParameters, sockname: Any = None) -> list[ua.ApplicationDescription]:
+        """FindServers: ourselves, unless other servers are asked for."""
+        if params.ServerUris and self.endpoints[0].Server.ApplicationUri not in params.ServerUris:
+            return []
+        whole = ua.FindServersParameters(EndpointUrl=params.EndpointUrl)
+        return super().find_servers(whole, sockname)  # type: ignore[no-any-return]
 
 
-class FieldEndpoint(Server):  # type: ignore[misc]
-    """The stack's server with token policies that never let a password travel in clear."""
+class FieldEndpoint:
+    """One listening endpoint over the stack."""
 
-    def _set_endpoints(self, policy: Any, mode: ua.MessageSecurityMode, level: int) -> None:
-        super()._set_endpoints(policy, mode, level)
-        endpoint = self.iserver.endpoints[-1]
-        for token in endpoint.UserIdentityTokens:
-            if token.TokenType == ua.UserTokenType.UserName:
-                plain = mode == ua.MessageSecurityMode.None_
-                token.SecurityPolicyUri = security_policies.SecurityPolicyBasic256Sha256.URI if plain else policy.URI
+    def __init__(self, settings: OpcUaSettings, stack: Stack, policies: list[SecurityPolicyFactory]) -> None:
+        self.stack = stack
+        self._settings = settings
+        self._policies = policies
+        self._listener: Listener | None = None
+
+    async def start(self) -> tuple[str, int]:
+        """Listen; returns the endpoint's URL and port.
+
+        Raises:
+            InUseError: the port is taken.
+        """
+        limits = TransportLimits(
+            max_recv_buffer=BUFFER_BYTES,
+            max_send_buffer=BUFFER_BYTES,
+            max_chunk_count=math.ceil(MESSAGE_BYTES / BUFFER_BYTES),
+            max_message_size=MESSAGE_BYTES,
+        )
+        listener = Listener(self.stack, self._settings.host, self._settings.port, limits)
+        listener.set_policies(self._policies)
+        try:
+            await listener.start()
+        except OSError as error:
+            raise InUseError(
+                f"OPC UA: port {self._settings.port} on {self._settings.host}: {error.strerror}; "
+                "choose another with FIELDLOOM_OPCUA__PORT"
+            ) from None
+        self._listener = listener
+        url = f"opc.tcp://{self._settings.advertised_host or self._settings.host}:{listener.port}{PATH}"
+        for endpoint in self.stack.endpoints:
+            endpoint.EndpointUrl = url
+            endpoint.Server.DiscoveryUrls = [url]
+        await self.stack.start()
+        return url, listener.port
+
+    async def stop(self) -> None:
+        """Close every session and the port."""
+        for session in list(self.stack._external_sessions.values()):
+            await session.close_session(True)
+        if self._listener is not None:
+            await self._listener.stop()
+            await self.stack.stop()
+        else:
+            self.stack.method_service.stop()
 
 
 async def make_endpoint(
-    settings: OpcUaSettings, certificates: CertificateFolder, uri: str, verify: Verify, clock: Clock
+    settings: OpcUaSettings, certificates: CertificateFolder, uri: str, sign_in: SignIn, clock: Clock
 ) -> FieldEndpoint:
-    """The stack's server with our policies, users and certificate checks; not yet listening."""
-    inner = FieldServer(user_manager=UserDoor(verify, allow_anonymous=settings.allow_anonymous))
-    server = FieldEndpoint(iserver=inner)
-    server.name = "Fieldloom"
-    server.manufacturer_name = "Fieldloom"
-    server.product_uri = PRODUCT_URI
-    server.application_type = ua.ApplicationType.Server
-    server._application_uri = uri
-    await server.init()
-    host = settings.advertised_host or settings.host
-    server.set_endpoint(f"opc.tcp://{host}:{settings.port}{PATH}")
-    server.socket_address = (settings.host, settings.port)
-    own = await asyncio.to_thread(certificates.own, uri, [host])
-    inner.certificate, inner.private_key = own.certificate, own.key
-    policies = [ua.SecurityPolicyType.NoSecurity, *SECURED] if settings.allow_none else list(SECURED)
-    server.set_security_policy(policies, permission_ruleset=Rules())
-    tokens: list[type] = [ua.UserNameIdentityToken]
-    if settings.allow_anonymous:
-        tokens.insert(0, ua.AnonymousIdentityToken)
-    server.set_identity_tokens(tokens)
-    inner.certificate_validator = _validator(certificates)
-    # The device's and our own times are both set where the value is made.
-    inner.aspace.force_server_timestamp = False
-    started: datetime = to_datetime(clock.now())
-    await server.set_build_info(PRODUCT_URI, "Fieldloom", "Fieldloom", version("fieldloom"), "1", started)
-    return server
-
-
-def _validator(certificates: CertificateFolder) -> Any:
-    async def validate(certificate: x509.Certificate, description: ua.ApplicationDescription) -> None:
-        der = certificate.public_bytes(serialization.Encoding.DER)
-        try:
-            await asyncio.to_thread(certificates.check, der)
-        except CertificateRefusedError:
-            # The precise reason is for log and list, not for whoever knocks (OPC 10000-4, 6.1.3).
-            raise ServiceError(ua.StatusCodes.BadSecurityChecksFailed) from None
-        named = application_uri_of(certificate)
-        if description.ApplicationUri and named != description.ApplicationUri:
-            log.warning(
-                "client certificate names another application", certificate=named, client=description.ApplicationUri
+    """The stack with the standard address space, our certificate and our endpoints; not yet listening."""
+    stack = Stack(settings, certificates, sign_in)
+    await stack.init()
+    hosts = list(dict.fromkeys(host for host in (settings.advertised_host, settings.host, "localhost") if host))
+    own = await asyncio.to_thread(certificates.own, uri, hosts)
+    stack.certificate, stack.private_key = own.certificate, own.key
+    application = ua.ApplicationDescription(
+        ApplicationUri=uri,
+        ProductUri=PRODUCT_URI,
+        ApplicationName=ua.LocalizedText("Fieldloom", "en"),
+        ApplicationType=ua.ApplicationType.Server,
+    )
+    factories = []
+    for policy, mode, level in (*SECURED, _OPEN) if settings.allow_none else SECURED:
+        stack.add_endpoint(
+            ua.EndpointDescription(
+                Server=application,
+                ServerCertificate=own.der,
+                SecurityMode=mode,
+                SecurityPolicyUri=policy.URI,
+                UserIdentityTokens=token_policies(policy, anonymous=settings.allow_anonymous),
+                TransportProfileUri=TRANSPORT,
+                SecurityLevel=level,
             )
-            raise ServiceError(ua.StatusCodes.BadCertificateUriInvalid)
+        )
+        factories.append(SecurityPolicyFactory(policy, mode, own.certificate, own.key))
+    _describe(stack, uri, clock)
+    return FieldEndpoint(settings, stack, factories)
 
-    return validate
+
+def _describe(stack: Stack, uri: str, clock: Clock) -> None:
+    """ServerArray, BuildInfo, limits: what the Server object says about us, true to the settings."""
+
+    def put(number: int, value: Any, kind: ua.VariantType, *, array: bool = False) -> None:
+        node = stack.aspace.get(ua.NodeId(number))
+        if node is not None:
+            node.attributes[A.Value].value = ua.DataValue(ua.Variant(value, kind, is_array=array))
+
+    ids, kinds = ua.ObjectIds, ua.VariantType
+    info = ua.BuildInfo(
+        ProductUri=PRODUCT_URI,
+        ManufacturerName="Fieldloom",
+        ProductName="Fieldloom",
+        SoftwareVersion=version("fieldloom"),
+        BuildNumber=version("fieldloom"),
+        BuildDate=to_datetime(clock.now()),
+    )
+    state = ua.ServerStatusDataType(
+        StartTime=to_datetime(clock.now()), CurrentTime=to_datetime(clock.now()), BuildInfo=info
+    )
+    put(ids.Server_ServerArray, [uri], kinds.String, array=True)
+    put(ids.Server_ServiceLevel, 255, kinds.Byte)
+    put(ids.Server_ServerStatus, state, kinds.ExtensionObject)
+    put(ids.Server_ServerStatus_BuildInfo, info, kinds.ExtensionObject)
+    for name, kind in (
+        ("ProductUri", kinds.String),
+        ("ManufacturerName", kinds.String),
+        ("ProductName", kinds.String),
+        ("SoftwareVersion", kinds.String),
+        ("BuildNumber", kinds.String),
+        ("BuildDate", kinds.DateTime),
+    ):
+        put(getattr(ids, f"Server_ServerStatus_BuildInfo_{name}"), getattr(info, name), kind)
+    put(ids.Server_ServerCapabilities_LocaleIdArray, ["en", "ru"], kinds.String, array=True)
+    put(ids.Server_ServerCapabilities_MaxBrowseContinuationPoints, 20, kinds.UInt16)
+    put(ids.Server_ServerCapabilities_MaxQueryContinuationPoints, 0, kinds.UInt16)
+    put(ids.Server_ServerCapabilities_MaxHistoryContinuationPoints, 100, kinds.UInt16)
+    put(ids.Server_ServerCapabilities_MinSupportedSampleRate, 50.0, kinds.Double)
+    put(ids.Server_ServerCapabilities_ServerProfileArray, [], kinds.String, array=True)
+    put(ids.Server_Auditing, False, kinds.Boolean)
+    put(ids.Server_ServerDiagnostics_EnabledFlag, False, kinds.Boolean)
+    # What we do not offer is published as such.
+    for name in ("NodeManagement", "HistoryUpdateData", "HistoryUpdateEvents", "HistoryReadEvents"):
+        put(getattr(ids, f"Server_ServerCapabilities_OperationLimits_MaxNodesPer{name}"), 0, kinds.UInt32)

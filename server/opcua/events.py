@@ -131,6 +131,61 @@ def _decide(operator: ua.FilterOperator, values: list[Any]) -> Any:
     return None
 
 
+_OPERANDS = {
+    ua.FilterOperator.Equals: (2, 2),
+    ua.FilterOperator.IsNull: (1, 1),
+    ua.FilterOperator.GreaterThan: (2, 2),
+    ua.FilterOperator.LessThan: (2, 2),
+    ua.FilterOperator.GreaterThanOrEqual: (2, 2),
+    ua.FilterOperator.LessThanOrEqual: (2, 2),
+    ua.FilterOperator.Like: (2, 2),
+    ua.FilterOperator.Not: (1, 1),
+    ua.FilterOperator.Between: (3, 3),
+    ua.FilterOperator.InList: (2, 1_000),
+    ua.FilterOperator.And: (2, 2),
+    ua.FilterOperator.Or: (2, 2),
+    ua.FilterOperator.OfType: (1, 1),
+}
+ELEMENT_LIMIT = 100
+
+
+def check_filter(wanted: ua.EventFilter) -> ua.EventFilterResult | None:
+    """None for a filter that will be obeyed, else what is wrong with which element (OPC 10000-4, 7.22.3)."""
+    elements = list(wanted.WhereClause.Elements or [])
+    codes = [_element_code(index, element, len(elements)) for index, element in enumerate(elements)]
+    selects = wanted.SelectClauses or []
+    if selects and len(elements) <= ELEMENT_LIMIT and not any(codes):
+        return None
+    result = ua.EventFilterResult()
+    result.SelectClauseResults = [ua.StatusCode() for _ in selects]
+    result.WhereClauseResult.ElementResults = [
+        ua.ContentFilterElementResult(
+            StatusCode=ua.StatusCode(code),
+            OperandStatusCodes=[ua.StatusCode(code) for _ in element.FilterOperands or []],
+        )
+        for code, element in zip(codes, elements, strict=True)
+    ]
+    return result
+
+
+def _element_code(index: int, element: ua.ContentFilterElement, count: int) -> int:
+    codes = ua.StatusCodes
+    bounds = _OPERANDS.get(element.FilterOperator)
+    if bounds is None:
+        return codes.BadFilterOperatorUnsupported
+    operands = element.FilterOperands or []
+    if not bounds[0] <= len(operands) <= bounds[1]:
+        return codes.BadFilterOperandCountMismatch
+    for operand in operands:
+        if isinstance(operand, ua.ElementOperand):
+            # Elements refer forward only: no filter can run in circles.
+            if not index < operand.Index < count:
+                return codes.BadFilterOperandInvalid
+        elif not isinstance(operand, ua.LiteralOperand | ua.SimpleAttributeOperand):
+            return codes.BadFilterOperandInvalid
+    return 0
+
+
 def _plain(value: Any) -> str:
     return value.Text or "" if isinstance(value, ua.LocalizedText) else str(value)
 

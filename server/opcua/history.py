@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -14,14 +14,11 @@ from asyncua.common.utils import ServiceError
 from server.core import status
 from server.core.clock import TimeUs, from_datetime
 from server.core.errors import IntegrationError
-from server.core.values import DeviceId
 from server.history.store import Page, StoredValue
 from server.model.device_type import DataType
-from server.model.plant import Plant
 from server.opcua.datavalues import moment, stack_status, to_variant
-from server.opcua.names import PARAMETER_SET, PLANT_URI, place_of
-from server.opcua.parameter_nodes import recorded
-from server.opcua.space import Space
+from server.opcua.space import HISTORY_READ, A, Space
+from server.opcua.values import PointNode, Values
 
 POINTS_PER_SESSION = 100
 _EARLIEST_YEAR = 1900
@@ -39,38 +36,33 @@ class RawReader(Protocol):
         limit: int,
         *,
         bounds: bool = False,
+        resume: TimeUs | None = None,
     ) -> Page: ...
 
 
 @dataclass(frozen=True, slots=True)
-class _Series:
-    device_id: str
-    parameter: str
-    data_type: DataType
+class _Question:
+    """What a continuation point stands for: the request, and the source time that its next page starts at."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Point:
-    """What a continuation point stands for."""
-
-    series: _Series
+    point: PointNode
     start: TimeUs | None
     end: TimeUs | None
     bounds: bool
-    left: int  # values still wanted; 0: all
+    limit: int
+    resume: TimeUs | None = None
 
 
 @dataclass(slots=True)
 class _SessionPoints:
-    points: OrderedDict[bytes, _Point] = field(default_factory=OrderedDict)
+    points: OrderedDict[bytes, _Question] = field(default_factory=OrderedDict)
 
 
 class History:
     """HistoryRead for all sessions."""
 
-    def __init__(self, space: Space, plant: Plant, reader: RawReader, page_rows: int) -> None:
+    def __init__(self, space: Space, values: Values, reader: RawReader, page_rows: int) -> None:
         self._space = space
-        self._plant = plant
+        self._values = values
         self._reader = reader
         self._page_rows = page_rows
         self._sessions: dict[object, _SessionPoints] = {}
@@ -110,61 +102,60 @@ class History:
         session: object,
     ) -> ua.HistoryReadResult:
         held = self._sessions.setdefault(session, _SessionPoints()).points
-        if node.ContinuationPoint:
-            point = held.pop(bytes(node.ContinuationPoint), None)
-            if point is None:
-                raise ServiceError(ua.StatusCodes.BadContinuationPointInvalid)
-            if params.ReleaseContinuationPoints:
-                return ua.HistoryReadResult()
-        else:
-            if params.ReleaseContinuationPoints:
-                return ua.HistoryReadResult()
-            point = self._first(node, details)
-        return await self._page(point, params, held)
+        if params.ReleaseContinuationPoints:
+            known = held.pop(bytes(node.ContinuationPoint or b""), None)
+            code = status.GOOD if known is not None else ua.StatusCodes.BadContinuationPointInvalid
+            return ua.HistoryReadResult(StatusCode=stack_status(code))
+        if not node.ContinuationPoint:
+            return await self._page(self._first(node, details), params, held)
+        question = held.pop(bytes(node.ContinuationPoint), None)
+        if question is None or question.point.node_id != node.NodeId:
+            raise ServiceError(ua.StatusCodes.BadContinuationPointInvalid)
+        return await self._page(question, params, held)
 
-    def _first(self, node: ua.HistoryReadValueId, details: ua.ReadRawModifiedDetails) -> _Point:
-        series = self._series(node.NodeId)
+    def _first(self, node: ua.HistoryReadValueId, details: ua.ReadRawModifiedDetails) -> _Question:
+        point = self._point(node.NodeId)
+        if node.IndexRange:
+            raise ServiceError(ua.StatusCodes.BadIndexRangeNoData)  # everything recorded is a scalar
         start, end = _time(details.StartTime), _time(details.EndTime)
         count = int(details.NumValuesPerNode or 0)
         # Two of start, end and count have to be given (OPC 10000-11, 6.5.3.2).
         if (start is None) + (end is None) + (count == 0) > 1:
             raise ServiceError(ua.StatusCodes.BadHistoryOperationInvalid)
-        return _Point(series, start, end, bool(details.ReturnBounds), count)
+        limit = min(self._page_rows, count) if count else self._page_rows
+        return _Question(point, start, end, bool(details.ReturnBounds), limit)
 
-    def _series(self, node_id: ua.NodeId) -> _Series:
-        place = place_of(node_id, self._space.indexes[PLANT_URI])
-        if place is not None and (place.device_id, place.part, place.name) == ("Test", "History", ""):
-            place = place_of(ua.NodeId(f"Test/{PARAMETER_SET}/History", node_id.NamespaceIndex), node_id.NamespaceIndex)
-        if node_id not in self._space and place is None:
+    def _point(self, node_id: ua.NodeId) -> PointNode:
+        node = self._space.aspace.get(node_id)
+        if node is None:
             raise ServiceError(ua.StatusCodes.BadNodeIdUnknown)
-        if place is None or place.part != PARAMETER_SET or place.rest:
-            known = node_id in self._space
-            raise ServiceError(
-                ua.StatusCodes.BadHistoryOperationUnsupported if known else ua.StatusCodes.BadNodeIdUnknown
-            )
-        device = self._plant.devices.get(DeviceId(place.device_id))
-        spec = device.device_type.parameters.get(place.name) if device is not None else None
-        if spec is None:
-            raise ServiceError(ua.StatusCodes.BadNodeIdUnknown)
-        if not recorded(spec) or not spec.readable:
+        access = node.attributes.get(A.AccessLevel)
+        point = self._values.of_node(node_id)
+        if point is None or access is None or not access.value.Value.Value & HISTORY_READ:
             raise ServiceError(ua.StatusCodes.BadHistoryOperationUnsupported)
-        return _Series(place.device_id, place.name, spec.data_type)
+        return point
 
     async def _page(
-        self, point: _Point, params: ua.HistoryReadParameters, held: OrderedDict[bytes, _Point]
+        self, question: _Question, params: ua.HistoryReadParameters, held: OrderedDict[bytes, _Question]
     ) -> ua.HistoryReadResult:
-        limit = min(self._page_rows, point.left) if point.left else self._page_rows
-        page = await self._reader.read_raw(
-            point.series.device_id, point.series.parameter, point.start, point.end, limit, bounds=point.bounds
-        )
         # NumValuesPerNode is the size of a page: the client gets the rest by its continuation point.
+        point = question.point
+        page = await self._reader.read_raw(
+            point.device_id,
+            point.parameter,
+            question.start,
+            question.end,
+            question.limit,
+            bounds=question.bounds,
+            resume=question.resume,
+        )
         token = None
         if page.next_time is not None:
             if len(held) >= POINTS_PER_SESSION:
                 held.popitem(last=False)
             token = secrets.token_bytes(16)
-            held[token] = _following(point, page.next_time)
-        values = [self._value(value, point.series.data_type, params.TimestampsToReturn) for value in page.values]
+            held[token] = replace(question, resume=page.next_time)
+        values = [self._value(value, point.data_type, params.TimestampsToReturn) for value in page.values]
         code = status.GOOD if values else ua.StatusCodes.GoodNoData
         return ua.HistoryReadResult(
             StatusCode=stack_status(code), ContinuationPoint=token, HistoryData=ua.HistoryData(DataValues=values)
@@ -174,19 +165,11 @@ class History:
         source = which in (ua.TimestampsToReturn.Source, ua.TimestampsToReturn.Both)
         server = which in (ua.TimestampsToReturn.Server, ua.TimestampsToReturn.Both)
         return ua.DataValue(
-            to_variant(value.value, data_type),
+            to_variant(None if status.is_bad(value.status) else value.value, data_type),
             stack_status(value.status),
             SourceTimestamp=moment(value.source_time) if source else None,
             ServerTimestamp=moment(value.server_time) if server else None,
         )
-
-
-def _following(point: _Point, next_time: TimeUs) -> _Point:
-    """Where the next page starts: the same question from the next value on, which the page includes."""
-    if point.start is None:
-        # Only an end was given: on backwards, as far as there is anything.
-        return _Point(point.series, next_time, 0, False, point.left)
-    return _Point(point.series, next_time, point.end, point.bounds, point.left)
 
 
 def _time(value: object) -> TimeUs | None:

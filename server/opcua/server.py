@@ -8,10 +8,11 @@ from typing import Protocol
 
 import structlog
 from asyncua import ua
+from asyncua.server.address_space import NodeData
 
 from server.core import status
 from server.core.clock import Clock
-from server.core.errors import IntegrationError, InUseError
+from server.core.errors import IntegrationError
 from server.core.values import (
     AlarmEvent,
     Caller,
@@ -23,27 +24,30 @@ from server.core.values import (
     ModelChange,
     PointUpdate,
     Scalar,
-    UpdateKind,
 )
 from server.model.device_type import DeviceType
 from server.model.plant import Plant
+from server.opcua.attributes import Reader
 from server.opcua.conditions import AlarmStates, ConditionNodes, LazyNodes, Refresh
-from server.opcua.datavalues import fits, from_variant, stack_status, to_data_value
+from server.opcua.datavalues import fits, from_variant, stack_status
 from server.opcua.device_nodes import DeviceNodes
-from server.opcua.endpoint import PATH, FieldEndpoint, make_endpoint
+from server.opcua.endpoint import FieldEndpoint, make_endpoint
 from server.opcua.events import EventBus
 from server.opcua.history import History, RawReader
+from server.opcua.identity import SignIn, Verify
 from server.opcua.load_nodes import LoadNodes
 from server.opcua.methods import Methods
-from server.opcua.names import LOAD_URI, PARAMETER_SET, PLANT_URI, TYPES_URI, parameter_path, place_of
+from server.opcua.names import LOAD_URI, PLANT_URI, TYPES_URI
 from server.opcua.nodesets import NodeSetFile
 from server.opcua.nodesets.install import install, uris
-from server.opcua.parameter_nodes import value_text
-from server.opcua.session import FieldSession, Verify
-from server.opcua.space import A, Space
+from server.opcua.rights import Rights
+from server.opcua.session import FieldSession
+from server.opcua.space import WRITE, A, Space
 from server.opcua.status_nodes import StatusNodes
 from server.opcua.test_nodes import TEST, TestNodes
 from server.opcua.type_nodes import add_type, remove_type, type_id
+from server.opcua.values import PointNode, Values, put
+from server.opcua.views import Views
 from server.security.pki import CertificateFolder
 from server.settings import OpcUaSettings
 
@@ -115,49 +119,63 @@ class OpcUaServer:
         self, pipeline: FieldPipeline, reader: RawReader, counters: Callable[[], Mapping[str, int | float]]
     ) -> None:
         """Build everything that does not depend on devices. Blocking parts run in a thread."""
-        uri = self._namespaces.application_uri()
         self._server: FieldEndpoint = await make_endpoint(
-            self._settings, self._certificates, uri, self._verify, self._clock
+            self._settings,
+            self._certificates,
+            self._namespaces.application_uri(),
+            SignIn(self._verify, self._clock),
+            self._clock,
         )
-        inner = self._server.iserver
-        inner.services = self
+        stack = self._server.stack
+        stack.services = self
         for wanted in (PLANT_URI, TYPES_URI, *uris(self._nodesets)):
             self._namespaces.add_namespace(wanted)
         if self._settings.load_nodes:
             self._namespaces.add_namespace(LOAD_URI)
         self._indexes.update({name: index for index, name in enumerate(self._namespaces.namespaces())})
-        lazy = LazyNodes(inner.aspace._nodes, self._indexes[PLANT_URI])
-        inner.aspace._nodes = lazy
-        self._space = Space(inner.aspace, self._indexes)
+        lazy = LazyNodes(stack.aspace._nodes, self._indexes[PLANT_URI])
+        stack.aspace._nodes = lazy
+        self._space = Space(stack.aspace, self._indexes)
         await self._write_namespace_array()
         await asyncio.to_thread(install, self._space, self._nodesets)
+        self._views = stack.view_service = Views(stack.aspace, self._space)
+        self._rights = Rights(self._plant, self._indexes[PLANT_URI])
+        self._reader = Reader(self._space, self._rights, self._clock)
+        self._values = Values(self._space)
         self._pipeline = pipeline
         self._counters = counters
-        self._bus = EventBus(inner.subscription_service, self._clock)
+        self._bus = EventBus(stack.subscription_service, self._clock)
         self._conditions = ConditionNodes(self._space, self._plant, pipeline.alarms)
         lazy.make = self._conditions.materialise
         self._methods = Methods(
-            self._space, self._plant, pipeline, Refresh(self._bus, self._conditions, pipeline.alarms), self._bus
+            self._space,
+            self._plant,
+            pipeline,
+            self._rights,
+            Refresh(self._bus, self._conditions, pipeline.alarms),
+            self._bus,
         )
-        self._history = History(self._space, self._plant, reader, self._page_rows)
+        self._history = History(self._space, self._values, reader, self._page_rows)
         self._devices = DeviceNodes(self._space, self._plant.layout)
         self._devices.add_frame()
         self._status = StatusNodes(self._space)
         self._status.add_frame()
-        self._tests = (
-            TestNodes(self._space, self._bus, self._clock, self._methods, pipeline.offer)
-            if self._settings.test_nodes
-            else None
-        )
-        self._load = (
-            LoadNodes(self._space, self._settings.load_nodes, self._settings.load_period_ms, self._clock, self._methods)
-            if self._settings.load_nodes
-            else None
-        )
-        if self._tests is not None:
-            self._tests.add()
-        if self._load is not None:
-            self._load.add()
+        await self._open_nodes(pipeline)
+
+    async def _open_nodes(self, pipeline: FieldPipeline) -> None:
+        """Test and load nodes, when the settings ask for them."""
+        self._tests: TestNodes | None = None
+        self._load: LoadNodes | None = None
+        if self._settings.test_nodes:
+            self._tests = TestNodes(self._space, self._bus, self._clock, self._methods, pipeline.offer)
+            self._tests.add(self._values)
+            self._rights.open_nodes.add((self._indexes[PLANT_URI], TEST))
+        if self._settings.load_nodes:
+            self._load = LoadNodes(
+                self._space, self._settings.load_nodes, self._settings.load_period_ms, self._clock, self._methods
+            )
+            await asyncio.to_thread(self._load.add)
+            self._rights.open_namespaces.add(self._indexes[LOAD_URI])
 
     async def start(self) -> None:
         """Listen.
@@ -165,19 +183,7 @@ class OpcUaServer:
         Raises:
             InUseError: the port is taken.
         """
-        try:
-            await self._server.start()
-        except OSError as error:
-            raise InUseError(
-                f"OPC UA: port {self._settings.port} on {self._settings.host}: {error.strerror}; "
-                "choose another with FIELDLOOM_OPCUA__PORT"
-            ) from None
-        host = self._settings.advertised_host or self._settings.host
-        self.port: int = self._server.bserver.port
-        self.url = f"opc.tcp://{host}:{self.port}{PATH}"
-        for endpoint in self._server.iserver.endpoints:
-            endpoint.EndpointUrl = self.url
-            endpoint.Server.DiscoveryUrls = [self.url]
+        self.url, self.port = await self._server.start()
 
     async def run(self) -> None:
         """Counters every second, test events, load nodes; until cancelled."""
@@ -235,43 +241,26 @@ class OpcUaServer:
         if added:
             device = self._plant.devices[device_id]
             self._devices.add(device)
+            self._values.add_device(device)
             await self._bus.model_changed(node_id, type_id(self._space, device.device_type), added=True)
         else:
-            self._devices.remove(device_id)
+            gone = self._devices.remove(device_id)
+            self._values.remove_device(device_id)
             self._conditions.forget(device_id)
+            await self._tell_gone(gone)
             await self._bus.model_changed(node_id, ua.NodeId(), added=False)
 
     async def publish(self, updates: Sequence[PointUpdate]) -> None:
         """Show values. Late ones only go to history."""
-        writes: list[Write] = []
-        devices = self._plant.devices
-        for update in updates:
-            if update.kind is UpdateKind.LATE:
-                continue
-            device = devices.get(update.device_id)
-            spec = device.device_type.parameters.get(update.parameter) if device is not None else None
-            if spec is None:
-                continue
-            node_id = self._space.id(PLANT_URI, parameter_path(update.device_id, update.parameter))
-            value = to_data_value(update.value, spec.data_type, update.status, update.source_time, update.server_time)
-            writes.append((node_id, value))
-            if spec.enum_values and not spec.bit_enumerated and not status.is_bad(update.status):
-                shown = ua.DataValue(ua.Variant(value_text(spec, update.value), ua.VariantType.LocalizedText))
-                as_text = ua.NodeId(f"{node_id.Identifier}/ValueAsText", node_id.NamespaceIndex)
-                writes.append((as_text, shown))
-        await self._put(writes)
+        await self._values.publish(updates)
 
     async def _put(self, writes: Sequence[Write]) -> None:
         """Write values and run the subscriptions on them: the one way values get into nodes."""
-        nodes = self._space.aspace._nodes
+        nodes = self._space.aspace
         for node_id, value in writes:
             node = nodes.get(node_id)
-            if node is None:
-                continue
-            attribute = node.attributes[A.Value]
-            attribute.value = value
-            for handle, callback in list(attribute.datachange_callbacks.items()):
-                await callback(handle, value)
+            if node is not None:
+                await put(node.attributes[A.Value], value)
 
     async def alarms_changed(self, events: Sequence[AlarmEvent]) -> None:
         """Bring instances in step and send the condition events."""
@@ -285,39 +274,49 @@ class OpcUaServer:
 
     # -- services
 
+    def read(self, params: ua.ReadParameters, session: FieldSession) -> list[ua.DataValue]:
+        """Read."""
+        return self._reader.read(params, session)
+
+    def references(self, wanted: ua.BrowseDescription, locales: list[str]) -> ua.BrowseResult:
+        """Browse of one node, whole."""
+        return self._views.references(wanted, locales)
+
     async def write(self, request: ua.WriteValue, caller: Caller) -> ua.StatusCode:
         """One Write operation. A parameter's value goes to its device; nothing changes here before the echo."""
+        code = self._check_write(request, caller)
+        if code == status.GOOD:
+            for door in (self._tests, self._load):
+                if door is not None and door.owns(request.NodeId):
+                    return stack_status(await door.write(request, self._put))
+            point = self._values.of_node(request.NodeId)
+            code = await self._write_point(point, request, caller) if point is not None else status.BAD_NOT_WRITABLE
+        return stack_status(code)
+
+    def _check_write(self, request: ua.WriteValue, caller: Caller) -> int:
+        """Good, or why nobody, or not this caller, may write there (OPC 10000-4, 5.11.4)."""
         node = self._space.aspace.get(request.NodeId)
         if node is None:
-            return stack_status(status.BAD_NODE_ID_UNKNOWN)
+            return status.BAD_NODE_ID_UNKNOWN
         if request.AttributeId not in node.attributes:
-            return stack_status(ua.StatusCodes.BadAttributeIdInvalid)
-        if request.AttributeId != A.Value:
-            return stack_status(status.BAD_NOT_WRITABLE)
-        if request.IndexRange:
-            return stack_status(ua.StatusCodes.BadWriteNotSupported)
-        for door in (self._tests, self._load):
-            if door is not None and door.owns(request.NodeId):
-                return stack_status(await door.write(request, self._put))
-        place = place_of(request.NodeId, self._indexes[PLANT_URI])
-        if place is None or place.part != PARAMETER_SET or place.rest:
-            return stack_status(status.BAD_NOT_WRITABLE)
-        return stack_status(await self._write_parameter(place.device_id, place.name, request.Value, caller))
-
-    async def _write_parameter(self, device: str, parameter: str, value: ua.DataValue, caller: Caller) -> int:
-        spec = self._plant.device(device).device_type.parameters[parameter]
-        if not spec.writable:
+            return int(ua.StatusCodes.BadAttributeIdInvalid)
+        access = node.attributes.get(A.AccessLevel)
+        if request.AttributeId != A.Value or access is None or not access.value.Value.Value & WRITE:
             return status.BAD_NOT_WRITABLE
-        if not fits(value.Value, spec.data_type):
-            return status.BAD_TYPE_MISMATCH
+        return status.GOOD if self._rights.may_write(request.NodeId, caller) else status.BAD_USER_ACCESS_DENIED
+
+    async def _write_point(self, point: PointNode, request: ua.WriteValue, caller: Caller) -> int:
+        value = request.Value
         if (value.StatusCode is not None and value.StatusCode.value) or value.SourceTimestamp or value.ServerTimestamp:
             # Status and times are the device's to tell; a client's are not stored half.
             return int(ua.StatusCodes.BadWriteNotSupported)
-        scalar = from_variant(value.Value)
+        if request.IndexRange:
+            return int(ua.StatusCodes.BadIndexRangeNoData)  # every parameter is a scalar
+        scalar = from_variant(value.Value) if fits(value.Value, point.data_type) else None
         if scalar is None:
             return status.BAD_TYPE_MISMATCH
         try:
-            result = await self._pipeline.write_parameter(DeviceId(device), parameter, scalar, caller)
+            result = await self._pipeline.write_parameter(DeviceId(point.device_id), point.parameter, scalar, caller)
         except IntegrationError as error:
             return error.status
         return result.status
@@ -343,13 +342,18 @@ class OpcUaServer:
     @property
     def sessions(self) -> int:
         """Sessions open now."""
-        return len(self._server.iserver._external_sessions) if hasattr(self, "_server") else 0
+        return self._server.stack.session_count() if hasattr(self, "_server") else 0
 
     async def _write_namespace_array(self) -> None:
         names = await asyncio.to_thread(self._namespaces.namespaces)
         node_id = ua.NodeId(ua.ObjectIds.Server_NamespaceArray)
         value = ua.DataValue(ua.Variant(names, ua.VariantType.String, is_array=True))
-        node = self._server.iserver.aspace[node_id]
-        node.attributes[A.Value].value = value
-        for handle, callback in list(node.attributes[A.Value].datachange_callbacks.items()):
-            await callback(handle, value)
+        await put(self._server.stack.aspace[node_id].attributes[A.Value], value)
+
+    async def _tell_gone(self, gone: Sequence[NodeData]) -> None:
+        """Whoever monitors a removed node hears that it is not there any more."""
+        unknown = ua.DataValue(ua.Variant(None, ua.VariantType.Null), stack_status(status.BAD_NODE_ID_UNKNOWN))
+        for node in gone:
+            for held in node.attributes.values():
+                if held.datachange_callbacks:
+                    await put(held, unknown)

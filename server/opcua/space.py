@@ -66,6 +66,7 @@ class Space:
         # Attributes that are the same on thousands of nodes are kept once: nobody writes them.
         self._shared: dict[tuple[ua.AttributeIds, Any], AttributeValue] = {}
         self.property_values: dict[tuple[str, int], tuple[object, ua.DataValue]] = {}  # per specification, see users
+        self._translations: dict[str, Texts] = {}  # by what is shown in the default language
 
     # -- ids
 
@@ -79,6 +80,22 @@ class Space:
 
     def __contains__(self, node_id: ua.NodeId) -> bool:
         return node_id in self.aspace
+
+    # -- texts
+
+    def _localized(self, texts: Texts | str) -> ua.LocalizedText:
+        shown = localized(texts)
+        if isinstance(texts, Texts) and len(texts.by_language) > 1:
+            self._translations[shown.Text or ""] = texts
+        return shown
+
+    def translated(self, shown: ua.LocalizedText, locales: Iterable[str]) -> ua.LocalizedText:
+        """A name or description in the first locale that it exists in, else as it is."""
+        texts = self._translations.get(shown.Text or "")
+        if texts is None:
+            return shown
+        language, text = texts.best(locales)
+        return shown if language == shown.Locale else ua.LocalizedText(text, language)
 
     # -- nodes
 
@@ -99,7 +116,7 @@ class Space:
         help_: Texts | str,
     ) -> NodeData:
         node = NodeData(node_id)
-        shown = localized(display or name.Name)
+        shown = self._localized(display or name.Name)
         node.attributes = {
             A.NodeId: AttributeValue(data_value(node_id, ua.VariantType.NodeId)),
             A.NodeClass: self.shared(A.NodeClass, node_class, ua.VariantType.Int32),
@@ -109,7 +126,9 @@ class Space:
             A.UserWriteMask: self.shared(A.UserWriteMask, 0, ua.VariantType.UInt32),
         }
         if help_:
-            node.attributes[A.Description] = self.shared(A.Description, localized(help_), ua.VariantType.LocalizedText)
+            node.attributes[A.Description] = self.shared(
+                A.Description, self._localized(help_), ua.VariantType.LocalizedText
+            )
         self.aspace[node_id] = node
         return node
 
@@ -306,9 +325,10 @@ class Space:
             TypeDefinition=type_definition,
         )
 
-    def remove(self, node_ids: Iterable[ua.NodeId]) -> None:
-        """Take nodes out, and every reference that others have to them."""
+    def remove(self, node_ids: Iterable[ua.NodeId]) -> list[NodeData]:
+        """Take nodes out, and every reference that others have to them; returns what went."""
         gone = {node_id for node_id in node_ids if node_id in self.aspace}
+        nodes = [self.aspace[node_id] for node_id in gone]
         neighbours = {ref.NodeId for node_id in gone for ref in self.aspace[node_id].references} - gone
         for node_id in neighbours:
             node = self.aspace.get(node_id)
@@ -316,6 +336,7 @@ class Space:
                 node.references[:] = [ref for ref in node.references if ref.NodeId not in gone]
         for node_id in gone:
             del self.aspace[node_id]
+        return nodes
 
     def subtree(self, root: ua.NodeId, prefix: str) -> list[ua.NodeId]:
         """A node and everything below it whose identifier starts with a prefix."""

@@ -19,6 +19,7 @@ from server.core.clock import Clock, from_datetime, to_datetime
 from server.core.texts import Texts
 from server.core.values import Caller, DeviceId, Measurement
 from server.model.device_type import DataType, DeviceType, LimitAlarmSpec, ParameterSpec
+from server.opcua.attributes import written_range
 from server.opcua.datavalues import stack_status
 from server.opcua.device_nodes import CONDITION_TYPES
 from server.opcua.events import EventBus
@@ -37,6 +38,7 @@ from server.opcua.space import (
     Space,
     data_value,
 )
+from server.opcua.values import Values
 
 Put = Callable[[Sequence[tuple[ua.NodeId, ua.DataValue]]], Awaitable[None]]
 Offer = Callable[[Sequence[Measurement]], Awaitable[object]]
@@ -105,8 +107,8 @@ class TestNodes:
         self._root = space.id(PLANT_URI, TEST)
         self._writable: dict[ua.NodeId, tuple[ua.VariantType, bool, bool]] = {}  # type, array, any type
 
-    def add(self) -> None:
-        """Make the nodes."""
+    def add(self, values: Values) -> None:
+        """Make the nodes; `Level` and `History` show what the plant says of the device `Test`."""
         space = self._space
         parent = space.id(PLANT_URI, "Fieldloom")
         space.object(self._root, space.name(PLANT_URI, TEST), FOLDER_TYPE, parent=parent, notifier=1)
@@ -122,6 +124,8 @@ class TestNodes:
         self._analog()
         self._add_method()
         self._device_nodes()
+        for name, spec in TEST_TYPE.parameters.items():
+            values.add(self._id(name), TEST, name, spec.data_type)
 
     def _id(self, path: str) -> ua.NodeId:
         return self._space.id(PLANT_URI, f"{TEST}/{path}" if path else TEST)
@@ -223,6 +227,11 @@ class TestNodes:
         variant = request.Value.Value
         if variant is None or variant.VariantType == _V.Null:
             return status.BAD_TYPE_MISMATCH
+        if request.IndexRange:
+            held = self._space.value(request.NodeId).Value
+            code, variant = written_range(held, variant, request.IndexRange)
+            if code:
+                return code
         if not anything and (variant.VariantType != kind or bool(variant.is_array) != array):
             return status.BAD_TYPE_MISMATCH
         if kind == _V.ExtensionObject and not _arguments(variant.Value):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import ipaddress
+import itertools
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -213,7 +214,7 @@ class CertificateFolder:
     def _check(self, sent: Sequence[x509.Certificate]) -> None:
         leaf = sent[0]
         trusted = self._read("trusted/certs")
-        path = self._path(leaf, [*sent[1:], *trusted, *self._read("issuers/certs")])
+        path = self._path(leaf, [*sent[1:], *trusted, *self._read("issuers/certs")], trusted)
         for certificate in path:
             key = certificate.public_key()
             if not isinstance(key, rsa.RSAPublicKey) or key.key_size < KEY_BITS:
@@ -228,7 +229,7 @@ class CertificateFolder:
             if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
                 code = BAD_CERTIFICATE_TIME_INVALID if certificate is leaf else BAD_CERTIFICATE_ISSUER_TIME_INVALID
                 raise _refused(code, certificate, "is outside its period of validity")
-        for certificate, issuer in zip(path, path[1:], strict=False):
+        for certificate, issuer in itertools.pairwise(path):
             for revocations in self._revocations():
                 if revocations.issuer != issuer.subject:
                     continue
@@ -236,12 +237,16 @@ class CertificateFolder:
                 if known is not None and revocations.is_signature_valid(issuer.public_key()):  # type: ignore[arg-type]
                     raise _refused(BAD_CERTIFICATE_REVOKED, certificate, "was revoked by its issuer")
 
-    def _path(self, leaf: x509.Certificate, known: Iterable[x509.Certificate]) -> list[x509.Certificate]:
-        """From the certificate to the issuer that signed itself."""
+    def _path(
+        self, leaf: x509.Certificate, known: Iterable[x509.Certificate], trusted: Sequence[x509.Certificate]
+    ) -> list[x509.Certificate]:
+        """From the certificate to the issuer that signed itself; a leaf trusted by itself needs no known issuer."""
         candidates = list(known)
         path = [leaf]
         while path[-1].issuer != path[-1].subject:
             issuer = next((c for c in candidates if c.subject == path[-1].issuer and _signed(path[-1], c)), None)
+            if issuer is None and path == [leaf] and leaf in trusted:
+                return path
             if issuer is None or issuer in path or len(path) >= CHAIN_LIMIT:
                 raise _refused(BAD_CERTIFICATE_CHAIN_INCOMPLETE, path[-1], "has an issuer that is not known here")
             if not _may_issue(issuer):
