@@ -1,0 +1,320 @@
+"""The composition root: the only file that sees every room. It wires, starts in order and stops in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Mapping
+
+import structlog
+
+from bridge.codec import CodecLimits
+from bridge.embedded import EmbeddedBroker
+from bridge.intake import Bridge
+from bridge.sources.mqtt import MqttOptions, MqttSource
+from server.alarms.engine import AlarmEngine
+from server.console.api import create_app
+from server.console.context import ConsoleContext
+from server.console.feed import Feed
+from server.console.server import ConsoleServer
+from server.core.clock import Clock, SystemClock
+from server.core.errors import ConfigurationError
+from server.core.values import DeviceId
+from server.database.site import SiteDatabase
+from server.fdi.archive import ContainerLimits
+from server.fdi.service import PackageService
+from server.fdi.store import PackageStore
+from server.history.reader import HistoryReader
+from server.history.recorder import Recorder
+from server.history.stores import open_store
+from server.model.layout import load_layout
+from server.model.plant import Plant
+from server.opcua.nodesets import load_folder
+from server.opcua.server import OpcUaServer
+from server.opcua.test_nodes import TEST, TEST_TYPE
+from server.ops.instance import DataFolder, RunningServer
+from server.ops.loop import LoopLag
+from server.ops.ports import require_free
+from server.pipeline import Pipeline
+from server.pipeline.flow import TICK_S
+from server.security.pki import CertificateFolder
+from server.security.sessions import Sessions
+from server.security.users import Accounts
+from server.settings import Settings
+
+log = structlog.get_logger("fieldloom")
+Stop = Callable[[], Awaitable[None]]
+
+
+class Server:
+    """One Fieldloom server on one data folder."""
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        self._settings = settings
+        self._clock = clock or SystemClock()
+        self._stops: list[tuple[str, Stop]] = []
+        self._lag = LoopLag()
+        self.opcua_url = ""
+        self.http_url = ""
+        self.mqtt_url = ""
+        self.accounts_file = settings.data_dir / "accounts.json"
+
+    # -- start
+
+    async def start(self) -> None:
+        """Bring everything up, or nothing: what had started is stopped again.
+
+        Raises:
+            InUseError: the data folder or a port belongs to another process.
+            ConfigurationError: plant file, NodeSets, certificates or databases cannot be used.
+        """
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _start(self) -> None:
+        settings, clock = self._settings, self._clock
+        layout = load_layout(settings.plant_file)
+        self._check_ports()
+        folder = DataFolder(settings.data_dir)
+        self._on_stop("data folder", _plain(folder.release))
+        nodesets = await asyncio.to_thread(load_folder, settings.nodesets_dir)
+        if not nodesets:
+            raise ConfigurationError(
+                [f"nodesets_dir {settings.nodesets_dir} holds no NodeSets; run `fieldloom nodeset build`"],
+                what="NodeSets",
+            )
+        self._site = await asyncio.to_thread(SiteDatabase, settings.data_dir / "site.db")
+        self._on_stop("site database", _plain(self._site.close))
+        accounts = Accounts(self._site, settings.data_dir, clock)
+        self.accounts_file = await asyncio.to_thread(accounts.ensure_demo_accounts)
+        store = await asyncio.to_thread(open_store, settings.history, settings.data_dir)
+        self._recorder = Recorder(store, settings.history, settings.data_dir, clock)
+        await self._recorder.start()
+        self._on_stop("historian", self._recorder.stop)
+        reader = HistoryReader(store, self._recorder)
+
+        self._plant = Plant(
+            layout=layout,
+            max_devices=settings.pipeline.max_devices,
+            future_tolerance_s=settings.pipeline.future_tolerance_s,
+        )
+        self._engine = AlarmEngine(self._plant)
+        self._feed = Feed()
+        self._opcua = OpcUaServer(
+            settings.opcua,
+            plant=self._plant,
+            certificates=CertificateFolder(settings.certs_dir, clock, rejected_limit=settings.security.rejected_limit),
+            namespaces=self._site,
+            nodesets=nodesets,
+            verify=accounts.verify,
+            clock=clock,
+            page_rows=settings.history.page_rows,
+        )
+        self._on_stop("OPC UA", self._opcua.stop)
+        self._pipeline = Pipeline(
+            plant=self._plant,
+            clock=clock,
+            points=[self._opcua],
+            alarms=self._engine,
+            alarm_sinks=[self._opcua, self._feed],
+            history=self._recorder,
+            feeds=[self._feed],
+            sender=self,
+            records=self._site,
+            command_timeout_s=settings.pipeline.command_timeout_s,
+        )
+        await self._opcua.prepare(self._pipeline, reader, self.counters)
+        await self._start_bridge()
+        await self._start_packages()
+        await self._restore()
+        await self._opcua.start()
+        self.opcua_url = self._opcua.url
+        await self._start_console(accounts, reader, folder)
+        log.info("started", opcua=self.opcua_url, http=self.http_url, mqtt=self._broker_name())
+
+    def _check_ports(self) -> None:
+        settings = self._settings
+        require_free(settings.opcua.host, settings.opcua.port, "OPC UA", "FIELDLOOM_OPCUA__PORT")
+        require_free(settings.http.host, settings.http.port, "HTTP", "FIELDLOOM_HTTP__PORT")
+        if not settings.mqtt.url:
+            require_free("127.0.0.1", settings.mqtt.port, "MQTT", "FIELDLOOM_MQTT__PORT")
+
+    async def _start_bridge(self) -> None:
+        mqtt = self._settings.mqtt
+        self._broker: EmbeddedBroker | None = None
+        if mqtt.url:
+            self.mqtt_url = mqtt.url
+        else:
+            self._broker = EmbeddedBroker(mqtt.port, mqtt.payload_limit_bytes)
+            self._on_stop("MQTT broker", self._broker.stop)
+            await self._broker.start()
+            self.mqtt_url = self._broker.url
+        options = MqttOptions(
+            url=self.mqtt_url,
+            client_id=mqtt.client_id,
+            ca_file=mqtt.ca_file,
+            cert_file=mqtt.cert_file,
+            key_file=mqtt.key_file,
+            session_expiry_s=mqtt.session_expiry_s,
+            receive_maximum=mqtt.receive_maximum,
+            payload_limit_bytes=mqtt.payload_limit_bytes,
+            keepalive_s=mqtt.keepalive_s,
+        )
+        self._bridge = Bridge(
+            MqttSource(options, self._clock),
+            [],
+            inlet=self._pipeline.offer,
+            answered=self._pipeline.answered,
+            clock=self._clock,
+            limits=CodecLimits(
+                payload_bytes=mqtt.payload_limit_bytes, future_s=self._settings.pipeline.future_tolerance_s
+            ),
+        )
+
+    async def _start_packages(self) -> None:
+        limits = self._settings.packages
+        store = PackageStore(
+            self._settings.data_dir / "packages",
+            ContainerLimits(
+                max_bytes=limits.max_bytes,
+                max_unpacked_bytes=limits.max_unpacked_bytes,
+                max_ratio=limits.max_ratio,
+                max_parts=limits.max_parts,
+            ),
+        )
+        refused = list(await asyncio.to_thread(store.load))
+        _, more = await asyncio.to_thread(store.load_builtin, self._settings.packages_dir)
+        for entry in (*refused, *more):
+            log.error("package_refused", file=str(entry.path), reason=str(entry.error))
+        self._packages = PackageService(
+            store,
+            self._pipeline,
+            bindings_changed=self._bridge.update_bindings,
+            audit=self._site.audit,
+            clock=self._clock,
+        )
+        await self._packages.start()
+
+    async def _restore(self) -> None:
+        if self._settings.opcua.test_nodes:
+            await self._pipeline.install(TEST_TYPE)
+            self._plant.restore(DeviceId(TEST), TEST, (TEST,), self._clock.now())
+        rows = await asyncio.to_thread(self._site.devices)
+        known = [
+            (row.device_id, row.type_id, row.path, row.created_at, dict(row.attributes))
+            for row in rows
+            if row.type_id != TEST
+        ]
+        devices = await self._pipeline.restore(known)
+        alarms = self._engine.restore(await asyncio.to_thread(self._site.alarms))
+        log.info("restored", devices=devices, retained_alarms=alarms)
+
+    async def _start_console(self, accounts: Accounts, reader: HistoryReader, folder: DataFolder) -> None:
+        settings, clock = self._settings, self._clock
+        sessions = Sessions(clock, settings.http.session_s, settings.http.login_attempts)
+        context = ConsoleContext(
+            pipeline=self._pipeline,
+            plant=self._plant,
+            packages=self._packages,
+            history=reader,
+            accounts=accounts,
+            sessions=sessions,
+            feed=self._feed,
+            health=self.health,
+            metrics=self.counters,
+            audit=self._site.audit,
+            settings=settings.http,
+            clock=clock,
+            data_dir=settings.data_dir,
+        )
+        console = ConsoleServer(create_app(context), settings.http.host, settings.http.port)
+        self._on_stop("console", console.stop)
+        await console.start()
+        self.http_url = console.url
+        token = sessions.open("fieldloom", "admin", "cli", "127.0.0.1").token
+        folder.announce(RunningServer(os.getpid(), self.opcua_url, self.http_url, self._broker_name(), token))
+
+    def _broker_name(self) -> str:
+        """The broker's address without a password."""
+        return MqttOptions(url=self.mqtt_url).broker
+
+    # -- run
+
+    async def run_until(self, stop: asyncio.Event) -> None:
+        """Serve until `stop` is set or a task ends by an error, which is raised."""
+        asked = asyncio.ensure_future(stop.wait())
+        work = asyncio.ensure_future(self._work())
+        try:
+            await asyncio.wait({asked, work}, return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                work.result()
+        finally:
+            asked.cancel()
+            work.cancel()
+            await asyncio.gather(asked, work, return_exceptions=True)
+
+    async def _work(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._bridge.run())
+            group.create_task(self._opcua.run())
+            group.create_task(self._lag.run())
+            group.create_task(self._tick())
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            await self._pipeline.tick()
+
+    # -- stop
+
+    def _on_stop(self, name: str, stop: Stop) -> None:
+        self._stops.append((name, stop))
+
+    async def stop(self) -> None:
+        """Stop in reverse order of the start; one that fails does not keep the others up."""
+        while self._stops:
+            name, stop = self._stops.pop()
+            try:
+                await stop()
+            except Exception:  # noqa: BLE001
+                # The one supervisor that may catch everything: the rest still has to stop.
+                log.exception("stop_failed", what=name)
+
+    # -- what others ask
+
+    async def send_command(
+        self, type_id: str, device_id: str, command_id: str, name: str, params: dict[str, object]
+    ) -> None:
+        """Carry a command to its device; see `Bridge.send_command`."""
+        await self._bridge.send_command(type_id, device_id, command_id, name, params)
+
+    def counters(self) -> Mapping[str, int | float]:
+        """All counters, for nodes and metrics."""
+        found: dict[str, int | float] = dict(self._pipeline.counters())
+        found |= self._recorder.counters()
+        if hasattr(self, "_bridge"):
+            found |= self._bridge.counters()
+        found |= self._feed.counters()
+        found["opcua_sessions"] = self._opcua.sessions
+        found["loop_lag_s"] = round(self._lag.worst_s, 4)
+        return found
+
+    def health(self) -> dict[str, dict[str, object]]:
+        """Each dependency with ok and facts."""
+        mqtt = dict(self._bridge.health())
+        return {
+            "mqtt": {"ok": bool(mqtt.pop("connected")), **mqtt},
+            "history": dict(self._recorder.health()),
+            "opcua": {"ok": bool(self.opcua_url), "url": self.opcua_url, "sessions": self._opcua.sessions},
+            "loop": {"ok": self._lag.worst_s < 1.0, "worst_lag_s": round(self._lag.worst_s, 4)},
+        }
+
+
+def _plain(function: Callable[[], object]) -> Stop:
+    async def stop() -> None:
+        await asyncio.to_thread(function)
+
+    return stop
