@@ -59,8 +59,9 @@ def written_range(held: ua.Variant, given: ua.Variant, text: str) -> tuple[int, 
     ranges = parse_range(text)
     if ranges is None:
         return int(_S.BadIndexRangeInvalid), held
-    current, part = held.Value, given.Value
-    if len(ranges) > 1 or not isinstance(current, _SEQUENCES):
+    current: Any = held.Value
+    part: Any = given.Value
+    if len(ranges) > 1 or not hasattr(current, "__getitem__"):
         return int(_S.BadIndexRangeNoData), held
     first, last = ranges[0]
     if last >= len(current):
@@ -146,8 +147,8 @@ class Reader:
 
     def _encoding(self, wanted: ua.ReadValueId, value: ua.Variant) -> int:
         if wanted.AttributeId != A.Value or value.VariantType != ua.VariantType.ExtensionObject:
-            return _S.BadDataEncodingInvalid
-        return 0 if wanted.DataEncoding.Name == "Default Binary" else _S.BadDataEncodingUnsupported
+            return int(_S.BadDataEncodingInvalid)
+        return 0 if wanted.DataEncoding.Name == "Default Binary" else int(_S.BadDataEncodingUnsupported)
 
     def _cut(self, found: ua.DataValue, text: str) -> ua.DataValue:
         ranges = parse_range(text)

@@ -50,6 +50,7 @@ class Stack(InternalServer):  # type: ignore[misc]
     """The stack's inner server with our sessions, subscriptions, sign-in and limits."""
 
     services: Services
+    isession: Any
 
     def __init__(self, settings: OpcUaSettings, certificates: CertificateFolder, sign_in: SignIn) -> None:
         super().__init__()

@@ -172,17 +172,17 @@ def _element_code(index: int, element: ua.ContentFilterElement, count: int) -> i
     codes = ua.StatusCodes
     bounds = _OPERANDS.get(element.FilterOperator)
     if bounds is None:
-        return codes.BadFilterOperatorUnsupported
+        return int(codes.BadFilterOperatorUnsupported)
     operands = element.FilterOperands or []
     if not bounds[0] <= len(operands) <= bounds[1]:
-        return codes.BadFilterOperandCountMismatch
+        return int(codes.BadFilterOperandCountMismatch)
     for operand in operands:
         if isinstance(operand, ua.ElementOperand):
             # Elements refer forward only: no filter can run in circles.
             if not index < operand.Index < count:
-                return codes.BadFilterOperandInvalid
+                return int(codes.BadFilterOperandInvalid)
         elif not isinstance(operand, ua.LiteralOperand | ua.SimpleAttributeOperand):
-            return codes.BadFilterOperandInvalid
+            return int(codes.BadFilterOperandInvalid)
     return 0
 
 

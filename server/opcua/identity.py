@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import struct
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from typing import Any
 
 from asyncua import ua
@@ -14,8 +15,9 @@ from asyncua.crypto import security_policies as policies
 from asyncua.crypto import uacrypto
 
 from server.core.clock import Clock
-from server.opcua.ports import Verify
 
+Verify = Callable[[str, str], str | None]
+"""(user, password) -> role, or None for a wrong pair; blocks, called in a thread."""
 ATTEMPTS = 10
 WINDOW_S = 60.0
 TRACKED = 1_000

@@ -67,8 +67,10 @@ _BROKEN = (
 )
 
 
-class Processor(UaProcessor):
+class Processor(UaProcessor):  # type: ignore[misc]
     """What one client may do before and around its session."""
+
+    session: Any
 
     def __init__(self, stack: Any, transport: Any, limits: Any) -> None:
         super().__init__(stack, transport, limits)
@@ -246,8 +248,10 @@ class Processor(UaProcessor):
         await super().close()
 
 
-class Connection(OPCUAProtocol):
+class Connection(OPCUAProtocol):  # type: ignore[misc]
     """A connection with our processor behind it."""
+
+    processor: Any
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -256,7 +260,7 @@ class Connection(OPCUAProtocol):
             self.processor.set_policies(self.policies)
 
 
-class Listener(BinaryServer):
+class Listener(BinaryServer):  # type: ignore[misc]
     """The socket; connections are ours."""
 
     def _make_protocol(self) -> OPCUAProtocol:

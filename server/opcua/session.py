@@ -42,6 +42,8 @@ class Services(Protocol):
 class FieldSession(InternalSession):  # type: ignore[misc]
     """A session of our stack. `caller` is what every right is judged by."""
 
+    state: SessionState
+
     def __init__(self, stack: Any, name: Any, *, external: bool) -> None:
         super().__init__(stack, stack.aspace, stack.subscription_service, str(name), external=False)
         self.stack = stack

@@ -24,7 +24,7 @@ KEEP_ALIVES = 3
 """A subscription lives at least so many keep-alives."""
 
 
-class Items(MonitoredItemService):
+class Items(MonitoredItemService):  # type: ignore[misc]
     """The monitored items of one subscription."""
 
     def _create_events_monitored_item(self, params: ua.MonitoredItemCreateRequest) -> ua.MonitoredItemCreateResult:
@@ -67,11 +67,11 @@ class Items(MonitoredItemService):
 
     def _check_data_filter(self, item: ua.ReadValueId, wanted: Any) -> int:
         if not isinstance(wanted, ua.DataChangeFilter):
-            return _S.BadMonitoredItemFilterUnsupported
+            return int(_S.BadMonitoredItemFilterUnsupported)
         if item.AttributeId != A.Value:
-            return _S.BadFilterNotAllowed
+            return int(_S.BadFilterNotAllowed)
         if wanted.DeadbandType == ua.DeadbandType.Percent:
-            return _S.BadMonitoredItemFilterUnsupported
+            return int(_S.BadMonitoredItemFilterUnsupported)
         return 0
 
     def _modify_monitored_item(self, params: ua.MonitoredItemModifyRequest) -> ua.MonitoredItemModifyResult:
@@ -164,7 +164,7 @@ def _passes(item: MonitoredItemData, value: ua.DataValue) -> bool:
     return True
 
 
-class Subscriptions(SubscriptionService):
+class Subscriptions(SubscriptionService):  # type: ignore[misc]
     """All subscriptions; each is touched by its owner only."""
 
     def __init__(self, aspace: AddressSpace, stack: Any) -> None:

@@ -21,7 +21,7 @@ REFERENCES = 10_000
 """References in one answer per node at most."""
 
 
-class Views(ViewService):
+class Views(ViewService):  # type: ignore[misc]
     """The stack's view service with whole filters and remembered subtypes."""
 
     def __init__(self, aspace: AddressSpace, space: Space) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import shutil
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -49,6 +50,14 @@ def nodesets() -> tuple[NodeSetFile, ...]:
     folder = Path(mkdtemp(prefix="nodesets"))
     build_all(ROOT / "nodesets" / "src", folder)
     return tuple(load_folder(folder))
+
+
+@cache
+def own_pair() -> Path:
+    """A server certificate for all rooms of this process: keys are slow to make."""
+    folder = Path(mkdtemp(prefix="own"))
+    CertificateFolder(folder, SystemClock()).own(APPLICATION_URI, ["127.0.0.1", "localhost"])
+    return folder
 
 
 @dataclass(frozen=True)
@@ -294,6 +303,7 @@ async def running(
     clock = SystemClock()
     plant, sender, history, records = Plant(), AnsweringSender(), MemoryHistory(), RememberedPoints()
     names = namespaces or MemoryNamespaces()
+    shutil.copytree(own_pair(), folder / "certs", dirs_exist_ok=True)
     certificates = CertificateFolder(folder / "certs", clock, rejected_limit=3)
     options = OpcUaSettings(**{"port": 0, "allow_none": True, **settings})
     room = OpcUaServer(
