@@ -66,7 +66,7 @@ def binary_dictionary(file: NodeSetFile) -> bytes:
         element.set("BaseType", _binary_base(node, types, prefixes))
         for item in _inherited(node, types):
             _binary_field(element, item, types, prefixes)
-    return etree.tostring(root, xml_declaration=True, encoding="utf-8", pretty_print=True)
+    return bytes(etree.tostring(root, xml_declaration=True, encoding="utf-8", pretty_print=True))
 
 
 def _binary_base(node: Node, types: dict[NodeKey, tuple[Node, Definition]], prefixes: dict[str, str]) -> str:
@@ -123,7 +123,7 @@ def xml_dictionary(file: NodeSetFile) -> bytes:
         etree.SubElement(
             sequence, f"{{{_SCHEMA_NS}}}element", name=name, type=f"tns:{name}", minOccurs="0", maxOccurs="unbounded"
         )
-    return etree.tostring(root, xml_declaration=True, encoding="utf-8", pretty_print=True)
+    return bytes(etree.tostring(root, xml_declaration=True, encoding="utf-8", pretty_print=True))
 
 
 def _complex_type(

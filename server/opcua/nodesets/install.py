@@ -8,9 +8,9 @@ from typing import Any
 from asyncua import ua
 from asyncua.server.address_space import AttributeValue, NodeData
 
+from server.opcua.nodesets.data_types import DataTypes, Edge
 from server.opcua.nodesets.model import (
-    HAS_ENCODING,
-    HAS_SUBTYPE,
+    HAS_MODELLING_RULE,
     HAS_TYPE_DEFINITION,
     UA_URI,
     Node,
@@ -20,7 +20,8 @@ from server.opcua.nodesets.model import (
     NodeSetFile,
     at,
 )
-from server.opcua.nodesets.stack_values import type_definition, variant
+from server.opcua.nodesets.stack_values import StackValues
+from server.opcua.nodesets.values import ValueFormatError
 from server.opcua.space import A, Space, data_value
 
 PARENTLESS = {
@@ -36,35 +37,57 @@ def install(space: Space, files: Iterable[NodeSetFile]) -> int:
     """Put files, in dependency order, into the address space; returns how many nodes came.
 
     Raises:
-        NodeSetError: a node exists already, or a reference leads to a node that nobody has; nothing is installed then.
+        NodeSetError: a node exists already, a reference leads to a node that nobody has, or a value cannot be
+            understood; nothing is installed then.
     """
     ordered = list(files)
-    installer = _Installer(space)
-    installer.check(ordered)
-    for file in ordered:
-        for node in file.nodes:
-            installer.node(node)
-    for file in ordered:
-        for node in file.nodes:
-            installer.references(node)
-    for file in ordered:
-        for node in file.nodes:
-            installer.definition(node)
-    return sum(len(file.nodes) for file in ordered)
+    installer = _Installer(space, ordered)
+    installer.check()
+    made = installer.nodes()
+    for node in made:
+        space.aspace[node.nodeid] = node
+    installer.link()
+    return len(made)
 
 
 class _Installer:
-    def __init__(self, space: Space) -> None:
+    """Everything is made and checked before the first node enters the space."""
+
+    def __init__(self, space: Space, files: list[NodeSetFile]) -> None:
         self._space = space
-        self._edges: set[tuple[ua.NodeId, ua.NodeId, ua.NodeId]] = set()
+        self._files = files
+        self._ids: dict[NodeKey, ua.NodeId] = {}
+        self._edges: dict[Edge, None] = {}
+        for file in files:
+            for node in file.nodes:
+                for reference in node.references:
+                    near, far = node.node_id, reference.target
+                    source, target = (near, far) if reference.forward else (far, near)
+                    self._edges[source, reference.type, target] = None
+        self._data_types = DataTypes(files, self._edges, self.id)
+        self._values = StackValues(self.id, self._index, self._data_types.class_of)
 
     def id(self, key: NodeKey) -> ua.NodeId:
-        return ua.NodeId.from_string(f"ns={self._space.indexes[key.uri]};{key.identifier}")
+        found = self._ids.get(key)
+        if found is None:
+            found = self._ids[key] = ua.NodeId.from_string(f"ns={self._index(key.uri)};{key.identifier}")
+        return found
 
-    def check(self, files: list[NodeSetFile]) -> None:
+    def _index(self, uri: str) -> int:
+        return self._space.indexes[uri]
+
+    def check(self) -> None:
         problems: list[str] = []
-        coming = {node.node_id for file in files for node in file.nodes}
-        for file in files:
+        coming = {node.node_id for file in self._files for node in file.nodes}
+        for file in self._files:
+            problems += [
+                at(file.path, 0, f"namespace {uri} has no index in this server")
+                for uri in (file.model_uri, *file.namespace_uris)
+                if uri not in self._space.indexes
+            ]
+        if problems:
+            raise NodeSetError(problems)
+        for file in self._files:
             for node in file.nodes:
                 if self.id(node.node_id) in self._space:
                     problems.append(at(file.path, node.line, f"node {node.node_id} exists already"))
@@ -77,17 +100,54 @@ class _Installer:
         if problems:
             raise NodeSetError(problems)
 
-    def node(self, node: Node) -> None:
+    def nodes(self) -> list[NodeData]:
+        made = []
+        problems = []
+        for file in self._files:
+            for node in file.nodes:
+                try:
+                    made.append(self._node(node))
+                except ValueFormatError as problem:
+                    problems.append(at(file.path, node.line, f"{node.node_id}: {problem}"))
+        if problems:
+            raise NodeSetError(problems)
+        return made
+
+    def link(self) -> None:
+        # Type definitions first: every other reference describes its target by it.
+        edges = sorted(self._edges, key=lambda edge: edge[1] != HAS_TYPE_DEFINITION)
+        known = self._existing()
+        for source, kind, target in edges:
+            edge = (self.id(source), self.id(kind), self.id(target))
+            if edge not in known:
+                # Types and modelling rules do not list all that use them: nobody wants to browse thousands.
+                self._space.link(*edge, inverse=kind not in (HAS_TYPE_DEFINITION, HAS_MODELLING_RULE))
+
+    def _existing(self) -> set[tuple[ua.NodeId, ua.NodeId, ua.NodeId]]:
+        """The references between nodes that were there before; files may repeat one."""
+        coming = {node.node_id for file in self._files for node in file.nodes}
+        known = set()
+        for source, _kind, target in self._edges:
+            if source not in coming and target not in coming:
+                for reference in self._space.aspace[self.id(source)].references:
+                    if reference.IsForward:
+                        known.add((self.id(source), reference.ReferenceTypeId, reference.NodeId))
+        return known
+
+    def _node(self, node: Node) -> NodeData:
         node_id = self.id(node.node_id)
         data = NodeData(node_id)
         display = node.display_name[0]
         put = data.attributes
         put[A.NodeId] = AttributeValue(data_value(node_id, _V.NodeId))
         put[A.NodeClass] = self._space.shared(A.NodeClass, ua.NodeClass(int(node.node_class)), _V.Int32)
-        name = ua.QualifiedName(node.browse_name.text, self._space.indexes[node.browse_name.uri])
+        name = ua.QualifiedName(node.browse_name.text, self._index(node.browse_name.uri))
         put[A.BrowseName] = AttributeValue(data_value(name, _V.QualifiedName))
         shown = ua.LocalizedText(display.text, display.locale or None)
         put[A.DisplayName] = AttributeValue(data_value(shown, _V.LocalizedText))
+        if node.description:
+            text = ua.LocalizedText(node.description[0].text, node.description[0].locale or None)
+            put[A.Description] = AttributeValue(data_value(text, _V.LocalizedText))
         put[A.WriteMask] = self._space.shared(A.WriteMask, node.write_mask, _V.UInt32)
         put[A.UserWriteMask] = self._space.shared(A.UserWriteMask, 0, _V.UInt32)
         for attribute, value, kind in self._attributes(node):
@@ -100,9 +160,12 @@ class _Installer:
             if node.array_dimensions:
                 dimensions = data_value(list(node.array_dimensions), _V.UInt32, is_array=True)
                 put[A.ArrayDimensions] = AttributeValue(dimensions)
-            value = variant(node.value, self.id, self._space.indexes.__getitem__) if node.value is not None else None
-            put[A.Value] = AttributeValue(ua.DataValue(value if value is not None else ua.Variant(None, _V.Null)))
-        self._space.aspace[node_id] = data
+            value = self._values.variant(node.value) if node.value is not None else ua.Variant(None, _V.Null)
+            put[A.Value] = AttributeValue(ua.DataValue(value))
+        if node.node_class is NodeClass.DATA_TYPE and node.definition is not None:
+            definition = self._data_types.definition(node.node_id)
+            put[A.DataTypeDefinition] = AttributeValue(data_value(definition, _V.ExtensionObject))
+        return data
 
     def _attributes(self, node: Node) -> list[tuple[ua.AttributeIds, Any, ua.VariantType]]:
         kind = node.node_class
@@ -125,39 +188,6 @@ class _Installer:
             found.append((A.Executable, node.executable, _V.Boolean))
             found.append((A.UserExecutable, node.executable, _V.Boolean))
         return found
-
-    def references(self, node: Node) -> None:
-        # The type definition first: other references describe their target by it.
-        for reference in sorted(node.references, key=lambda item: item.type != HAS_TYPE_DEFINITION):
-            near, far = self.id(node.node_id), self.id(reference.target)
-            source, target = (near, far) if reference.forward else (far, near)
-            kind = self.id(reference.type)
-            edge = (source, kind, target)
-            if edge in self._edges or self._exists(edge):
-                continue
-            self._edges.add(edge)
-            self._space.link(source, kind, target, inverse=reference.type != HAS_TYPE_DEFINITION)
-
-    def _exists(self, edge: tuple[ua.NodeId, ua.NodeId, ua.NodeId]) -> bool:
-        source, kind, target = edge
-        references = self._space.aspace[source].references
-        return any(r.NodeId == target and r.ReferenceTypeId == kind and r.IsForward for r in references)
-
-    def definition(self, node: Node) -> None:
-        if node.definition is None:
-            return
-        encoding = ua.NodeId()
-        supertype = ua.NodeId()
-        for reference in node.references:
-            if reference.type == HAS_ENCODING and reference.forward:
-                other = self._space.aspace[self.id(reference.target)]
-                if other.attributes[A.BrowseName].value.Value.Value.Name == "Default Binary":
-                    encoding = self.id(reference.target)
-            if reference.type == HAS_SUBTYPE and not reference.forward:
-                supertype = self.id(reference.target)
-        made = type_definition(node.definition, encoding, supertype, self.id)
-        data = self._space.aspace[self.id(node.node_id)]
-        data.attributes[A.DataTypeDefinition] = AttributeValue(data_value(made, _V.ExtensionObject))
 
 
 def uris(files: Iterable[NodeSetFile]) -> list[str]:

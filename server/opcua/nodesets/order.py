@@ -5,8 +5,19 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from asyncua import ua
+
 from server.opcua.nodesets.model import UA_URI, NodeKey, NodeSetError, NodeSetFile, RequiredModel, at
 from server.opcua.nodesets.reader import DEFAULT_LIMITS, Limits, read_file
+
+BASE_MODEL = RequiredModel(UA_URI, "1.05.07", "2026-05-01T00:00:00Z")
+"""The base namespace that the pinned OPC UA stack brings; a test compares it with what the stack says of itself."""
+
+MAX_FILES = 200
+"""Files read from one folder."""
+
+SHOWN = 20
+"""Missing nodes named one by one for each file; the rest is counted, a wrong namespace table would list thousands."""
 
 
 def load_folder(folder: Path, limits: Limits = DEFAULT_LIMITS) -> list[NodeSetFile]:
@@ -18,7 +29,10 @@ def load_folder(folder: Path, limits: Limits = DEFAULT_LIMITS) -> list[NodeSetFi
     """
     files: list[NodeSetFile] = []
     problems: list[str] = []
-    for path in sorted(folder.glob("*.xml")):
+    paths = sorted(folder.glob("*.xml"))
+    if len(paths) > MAX_FILES:
+        raise NodeSetError([f"{folder}: more than {MAX_FILES} NodeSet2 files"])
+    for path in paths:
         try:
             files.append(read_file(path, limits))
         except NodeSetError as error:
@@ -36,6 +50,8 @@ def in_order(files: list[NodeSetFile]) -> list[NodeSetFile]:
         other = by_uri.setdefault(file.model_uri, file)
         if other is not file:
             problems.append(at(file.path, 0, f"model {file.model_uri} is already in {other.path.name}; remove one"))
+        if file.model_uri == UA_URI:
+            problems.append(at(file.path, 0, "the base namespace is built in; remove this file"))
     for file in files:
         problems += [
             at(file.path, required.line, reason)
@@ -53,12 +69,16 @@ def in_order(files: list[NodeSetFile]) -> list[NodeSetFile]:
 
 def _unmet(required: RequiredModel, by_uri: dict[str, NodeSetFile]) -> str:
     if required.uri == UA_URI:
-        return ""
+        return _too_old(required, BASE_MODEL.version, BASE_MODEL.publication_date, "this server")
     there = by_uri.get(required.uri)
     if there is None:
         return f"requires model {required.uri}, which no file here holds; put its NodeSet2 file beside this one"
-    if _older(there.version, required.version) and _older_date(there.publication_date, required.publication_date):
-        return f"requires {required.uri} {required.version}, but {there.path.name} holds {there.version}"
+    return _too_old(required, there.version, there.publication_date, there.path.name)
+
+
+def _too_old(required: RequiredModel, version: str, date: str, holder: str) -> str:
+    if _older(version, required.version) and _older_date(date, required.publication_date):
+        return f"requires {required.uri} {required.version}, but {holder} holds {version or 'no version'}"
     return ""
 
 
@@ -83,8 +103,7 @@ def _sorted(files: list[NodeSetFile], by_uri: dict[str, NodeSetFile], problems: 
     while waiting:
         ready = [file for file in waiting if all(r.uri in done or r.uri not in by_uri for r in file.required_models)]
         if not ready:
-            names = ", ".join(file.path.name for file in waiting)
-            problems.append(f"{names}: these models require each other in a circle")
+            problems.append(f"models require each other in a circle: {_circle(waiting)}")
             return ordered
         ordered += ready
         done.update(file.model_uri for file in ready)
@@ -92,20 +111,37 @@ def _sorted(files: list[NodeSetFile], by_uri: dict[str, NodeSetFile], problems: 
     return ordered
 
 
+def _circle(waiting: list[NodeSetFile]) -> str:
+    by_uri = {file.model_uri: file for file in waiting}
+    trail = [waiting[0]]
+    while True:
+        needs = min(required.uri for required in trail[-1].required_models if required.uri in by_uri)
+        following = by_uri[needs]
+        if following in trail:
+            return " -> ".join(file.path.name for file in [*trail[trail.index(following) :], following])
+        trail.append(following)
+
+
 def _check_nodes(files: list[NodeSetFile], problems: list[str]) -> None:
-    """Nodes in two files, and references into a loaded namespace that has no such node."""
+    """Nodes in two files, and references to nodes that neither a file nor the base namespace has."""
     owners: dict[NodeKey, NodeSetFile] = {}
     for file in files:
         for node in file.nodes:
             other = owners.setdefault(node.node_id, file)
             if other is not file:
                 problems.append(at(file.path, node.line, f"node {node.node_id} is already in {other.path.name}"))
-    loaded = {file.model_uri for file in files}
     for file in files:
-        for node in file.nodes:
-            problems += [
-                at(file.path, reference.line or node.line, f"{node.node_id} refers to {key}, which no file has")
-                for reference in node.references
-                for key in (reference.type, reference.target)
-                if key.uri in loaded and key not in owners
-            ]
+        missing = [
+            at(file.path, reference.line or node.line, f"{node.node_id} refers to {key}, which no file has")
+            for node in file.nodes
+            for reference in node.references
+            for key in (reference.type, reference.target)
+            if key not in owners and not _is_base(key)
+        ]
+        problems += missing[:SHOWN]
+        if len(missing) > SHOWN:
+            problems.append(at(file.path, 0, f"and {len(missing) - SHOWN} more references to missing nodes"))
+
+
+def _is_base(key: NodeKey) -> bool:
+    return key.uri == UA_URI and key.identifier.startswith("i=") and int(key.identifier[2:]) in ua.ObjectIdNames

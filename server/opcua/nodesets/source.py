@@ -263,7 +263,8 @@ class _Source:
         node_class = KINDS[draft.kind]
         value: Value | None = None
         data_type: NodeKey | None = None
-        rank, dimensions = -1, ()
+        rank = -1
+        dimensions: tuple[int, ...] = ()
         if draft.kind in _ARGUMENTS:
             fields = self._fields(draft.rest)
             data_type, rank = base(296), 1
