@@ -1,0 +1,86 @@
+"""What the console room needs of the others; `app.py` passes it in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from server.console.feed import Feed
+from server.core.clock import Clock, TimeUs
+from server.core.values import Caller
+from server.history.store import Page
+from server.model.plant import Plant
+from server.pipeline import Pipeline
+from server.security.audit import AuditWriter
+from server.security.sessions import Sessions
+from server.security.users import Accounts
+from server.settings import HttpSettings
+
+
+class Packages(Protocol):
+    """Installed FDI packages. Checks rights and leaves audit records itself."""
+
+    async def install(self, data: bytes, caller: Caller) -> list[dict[str, Any]]:
+        """Take a package in; its types are usable when this returns.
+
+        Raises:
+            DeniedError: the caller may not.
+            RemoteError: the package is refused.
+        """
+
+    async def remove(self, package: str, version: str | None, caller: Caller) -> None:
+        """Remove a package or one version of it.
+
+        Raises:
+            DeniedError, NotFoundError: may not; not there.
+        """
+
+    def list(self) -> list[dict[str, Any]]:
+        """A summary of each."""
+
+    def details(self, package: str, version: str | None = None) -> dict[str, Any]:
+        """Parameters, commands and documents of one. Raises NotFoundError."""
+
+    def document(self, package: str, name: str) -> tuple[str, bytes]:
+        """(content type, bytes) of one document or image.
+
+        Raises:
+            NotFoundError, RemoteError: no such package; none of this name.
+        """
+
+
+class History(Protocol):
+    """Stored values; see `HistoryStore.read_raw`."""
+
+    async def read_raw(
+        self,
+        device_id: str,
+        parameter: str,
+        start: TimeUs | None,
+        end: TimeUs | None,
+        limit: int,
+        *,
+        bounds: bool = False,
+        resume: TimeUs | None = None,
+    ) -> Page: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsoleContext:
+    """Everything routes and pages work with."""
+
+    pipeline: Pipeline
+    plant: Plant
+    packages: Packages
+    history: History
+    accounts: Accounts
+    sessions: Sessions
+    feed: Feed
+    health: Callable[[], Mapping[str, Mapping[str, object]]]  # dependency -> {"ok": bool, facts …}
+    metrics: Callable[[], Mapping[str, int | float]]  # every counter and gauge by name
+    audit: AuditWriter
+    settings: HttpSettings
+    clock: Clock
+    data_dir: Path

@@ -1,0 +1,15 @@
+"""The start page."""
+
+from __future__ import annotations
+
+from nicegui import ui
+
+from server.console.context import ConsoleContext
+
+
+def register(context: ConsoleContext) -> None:
+    """Serve it at `/`."""
+
+    @ui.page("/")
+    async def overview() -> None:
+        ui.label(f"{len(context.plant.devices)} devices")

@@ -1,0 +1,92 @@
+"""Alarms: what stands, acknowledge, comment."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from server.console import shapes
+from server.console.auth import Acknowledger, Console, Reader
+from server.console.context import ConsoleContext
+from server.console.problems import ProblemError
+from server.core.errors import NotFoundError
+from server.core.values import AlarmEvent
+
+router = APIRouter(prefix="/api/alarms", tags=["alarms"])
+
+# Ids hold slashes: "<device_id>/Alarms/<name>".
+ConditionId = Annotated[str, Path(max_length=256, description="Condition id")]
+
+
+class Remark(BaseModel):
+    """What an operator says, and which state he has seen."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    comment: str = Field(default="", max_length=1_000)
+    event_id: str | None = Field(default=None, max_length=64, description="Hex; absent: the state of now")
+
+
+@router.get("")
+async def list_alarms(
+    context: Console,
+    caller: Reader,
+    active: bool | None = None,
+    acked: bool | None = None,
+    device: Annotated[str, Query(max_length=64)] = "",
+    all: Annotated[bool, Query(description="Also those that nobody needs to see")] = False,
+) -> list[dict[str, Any]]:
+    """Alarms that are active or not acknowledged, the gravest and newest first."""
+    return [shapes.alarm(event) for event in standing(context, device, every=all) if _fits(event, active, acked)]
+
+
+def standing(context: ConsoleContext, device: str = "", *, every: bool = False) -> list[AlarmEvent]:
+    """Alarms of the plant or of one device, the gravest and newest first; `every` includes the quiet ones."""
+    alarms = context.pipeline.alarms
+    if every:
+        devices = [device] if device else list(context.plant.devices)
+        states = [alarms.state(found) for name in devices for found in alarms.condition_ids(name)]
+        events = [state for state in states if state is not None]
+    else:
+        events = [event for event in alarms.retained() if not device or event.device_id == device]
+    return sorted(events, key=lambda event: (not event.active, -event.severity, -event.time))
+
+
+def _fits(event: AlarmEvent, active: bool | None, acked: bool | None) -> bool:
+    return (active is None or event.active == active) and (acked is None or event.acked == acked)
+
+
+@router.get("/{condition_id:path}")
+async def alarm_state(condition_id: ConditionId, context: Console, caller: Reader) -> dict[str, Any]:
+    """The last state of one alarm."""
+    state = context.pipeline.alarms.state(condition_id)
+    if state is None:
+        raise NotFoundError(f"no alarm {condition_id!r}")
+    return shapes.alarm(state)
+
+
+@router.post("/{condition_id:path}/acknowledge")
+async def acknowledge(
+    condition_id: ConditionId, context: Console, caller: Acknowledger, body: Remark | None = None
+) -> dict[str, Any]:
+    """Acknowledge an alarm; 409 when it already is, or has changed since the event named."""
+    remark = body or Remark()
+    event = await context.pipeline.acknowledge(condition_id, _event_id(remark), remark.comment, caller)
+    return shapes.alarm(event)
+
+
+@router.post("/{condition_id:path}/comment")
+async def comment(condition_id: ConditionId, body: Remark, context: Console, caller: Acknowledger) -> dict[str, Any]:
+    """Add a comment to an alarm."""
+    return shapes.alarm(await context.pipeline.comment(condition_id, _event_id(body), body.comment, caller))
+
+
+def _event_id(remark: Remark) -> bytes | None:
+    if remark.event_id is None:
+        return None
+    try:
+        return bytes.fromhex(remark.event_id)
+    except ValueError:
+        raise ProblemError(422, "event_id: write it in hex, as the alarm shows it") from None

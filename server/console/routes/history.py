@@ -1,0 +1,99 @@
+"""Stored values of one parameter, page by page."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from server.console import shapes
+from server.console.auth import Console, Reader
+from server.console.context import ConsoleContext
+from server.console.problems import ProblemError
+from server.console.routes.devices import DeviceName, ParameterName
+from server.core.clock import SECOND, TimeUs, from_iso
+from server.core.errors import NotFoundError
+
+router = APIRouter(prefix="/api/devices", tags=["history"])
+
+PAGE_LIMIT = 10_000
+DEFAULT_SPAN_US = 3_600 * SECOND
+Moment = Annotated[str, Query(max_length=40, description="ISO 8601 with zone")]
+Cursor = Annotated[str, Query(max_length=128, description="`next` of the page before")]
+
+
+@router.get("/{device_id}/history/{parameter}")
+async def read_history(
+    device_id: DeviceName,
+    parameter: ParameterName,
+    context: Console,
+    caller: Reader,
+    start: Moment = "",
+    end: Moment = "",
+    limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = 1_000,
+    cursor: Cursor = "",
+) -> dict[str, Any]:
+    """Raw values with start <= time < end, oldest first; start after end reads backwards.
+
+    Without times: the last hour. `next` is the cursor of the following page, null on the last one; the cursor carries
+    the times, so nothing is lost or doubled while new values arrive.
+    """
+    return await read_page(context, device_id, parameter, start, end, limit, cursor)
+
+
+async def read_page(
+    context: ConsoleContext, device_id: str, parameter: str, start: str, end: str, limit: int, cursor: str
+) -> dict[str, Any]:
+    """One page of one parameter.
+
+    Raises:
+        NotFoundError: no such device or parameter.
+        ProblemError: 422 for a time or cursor that cannot be read.
+    """
+    if parameter not in context.plant.device(device_id).points:
+        raise NotFoundError(f"{device_id} has no parameter {parameter!r}")
+    first, last, resume = _from_cursor(cursor) if cursor else (*span(context, start, end), None)
+    page = await context.history.read_raw(device_id, parameter, first, last, limit, resume=resume)
+    following = None if page.next_time is None else _to_cursor(first, last, page.next_time)
+    return {
+        "device_id": device_id,
+        "parameter": parameter,
+        "unit": context.plant.device(device_id).points[parameter].spec.unit_symbol,
+        "values": [shapes.stored(value) for value in page.values],
+        "next": following,
+    }
+
+
+def span(context: ConsoleContext, start: str, end: str) -> tuple[TimeUs, TimeUs]:
+    """(start, end) of a request; what is missing is an hour before the end, or now.
+
+    Raises:
+        ProblemError: 422 for a text that is no time with a zone.
+    """
+    last = _time(end, "end") if end else context.clock.now() + 1
+    return (_time(start, "start") if start else last - DEFAULT_SPAN_US), last
+
+
+def _time(text: str, name: str) -> TimeUs:
+    try:
+        # A "+" that nobody escaped arrives as a blank.
+        return from_iso(text.replace(" ", "+") if text[-6:-5] == " " else text)
+    except (ValueError, OverflowError):
+        raise ProblemError(422, f"{name}: write a time as 2026-01-05T08:00:00Z") from None
+
+
+def _to_cursor(start: TimeUs, end: TimeUs, resume: TimeUs) -> str:
+    return base64.urlsafe_b64encode(f"{start}.{end}.{resume}".encode("ascii")).decode("ascii").rstrip("=")
+
+
+def _from_cursor(cursor: str) -> tuple[TimeUs, TimeUs, TimeUs]:
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")
+        start, end, resume = (int(part) for part in text.split("."))
+    except (ValueError, binascii.Error):
+        raise ProblemError(422, "cursor: take `next` of the page before as it is") from None
+    if any(abs(part) >= 1 << 58 for part in (start, end, resume)):
+        raise ProblemError(422, "cursor: take `next` of the page before as it is")
+    return start, end, resume
