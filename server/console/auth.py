@@ -133,7 +133,7 @@ def allowed(right: Right) -> Callable[[Request, ConsoleContext], Awaitable[Calle
     return check
 
 
-Reader = Annotated[Caller, Depends(allowed(Right.READ))]
+READER = [Depends(allowed(Right.READ))]  # for routes that need not know who reads
 Acknowledger = Annotated[Caller, Depends(allowed(Right.ACKNOWLEDGE))]
 Commander = Annotated[Caller, Depends(allowed(Right.COMMAND))]
 Writer = Annotated[Caller, Depends(allowed(Right.WRITE))]

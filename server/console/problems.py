@@ -45,7 +45,7 @@ HTTP_STATUS: Mapping[StatusCode, int] = {
 class ProblemError(Exception):
     """Ends a request with a problem document."""
 
-    def __init__(self, code: int, detail: str, headers: Mapping[str, str] | None = None, **more: object) -> None:
+    def __init__(self, code: int, detail: str, headers: Mapping[str, str] | None = None, **more: Any) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail
@@ -53,7 +53,7 @@ class ProblemError(Exception):
         self.more = more
 
 
-def problem(code: int, detail: str, headers: Mapping[str, str] | None = None, **more: object) -> JSONResponse:
+def problem(code: int, detail: str, headers: Mapping[str, str] | None = None, **more: Any) -> JSONResponse:
     """The answer itself."""
     body = {"type": "about:blank", "title": HTTPStatus(code).phrase, "status": code, "detail": detail, **more}
     return JSONResponse(body, code, dict(headers or {}), media_type=MEDIA_TYPE)
@@ -67,7 +67,7 @@ def require_done(result: CommandResult) -> dict[str, Any]:
     """
     if result.ok:
         return {"status": name_of(result.status), "reason": result.reason, "values": dict(result.values)}
-    more: dict[str, object] = {"status_code": name_of(result.status)}
+    more: dict[str, Any] = {"status_code": name_of(result.status)}
     if result.argument_status:
         more["arguments"] = [name_of(code) for code in result.argument_status]
     raise ProblemError(
@@ -84,7 +84,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(IntegrationError)
     async def told(_: Request, error: IntegrationError) -> JSONResponse:
-        more: dict[str, object] = {"status_code": name_of(error.status)}
+        more: dict[str, Any] = {"status_code": name_of(error.status)}
         problems = getattr(error, "problems", ())
         if problems:
             more["errors"] = [{"detail": str(text)} for text in problems[:ERRORS_SHOWN]]
@@ -105,7 +105,7 @@ def install(app: FastAPI) -> None:
         return problem(error.status_code, str(error.detail), error.headers)
 
     @app.exception_handler(Exception)
-    async def unexpected(_: Request, error: Exception) -> JSONResponse:
+    async def unexpected(_: Request, __: Exception) -> JSONResponse:
         return problem(500, "the server failed at this request; its log has the reason")
 
 

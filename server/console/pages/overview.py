@@ -10,6 +10,7 @@ from server.console.context import ConsoleContext
 def register(context: ConsoleContext) -> None:
     """Serve it at `/`."""
 
-    @ui.page("/")
     async def overview() -> None:
         ui.label(f"{len(context.plant.devices)} devices")
+
+    ui.page("/")(overview)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from server.console import shapes
-from server.console.auth import Acknowledger, Console, Reader
+from server.console.auth import READER, Acknowledger, Console
 from server.console.context import ConsoleContext
 from server.console.problems import ProblemError
 from server.core.errors import NotFoundError
@@ -29,17 +29,16 @@ class Remark(BaseModel):
     event_id: str | None = Field(default=None, max_length=64, description="Hex; absent: the state of now")
 
 
-@router.get("")
+@router.get("", dependencies=READER)
 async def list_alarms(
     context: Console,
-    caller: Reader,
     active: bool | None = None,
     acked: bool | None = None,
     device: Annotated[str, Query(max_length=64)] = "",
-    all: Annotated[bool, Query(description="Also those that nobody needs to see")] = False,
+    every: Annotated[bool, Query(alias="all", description="Also those that nobody needs to see")] = False,
 ) -> list[dict[str, Any]]:
     """Alarms that are active or not acknowledged, the gravest and newest first."""
-    return [shapes.alarm(event) for event in standing(context, device, every=all) if _fits(event, active, acked)]
+    return [shapes.alarm(event) for event in standing(context, device, every=every) if _fits(event, active, acked)]
 
 
 def standing(context: ConsoleContext, device: str = "", *, every: bool = False) -> list[AlarmEvent]:
@@ -58,8 +57,8 @@ def _fits(event: AlarmEvent, active: bool | None, acked: bool | None) -> bool:
     return (active is None or event.active == active) and (acked is None or event.acked == acked)
 
 
-@router.get("/{condition_id:path}")
-async def alarm_state(condition_id: ConditionId, context: Console, caller: Reader) -> dict[str, Any]:
+@router.get("/{condition_id:path}", dependencies=READER)
+async def alarm_state(condition_id: ConditionId, context: Console) -> dict[str, Any]:
     """The last state of one alarm."""
     state = context.pipeline.alarms.state(condition_id)
     if state is None:

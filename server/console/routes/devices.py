@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from server.console import shapes
-from server.console.auth import Commander, Console, Reader, Writer
+from server.console.auth import READER, Commander, Console, Writer
 from server.console.problems import require_done
 from server.core.errors import NotFoundError
 from server.core.values import Command, DeviceId
@@ -37,12 +37,11 @@ class ValueBody(BaseModel):
     value: bool | int | float | Annotated[str, Field(max_length=4096)]
 
 
-@router.get("")
+@router.get("", dependencies=READER)
 async def list_devices(
     context: Console,
-    caller: Reader,
     response: Response,
-    type: Annotated[str, Query(max_length=64, description="Device type id")] = "",
+    kind: Annotated[str, Query(alias="type", max_length=64, description="Device type id")] = "",
     facility: Annotated[str, Query(max_length=64, description="First part of the place in the plant")] = "",
     search: Annotated[str, Query(max_length=64, description="Part of id or name")] = "",
     limit: Annotated[int, Query(ge=1, le=10_000)] = 1_000,
@@ -53,7 +52,7 @@ async def list_devices(
     found = [
         device
         for device in context.plant.devices.values()
-        if (not type or device.device_type.type_id == type)
+        if (not kind or device.device_type.type_id == kind)
         and (not facility or device.path[:1] == (facility,))
         and (not wanted or wanted in device.device_id.lower() or wanted in device.name.lower())
     ]
@@ -62,8 +61,8 @@ async def list_devices(
     return [shapes.device_summary(device) for device in found[offset : offset + limit]]
 
 
-@router.get("/{device_id}")
-async def device_details(device_id: DeviceName, context: Console, caller: Reader) -> dict[str, Any]:
+@router.get("/{device_id}", dependencies=READER)
+async def device_details(device_id: DeviceName, context: Console) -> dict[str, Any]:
     """All of one device: nameplate, values with unit, quality and time, commands, its alarms."""
     device = context.plant.device(device_id)
     alarms = context.pipeline.alarms
@@ -71,16 +70,14 @@ async def device_details(device_id: DeviceName, context: Console, caller: Reader
     return shapes.device_details(device) | {"alarms": [shapes.alarm(state) for state in states if state is not None]}
 
 
-@router.get("/{device_id}/values")
-async def device_values(device_id: DeviceName, context: Console, caller: Reader) -> list[dict[str, Any]]:
+@router.get("/{device_id}/values", dependencies=READER)
+async def device_values(device_id: DeviceName, context: Console) -> list[dict[str, Any]]:
     """Every live value of one device."""
     return [shapes.point(name, point) for name, point in context.plant.device(device_id).points.items()]
 
 
-@router.get("/{device_id}/values/{parameter}")
-async def device_value(
-    device_id: DeviceName, parameter: ParameterName, context: Console, caller: Reader
-) -> dict[str, Any]:
+@router.get("/{device_id}/values/{parameter}", dependencies=READER)
+async def device_value(device_id: DeviceName, parameter: ParameterName, context: Console) -> dict[str, Any]:
     """One live value."""
     point = context.plant.device(device_id).points.get(parameter)
     if point is None:

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import StreamingResponse
 
 from server.console import shapes
-from server.console.auth import Console, Reader, current_session, token_of
+from server.console.auth import READER, Console, current_session, token_of
 from server.console.context import ConsoleContext
 from server.console.feed import Feed, Subscription
 from server.core.status import name_of
@@ -24,11 +24,10 @@ PACE_S = 0.25  # a stream sends at most so often; values in between skip to the 
 CHUNK = 500  # values in one event
 
 
-@router.get("/events", response_class=StreamingResponse)
+@router.get("/events", response_class=StreamingResponse, dependencies=READER)
 async def events(
     request: Request,
     context: Console,
-    caller: Reader,
     device: Annotated[list[Annotated[str, Query(max_length=64)]] | None, Query(max_length=100)] = None,
 ) -> StreamingResponse:
     """Server-sent events: `snapshot` (alarms that stand), `values`, `alarm`, `model`, and comments as heartbeat.

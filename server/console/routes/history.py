@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from server.console import shapes
-from server.console.auth import Console, Reader
+from server.console.auth import READER, Console
 from server.console.context import ConsoleContext
 from server.console.problems import ProblemError
 from server.console.routes.devices import DeviceName, ParameterName
@@ -24,12 +24,11 @@ Moment = Annotated[str, Query(max_length=40, description="ISO 8601 with zone")]
 Cursor = Annotated[str, Query(max_length=128, description="`next` of the page before")]
 
 
-@router.get("/{device_id}/history/{parameter}")
+@router.get("/{device_id}/history/{parameter}", dependencies=READER)
 async def read_history(
     device_id: DeviceName,
     parameter: ParameterName,
     context: Console,
-    caller: Reader,
     start: Moment = "",
     end: Moment = "",
     limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = 1_000,

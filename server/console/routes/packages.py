@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException
 
-from server.console.auth import Console, PackageKeeper, Reader
+from server.console.auth import READER, Console, PackageKeeper
 from server.console.problems import ProblemError
 
 router = APIRouter(prefix="/api/packages", tags=["packages"])
@@ -37,8 +37,8 @@ _UPLOAD = {
 }
 
 
-@router.get("")
-async def list_packages(context: Console, caller: Reader) -> list[dict[str, Any]]:
+@router.get("", dependencies=READER)
+async def list_packages(context: Console) -> list[dict[str, Any]]:
     """Every installed package and version."""
     return context.packages.list()
 
@@ -72,17 +72,15 @@ async def _from_form(request: Request) -> bytes:
         raise ProblemError(422, f"the form cannot be read: {error.message}") from None
 
 
-@router.get("/{package}")
-async def package_details(
-    package: PackageId, context: Console, caller: Reader, version: Version = None
-) -> dict[str, Any]:
+@router.get("/{package}", dependencies=READER)
+async def package_details(package: PackageId, context: Console, version: Version = None) -> dict[str, Any]:
     """Parameters, commands and documents of one package."""
     return await asyncio.to_thread(context.packages.details, package, version)
 
 
-@router.get("/{package}/documents/{name:path}", response_class=Response)
+@router.get("/{package}/documents/{name:path}", response_class=Response, dependencies=READER)
 async def package_document(
-    package: PackageId, name: Annotated[str, Path(max_length=256)], context: Console, caller: Reader
+    package: PackageId, name: Annotated[str, Path(max_length=256)], context: Console
 ) -> Response:
     """One document or image of a package."""
     kind, data = await asyncio.to_thread(context.packages.document, package, name)

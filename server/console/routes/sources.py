@@ -1,7 +1,8 @@
-"""The source systems' own paths, for programs that already speak them: thin, over the same functions."""
+"""Paths that the users of the source systems know, over the same functions: engines, looms, facilities, alerts."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
@@ -9,202 +10,204 @@ from fastapi import APIRouter, Path, Query
 from server.console import shapes
 from server.console.auth import Acknowledger, Console, Reader
 from server.console.context import ConsoleContext
-from server.console.problems import ProblemError
-from server.console.routes import alarms, history
+from server.console.routes.alarms import ConditionId, Remark, acknowledge, standing
 from server.console.routes.devices import DeviceName
+from server.console.routes.history import PAGE_LIMIT, Cursor, Moment, read_page, span
+from server.core.clock import TimeUs, to_iso
 from server.core.errors import NotFoundError
-from server.core.status import is_good, is_uncertain
+from server.core.status import StatusCode, is_bad, is_good
 from server.core.values import Scalar
+from server.history.store import StoredValue
 from server.model.device import Device
 
-router = APIRouter(prefix="/api", tags=["source systems"])
+router = APIRouter(tags=["source systems"])
 
 ENGINE = "gas_engine"
 LOOM = "loom_bbw"
-PLANNED_POWER_KW = 1_200.0  # per engine
-RUNNING = 1
+ASSET = "plant_asset"
+PLANNED_POWER_KW = 1_200.0  # of one engine
+RUNNING = 1  # of the engine's `status`
+GRAVE = 800  # severity from which an engine's status is an error
 LOOM_VALUES = ("bbw_value", "temperature", "vibration")
-OUTER_LIMITS = ("HighHigh", "LowLow")
-Limit = Annotated[int, Query(ge=1, le=history.PAGE_LIMIT)]
+
+
+def _of_type(context: ConsoleContext, type_id: str) -> list[Device]:
+    return sorted(context.plant.devices_of(type_id), key=lambda device: device.device_id)
+
+
+def _good(device: Device, name: str) -> Scalar | None:
+    point = device.points.get(name)
+    return point.value if point is not None and is_good(point.status) else None
+
+
+def _number(device: Device, name: str) -> float | None:
+    value = _good(device, name)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _device(context: ConsoleContext, device_id: str, type_id: str) -> Device:
+    device = context.plant.device(device_id)
+    if device.device_type.type_id != type_id:
+        raise NotFoundError(f"{device_id} is no {type_id}")
+    return device
 
 
 # -- engines
 
 
-@router.get("/status")
-async def engine_status(context: Console, caller: Reader) -> dict[str, Any]:
-    """All engines live with a status from their limits (ok, warning, error), and the fleet's summary."""
-    engines = [engine(context, device) for device in sorted_devices(context, ENGINE)]
-    running = [entry for entry in engines if entry["running"]]
-    power = sum(entry["power_kw"] or 0.0 for entry in engines)
-    load = sum(entry["power_kw"] or 0.0 for entry in running) / (PLANNED_POWER_KW * len(running)) if running else 0.0
+@router.get("/api/status")
+async def engines(context: Console, caller: Reader) -> dict[str, Any]:
+    """Gas engines with live values, a status derived from their alarms, and the fleet in figures."""
+    gravest: dict[str, int] = {}
+    for event in standing(context):
+        if event.active:
+            gravest[event.device_id] = max(event.severity, gravest.get(event.device_id, 0))
+    fleet = _of_type(context, ENGINE)
+    powers = [power for device in fleet if (power := _number(device, "power_kw")) is not None]
     return {
-        "time": shapes.moment(context.clock.now()),
-        "engines": engines,
+        "timestamp": to_iso(context.clock.now()),
+        "engines": [
+            shapes.device_summary(device) | {"status": _engine_status(device, gravest.get(device.device_id, 0))}
+            for device in fleet
+        ],
         "summary": {
-            "total_power_kw": round(power, 3),
-            "running": len(running),
-            "engines": len(engines),
-            "average_load_percent": round(100.0 * load, 2),
+            "count": len(fleet),
+            "running": sum(_running(device) for device in fleet),
+            "total_power_kw": round(sum(powers), 3),
+            "average_load_percent": round(100 * sum(powers) / len(powers) / PLANNED_POWER_KW, 2) if powers else None,
         },
     }
 
 
-def engine(context: ConsoleContext, device: Device) -> dict[str, Any]:
-    """One engine as its own system showed it. Values whose quality is bad are null."""
-    values = {name: shapes.scalar(live(device, name)) for name, point in device.points.items() if point.spec.dynamic}
-    reported = values.pop("status", None)
-    power = values.get("power_kw")
-    running = reported == RUNNING if reported is not None else isinstance(power, int | float) and power > 0
-    return {
-        "id": device.device_id,
-        "name": device.name or device.device_id,
-        "model": device.attributes.get("model", ""),
-        "time": shapes.moment(device.newest),
-        **values,
-        "running": running,
-        "connection": shapes.connection(device),
-        "status": judged(context, device),
-    }
+def _engine_status(device: Device, severity: int) -> str:
+    if shapes.connection(device) in ("silent", "waiting"):
+        return "offline"
+    return "error" if severity >= GRAVE else "warning" if severity else "ok"
 
 
-def judged(context: ConsoleContext, device: Device) -> str:
-    """ok, warning inside an inner limit's violation, error beyond an outer one or tripped."""
-    alarms_of = context.pipeline.alarms
-    states = [alarms_of.state(name) for name in alarms_of.condition_ids(device.device_id)]
-    active = [state for state in states if state is not None and state.active]
-    if any(state.kind != "exclusive_limit" or state.limit_state in OUTER_LIMITS for state in active):
-        return "error"
-    return "warning" if active else "ok"
+def _running(device: Device) -> bool:
+    state = _number(device, "status")
+    return (_number(device, "power_kw") or 0.0) > 0 if state is None else state == RUNNING
 
 
-def live(device: Device, name: str) -> Scalar | None:
-    """A value while its quality is good or uncertain."""
-    point = device.points.get(name)
-    return point.value if point is not None and (is_good(point.status) or is_uncertain(point.status)) else None
-
-
-def sorted_devices(context: ConsoleContext, type_id: str) -> list[Device]:
-    """Devices of one type in order of id."""
-    return sorted(context.plant.devices_of(type_id), key=lambda device: device.device_id)
-
-
-@router.get("/history/{device_id}")
-async def device_history(
+@router.get("/api/history/{device_id}")
+async def engine_history(
     device_id: DeviceName,
     context: Console,
     caller: Reader,
-    parameter: Annotated[str, Query(max_length=128)] = "",
-    start: history.Moment = "",
-    end: history.Moment = "",
-    limit: Limit = 1_000,
+    parameter: Annotated[str, Query(max_length=128, description="EDD identifier")] = "power_kw",
+    start: Moment = "",
+    end: Moment = "",
+    limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = 1_000,
+    cursor: Cursor = "",
 ) -> dict[str, Any]:
-    """History of one device: of one parameter, or of all it measures; without times the last hour."""
-    device = context.plant.device(device_id)
-    names = [parameter] if parameter else [name for name, point in device.points.items() if point.spec.dynamic]
-    pages = {name: await history.read_page(context, device_id, name, start, end, limit, "") for name in names}
-    return {"device_id": device_id, "parameters": pages}
+    """History of one value of an engine; the same answer as `/api/devices/{id}/history/{parameter}`."""
+    return await read_page(context, device_id, parameter, start, end, limit, cursor)
 
 
 # -- looms
 
 
-@router.get("/v1/looms")
+@router.get("/api/v1/looms")
 async def looms(context: Console, caller: Reader) -> list[dict[str, Any]]:
-    """All looms and their further sensors with live values."""
-    return [loom_summary(device) for device in sorted_devices(context, LOOM)]
+    """Looms with their latest row."""
+    return [_loom(device) for device in _of_type(context, LOOM)]
 
 
-@router.get("/v1/looms/{loom_id}")
-async def loom(loom_id: DeviceName, context: Console, caller: Reader) -> dict[str, Any]:
-    """One loom with every value."""
-    return loom_summary(_loom(context, loom_id)) | {"details": shapes.device_details(_loom(context, loom_id))}
+@router.get("/api/v1/looms/{device_id}")
+async def loom(device_id: DeviceName, context: Console, caller: Reader) -> dict[str, Any]:
+    """One loom with its latest row."""
+    return _loom(_device(context, device_id, LOOM))
 
 
-def loom_summary(device: Device) -> dict[str, Any]:
-    """One loom as its own system showed it."""
+def _loom(device: Device) -> dict[str, Any]:
+    points = [device.points[name] for name in LOOM_VALUES if name in device.points]
+    newest = max((point.source_time for point in points), default=0)
     return {
         "loom_id": device.device_id,
         "name": device.name or device.device_id,
-        "time": shapes.moment(device.newest),
-        "connection": shapes.connection(device),
-        **{name: shapes.scalar(live(device, name)) for name in LOOM_VALUES},
-        "quality_flag": max(
-            (_flag(device.points[name].status) for name in LOOM_VALUES if name in device.points), default=2
-        ),
+        "status": shapes.connection(device),
+        "last_communication": shapes.moment(device.last_heard),
+        "firmware": device.attributes.get("firmware"),
+        "latest": _row(
+            device.device_id,
+            newest,
+            {point.spec.name: (point.value, point.status) for point in points if point.source_time == newest},
+        )
+        if newest
+        else None,
     }
 
 
-@router.get("/v1/looms/{loom_id}/measurements")
+def _row(loom_id: str, time: TimeUs, values: dict[str, tuple[Scalar | None, StatusCode]]) -> dict[str, Any]:
+    return {
+        "time": to_iso(time),
+        "loom_id": loom_id,
+        **{name: shapes.scalar(values[name][0]) if name in values else None for name in LOOM_VALUES},
+        "quality_flag": max((_flag(code) for _, code in values.values()), default=2),
+    }
+
+
+def _flag(code: StatusCode) -> int:
+    return 0 if is_good(code) else 2 if is_bad(code) else 1
+
+
+@router.get("/api/v1/looms/{device_id}/measurements")
 async def loom_measurements(
-    loom_id: DeviceName,
+    device_id: DeviceName,
     context: Console,
     caller: Reader,
-    start: history.Moment = "",
-    end: history.Moment = "",
-    limit: Limit = 1_000,
+    start: Moment = "",
+    end: Moment = "",
+    limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = 1_000,
 ) -> dict[str, Any]:
-    """Stored rows of one loom, oldest first; `next_start` is where the next page begins, null on the last one."""
-    _loom(context, loom_id)
-    first, last = history.span(context, start, end)
-    if first > last:
-        raise ProblemError(422, "start: must not be after end")
-    rows: dict[int, dict[str, Any]] = {}
-    ends: list[int] = []
-    for name in LOOM_VALUES:
-        page = await context.history.read_raw(loom_id, name, first, last, limit)
-        if page.next_time is not None:
-            ends.append(page.next_time)
-        for value in page.values:
-            row = rows.setdefault(value.source_time, {"loom_id": loom_id, "quality_flag": 0})
-            row["time"] = shapes.moment(value.source_time)
-            row[name] = shapes.scalar(value.value)
-            row["quality_flag"] = max(row["quality_flag"], _flag(value.status))
-    # Rows beyond the shortest page are incomplete: they belong to the next one.
-    until = min(ends, default=None)
-    found = [rows[moment] for moment in sorted(rows) if until is None or moment < until]
-    return {"loom_id": loom_id, "measurements": found, "next_start": shapes.moment(until)}
+    """Rows with start <= time < end, oldest first; `next` is the `start` of the following page, null on the last one.
+
+    Without times: the last hour.
+    """
+    _device(context, device_id, LOOM)
+    first, last = span(context, start, end)
+    pages = {name: await context.history.read_raw(device_id, name, first, last, limit) for name in LOOM_VALUES}
+    # A page of one value may end before that of another: rows are whole only up to the earliest end.
+    following = min((page.next_time for page in pages.values() if page.next_time is not None), default=None)
+    rows: dict[TimeUs, dict[str, tuple[Scalar | None, StatusCode]]] = {}
+    for name, page in pages.items():
+        for value in _before(page.values, following):
+            rows.setdefault(value.source_time, {})[name] = (value.value, value.status)
+    return {
+        "loom_id": device_id,
+        "measurements": [_row(device_id, time, rows[time]) for time in sorted(rows)],
+        "next": shapes.moment(following),
+    }
 
 
-def _loom(context: ConsoleContext, loom_id: str) -> Device:
-    device = context.plant.device(loom_id)
-    if device.device_type.type_id != LOOM:
-        raise NotFoundError(f"no loom {loom_id!r}")
-    return device
+def _before(values: Iterable[StoredValue], end: TimeUs | None) -> Iterable[StoredValue]:
+    return (value for value in values if end is None or value.source_time < end)
 
 
-def _flag(code: int) -> int:
-    return 0 if is_good(code) else 1 if is_uncertain(code) else 2
-
-
-# -- alerts
-
-
-@router.get("/v1/alerts")
+@router.get("/api/v1/alerts")
 async def alerts(context: Console, caller: Reader) -> list[dict[str, Any]]:
-    """Alarms that stand, the gravest and newest first."""
-    return [shapes.alarm(event) for event in alarms.standing(context)]
+    """Alarms of looms that are active or not acknowledged."""
+    mine = {device.device_id for device in context.plant.devices_of(LOOM)}
+    return [shapes.alarm(event) for event in standing(context) if event.device_id in mine]
 
 
-@router.post("/v1/alerts/{condition_id:path}/acknowledge")
+@router.post("/api/v1/alerts/{condition_id:path}/acknowledge")
 async def acknowledge_alert(
-    condition_id: Annotated[str, Path(max_length=256)],
-    context: Console,
-    caller: Acknowledger,
-    body: alarms.Remark | None = None,
+    condition_id: ConditionId, context: Console, caller: Acknowledger, body: Remark | None = None
 ) -> dict[str, Any]:
-    """Acknowledge one; as `/api/alarms/{id}/acknowledge`."""
-    return await alarms.acknowledge(condition_id, context, caller, body)
+    """The same as `/api/alarms/{id}/acknowledge`."""
+    return await acknowledge(condition_id, context, caller, body)
 
 
-# -- plant
+# -- facilities
 
 
-@router.get("/v1/facilities")
+@router.get("/api/facilities")
 async def facilities(context: Console, caller: Reader) -> list[dict[str, Any]]:
-    """The plant's facilities with place, kind and number of devices."""
+    """Facilities with location, type and how many assets stand there."""
     counts: dict[str, int] = {}
-    for device in context.plant.devices.values():
+    for device in context.plant.devices_of(ASSET):
         counts[device.path[0]] = counts.get(device.path[0], 0) + 1
     known = context.plant.layout.facilities
     return [
@@ -213,7 +216,28 @@ async def facilities(context: Console, caller: Reader) -> list[dict[str, Any]]:
             "name": known[name].name.default if name in known else name,
             "location": known[name].location if name in known else "",
             "type": known[name].kind if name in known else "",
-            "devices": counts.get(name, 0),
+            "assets": counts.get(name, 0),
         }
         for name in sorted(known.keys() | counts.keys())
+    ]
+
+
+@router.get("/api/facilities/{facility}/assets")
+async def facility_assets(
+    facility: Annotated[str, Path(max_length=64)], context: Console, caller: Reader
+) -> list[dict[str, Any]]:
+    """Assets of a facility: each live value with the range it should keep."""
+    assets = [device for device in _of_type(context, ASSET) if device.path[0] == facility]
+    if not assets and facility not in context.plant.layout.facilities:
+        raise NotFoundError(f"no facility {facility!r}")
+    return [
+        shapes.device_summary(device)
+        | {
+            "ranges": {
+                name: {"min": device.limit_value(f"{name}_min"), "max": device.limit_value(f"{name}_max")}
+                for name in device.points
+                if f"{name}_min" in device.points and f"{name}_max" in device.points
+            }
+        }
+        for device in assets
     ]

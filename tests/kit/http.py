@@ -1,0 +1,230 @@
+"""The HTTP application over a small plant, without sockets: accounts, fakes, a client per role."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+from argon2 import PasswordHasher
+from fastapi import FastAPI
+
+from server.alarms.engine import AlarmEngine
+from server.console.api import create_app
+from server.console.context import ConsoleContext
+from server.console.feed import Feed
+from server.core import status
+from server.core.clock import ManualClock
+from server.core.errors import NotFoundError, RemoteError
+from server.core.values import Caller, ChangeKind, CommandResponse, DeviceId, ModelChange, Scalar
+from server.database.site import AccountRow
+from server.history.store import Page, StoredValue
+from server.model.plant import Plant
+from server.pipeline import Pipeline
+from server.security.access import ROLES, Right, require
+from server.security.sessions import Sessions
+from server.security.users import Accounts
+from server.settings import HttpSettings
+from tests.kit.plant import measured, pump_type
+from tests.kit.sinks import Remembered, RememberedHistory, RememberedPoints, RememberedSender
+
+FAST = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+"""A hash that costs nothing: these tests are not about its strength."""
+
+PASSWORDS = {role: f"secret of {role}" for role in ROLES}
+PACKAGE = b"PK a package"
+
+
+class AccountsInMemory:
+    """Where accounts are kept for a test."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, AccountRow] = {}
+
+    def accounts(self) -> Sequence[AccountRow]:
+        return [self.rows[user] for user in sorted(self.rows)]
+
+    def save_account(self, row: AccountRow) -> None:
+        self.rows[row.user] = row
+
+
+class PackagesInMemory:
+    """One package at most; refuses what does not begin as a ZIP."""
+
+    def __init__(self) -> None:
+        self.installed: dict[str, bytes] = {}
+
+    async def install(self, data: bytes, caller: Caller) -> list[dict[str, Any]]:
+        require(caller, Right.PACKAGES, "install packages")
+        if not data.startswith(b"PK"):
+            raise RemoteError("not a ZIP archive [zip.broken]", status_code=status.BAD_INVALID_ARGUMENT)
+        self.installed["pump"] = data
+        return self.list()
+
+    async def remove(self, package: str, version: str | None, caller: Caller) -> None:
+        require(caller, Right.PACKAGES, "remove packages")
+        self._require(package)
+        del self.installed[package]
+
+    def list(self) -> list[dict[str, Any]]:
+        return [{"package_id": name, "version": "1.0.0"} for name in self.installed]
+
+    def details(self, package: str, version: str | None = None) -> dict[str, Any]:
+        self._require(package)
+        return {"package_id": package, "types": []}
+
+    def document(self, package: str, name: str) -> tuple[str, bytes]:
+        self._require(package)
+        if name != "manual.html":
+            raise NotFoundError(f"no document {name!r} in {package}")
+        return "text/html", b"<script>alert(1)</script>"
+
+    def _require(self, package: str) -> None:
+        if package not in self.installed:
+            raise NotFoundError(f"no package {package!r}")
+
+
+class HistoryInMemory:
+    """Stored values, read forwards in pages."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, str], list[StoredValue]] = {}
+
+    def add(self, device: str, parameter: str, time_us: int, value: Scalar, code: int = status.GOOD) -> None:
+        self.rows.setdefault((device, parameter), []).append(StoredValue(time_us, time_us, value, code))
+
+    async def read_raw(
+        self,
+        device_id: str,
+        parameter: str,
+        start: int | None,
+        end: int | None,
+        limit: int,
+        *,
+        bounds: bool = False,
+        resume: int | None = None,
+    ) -> Page:
+        first = resume if resume is not None else start
+        found = [
+            row
+            for row in sorted(self.rows.get((device_id, parameter), []), key=lambda row: row.source_time)
+            if (first is None or row.source_time >= first) and (end is None or row.source_time < end)
+        ]
+        return Page(tuple(found[:limit]), found[limit].source_time if len(found) > limit else None)
+
+
+class AnsweringSender(RememberedSender):
+    """A device that confirms every command with these values, or stays silent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.values: dict[str, Scalar] = {}
+        self.outcome = "done"
+        self.silent = False
+        self.answered = lambda response: None
+
+    async def send_command(
+        self, type_id: str, device_id: str, command_id: str, name: str, params: dict[str, object]
+    ) -> None:
+        await super().send_command(type_id, device_id, command_id, name, params)
+        if not self.silent:
+            self.answered(
+                CommandResponse(command_id, self.outcome, "told by the device", self.values, 0, DeviceId(device_id))
+            )
+
+
+@dataclass
+class Site:
+    """The application and everything behind it."""
+
+    clock: ManualClock
+    plant: Plant
+    pipeline: Pipeline
+    context: ConsoleContext
+    app: FastAPI
+    records: Remembered
+    sender: AnsweringSender
+    accounts: AccountsInMemory
+    packages: PackagesInMemory
+    history: HistoryInMemory
+    health: dict[str, Mapping[str, object]] = field(default_factory=dict)
+
+    async def feed(self, *, device: str = "pump-1", ago_s: float = 0.0, **values: Scalar) -> None:
+        """One message of a pump."""
+        await self.pipeline.offer([measured(self.clock.now() - round(ago_s * 1e6), device, **values)])
+
+    def client(self, **more: Any) -> httpx.AsyncClient:
+        """Somebody who has not signed in."""
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False, client=("127.0.0.1", 50_000))
+        return httpx.AsyncClient(transport=transport, base_url="http://fieldloom.test", **more)
+
+    @asynccontextmanager
+    async def signed_in(self, role: str) -> AsyncIterator[httpx.AsyncClient]:
+        """A client with the bearer token of a role; "anonymous" has none."""
+        async with self.client() as client:
+            if role != "anonymous":
+                session = self.context.sessions.open(role, role, "http", "127.0.0.1")
+                client.headers["Authorization"] = f"Bearer {session.token}"
+            yield client
+
+
+async def make_site(clock: ManualClock, folder: Path, *, pages: bool = False, **settings: Any) -> Site:
+    """A plant with one kind of pump and an application over it."""
+    plant = Plant()
+    engine = AlarmEngine(plant)
+    feed = Feed()
+    records = Remembered()
+    points = RememberedPoints()
+    sender = AnsweringSender()
+    pipeline = Pipeline(
+        plant=plant,
+        clock=clock,
+        points=[points],
+        alarms=engine,
+        alarm_sinks=[points, feed],
+        history=_Committed(),
+        feeds=[feed],
+        sender=sender,
+        records=records,
+        command_timeout_s=0.05,
+    )
+    sender.answered = pipeline.answered
+    await pipeline.install(pump_type())
+    accounts = AccountsInMemory()
+    for role in ROLES:
+        accounts.save_account(AccountRow(role, role, FAST.hash(PASSWORDS[role]), False, clock.now()))
+    packages, history = PackagesInMemory(), HistoryInMemory()
+    health: dict[str, Mapping[str, object]] = {"mqtt": {"ok": True}, "history": {"ok": True}}
+    context = ConsoleContext(
+        pipeline=pipeline,
+        plant=plant,
+        packages=packages,
+        history=history,
+        accounts=Accounts(accounts, folder, clock, hasher=FAST),
+        sessions=Sessions(clock, 3_600, settings.get("login_attempts", 10)),
+        feed=feed,
+        health=lambda: health,
+        metrics=lambda: {**pipeline.counters(), **feed.counters()},
+        audit=records.audit,
+        settings=HttpSettings(**settings),
+        clock=clock,
+        data_dir=folder,
+    )
+    app = create_app(context, pages=pages)
+    return Site(clock, plant, pipeline, context, app, records, sender, accounts, packages, history, health)
+
+
+class _Committed(RememberedHistory):
+    """A historian that has everything on disk at once."""
+
+    def record(self, updates: Sequence[Any]) -> asyncio.Future[None]:
+        commit = super().record(updates)
+        commit.set_result(None)
+        return commit
+
+
+REMOVED = ModelChange(ChangeKind.DEVICE_REMOVED, "pump", DeviceId("pump-1"))
