@@ -121,7 +121,7 @@ class History:
         count = int(details.NumValuesPerNode or 0)
         # Two of start, end and count have to be given (OPC 10000-11, 6.5.3.2).
         if (start is None) + (end is None) + (count == 0) > 1:
-            raise ServiceError(ua.StatusCodes.BadHistoryOperationInvalid)
+            raise ServiceError(ua.StatusCodes.BadInvalidArgument)
         limit = min(self._page_rows, count) if count else self._page_rows
         return _Question(point, start, end, bool(details.ReturnBounds), limit)
 

@@ -275,4 +275,4 @@ class TestNodes:
 
 def _arguments(value: Any) -> bool:
     entries = value if isinstance(value, list) else [value]
-    return all(isinstance(entry, ua.Argument) for entry in entries)
+    return all(isinstance(entry, ua.uaprotocol_auto.Argument) for entry in entries)
