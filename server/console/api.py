@@ -1,70 +1,73 @@
-"""The HTTP door put together: routes, problem documents, limits, documentation, pages."""
+"""The HTTP application: routes, limits, problem documents, documents of the API, and the console's pages."""
 
 from __future__ import annotations
 
-from fastapi import FastAPI, Request
-from starlette.responses import JSONResponse
-from starlette.routing import Match, Route
+from importlib.metadata import version
 
-from server.console import docs, limits, problems
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocketClose
+
+from server.console import docs, problems
 from server.console.context import ConsoleContext
-from server.console.metrics import HttpMetrics
-from server.console.problems import problem
-from server.console.routes import alarms, devices, events, history, packages, sessions, sources, system
+from server.console.limits import BodyLimit, Headers, Measured
+from server.console.metrics import Metrics
+from server.console.pages import mount
+from server.console.routes import alarms, devices, events, health, history, packages, sessions, sources
 
-ROUTERS = (
-    sessions.router,
-    devices.router,
-    history.router,
-    alarms.router,
-    packages.router,
-    events.router,
-    sources.router,
-    system.router,
-)
 DESCRIPTION = (
-    "Sign in with POST /api/login; send the token as Authorization: Bearer, or keep the cookie and repeat csrf_token "
-    "as X-CSRF-Token on everything that changes something. Times are ISO 8601 in UTC, refusals are problem documents "
-    "(RFC 9457), qualities are OPC UA StatusCodes by name."
+    "Devices, alarms, history and packages of this plant. Sign in at `/api/login`; send the token as "
+    "`Authorization: Bearer`. Errors are problem documents (RFC 9457)."
 )
 
 
 def create_app(context: ConsoleContext, *, pages: bool = True) -> FastAPI:
-    """The application on this context; without `pages` the routes alone."""
-    metrics = HttpMetrics()
+    """The application over a context; without `pages` the API alone."""
     app = FastAPI(
-        title="Fieldloom",
-        version="0.1.0",
-        description=DESCRIPTION,
-        docs_url=None,
-        redoc_url=None,
-        openapi_url="/openapi.json",
-        redirect_slashes=False,
+        title="Fieldloom", version=version("fieldloom"), description=DESCRIPTION, docs_url=None, redoc_url=None
     )
     app.state.console = context
-    app.state.http_metrics = metrics
+    app.state.metrics = Metrics(context.metrics)
+    for resource in (sessions, devices, history, alarms, packages, events, sources, health):
+        app.include_router(resource.router)
+    docs.install(app)
     problems.install(app)
-    for router in ROUTERS:
-        app.include_router(router)
-    docs.add_docs(app)
-    app.add_route("/api/{path:path}", _nothing_here, methods=None, include_in_schema=False)
+    app.router.routes.append(_Unclaimed(app, pages=pages))
+    if pages:
+        mount.mount(app, context)
     app.add_middleware(
-        limits.BodyLimit, body_bytes=context.settings.body_limit_bytes, upload_bytes=context.settings.upload_limit_bytes
+        BodyLimit, body_bytes=context.settings.body_limit_bytes, upload_bytes=context.settings.upload_limit_bytes
     )
-    app.add_middleware(limits.Measured, told=metrics.told)
-    app.add_middleware(limits.Headers)
+    app.add_middleware(Headers)
+    app.add_middleware(Measured, told=app.state.metrics.request_ended)
     return app
 
 
-async def _nothing_here(request: Request) -> JSONResponse:
-    """What no route takes below /api: the console's pages must not answer it."""
-    known: set[str] = set()
-    for route in request.app.routes:
-        if isinstance(route, Route) and route.endpoint is not _nothing_here:
-            match, _ = route.matches(request.scope)
-            if match is Match.PARTIAL:
-                known |= route.methods or set()
-    if known:
-        allow = ", ".join(sorted(known))
-        return problem(405, f"{request.method} is not possible here; {allow} is", {"Allow": allow})
-    return problem(404, "no such path; /docs lists all")
+class _Unclaimed(BaseRoute):
+    """Paths that no route took: answered here as 404 or 405, so that the console's framework sees only its own.
+
+    It would build a page for each, which costs memory for a minute.
+    """
+
+    path = "unclaimed"  # what the request metrics call them
+
+    def __init__(self, app: FastAPI, *, pages: bool) -> None:
+        self._app = app
+        self._pages = pages
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        path = scope.get("path", "")
+        mine = not (self._pages and mount.is_page_path(path))
+        return (Match.FULL if mine and scope["type"] in ("http", "websocket") else Match.NONE), {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await WebSocketClose()(scope, receive, send)
+            return
+        others = [route for route in self._app.router.routes if route is not self]
+        for route in others:
+            if route.matches(dict(scope))[0] is Match.PARTIAL:
+                raise HTTPException(405, f"{scope['method']} is not possible here")
+        raise HTTPException(404, "nothing here; /docs lists what there is")

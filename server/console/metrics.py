@@ -1,63 +1,70 @@
-"""Counters of the whole server and times of HTTP requests, in the text format of Prometheus."""
+"""Prometheus text from the server's own counters, and how HTTP requests went."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
-_NOT_A_NAME = re.compile(r"[^a-zA-Z0-9_]")
-_BUCKETS_S = (0.005, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0)
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
+PREFIX = "fieldloom_"
+BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+_UNFIT = re.compile(r"[^a-zA-Z0-9_]")
+# Names that go up and down; everything else only counts up.
+_GAUGE = re.compile(
+    r"(^|_)(devices|device_types|points|subscribers|sessions|depth|pending|queue|queued|lag|age|size|open|connected"
+    r"|bytes|spool|waiting|series|rate|s|ms)$"
+)
 
 
-class _Values:
-    """The server's own figures, as they are when asked."""
+def is_gauge(name: str) -> bool:
+    """True for what can fall again."""
+    return _GAUGE.search(name) is not None
 
-    def __init__(self) -> None:
-        self.values: Mapping[str, int | float] = {}
+
+class _Counters(Collector):
+    def __init__(self, read: Callable[[], Mapping[str, int | float]]) -> None:
+        self._read = read
 
     def collect(self) -> Iterator[Metric]:
-        # Our counters and gauges share one table: all are exported as gauges, whose value is just what it is.
-        for name, value in sorted(self.values.items()):
-            if math.isfinite(value):
-                shown = _NOT_A_NAME.sub("_", name)
-                yield GaugeMetricFamily(f"fieldloom_{shown}", f"Fieldloom {name.replace('_', ' ')}", value=value)
+        for name, value in sorted(self._read().items()):
+            if not math.isfinite(value):
+                continue
+            shown = PREFIX + _UNFIT.sub("_", name)
+            text = name.replace("_", " ")
+            if is_gauge(name):
+                yield GaugeMetricFamily(shown, text, value=value)
+            else:
+                yield CounterMetricFamily(shown, text, value=value)
 
-    def describe(self) -> Iterable[Metric]:
-        return ()
 
+class Metrics:
+    """One registry per app."""
 
-class HttpMetrics:
-    """One registry a server: tests and embedding programs may run several."""
-
-    media_type = "text/plain; version=0.0.4; charset=utf-8"
-
-    def __init__(self) -> None:
+    def __init__(self, read: Callable[[], Mapping[str, int | float]]) -> None:
         self._registry = CollectorRegistry(auto_describe=False)
-        self._values = _Values()
-        self._registry.register(self._values)
+        self._registry.register(_Counters(read))
         self._requests = Counter(
-            "fieldloom_http_requests", "HTTP requests answered", ("method", "route", "status"), registry=self._registry
+            PREFIX + "http_requests", "HTTP requests", ("method", "route", "status"), registry=self._registry
         )
-        self._times = Histogram(
-            "fieldloom_http_request_seconds",
-            "Seconds until the answer started",
+        self._seconds = Histogram(
+            PREFIX + "http_request_seconds",
+            "Seconds until an answer began",
             ("route",),
-            buckets=_BUCKETS_S,
+            buckets=BUCKETS_S,
             registry=self._registry,
         )
 
-    def told(self, method: str, route: str, status: int, seconds: float) -> None:
-        """One request was answered. Routes are patterns and methods a closed set: a client cannot make new series."""
-        self._requests.labels(method if method in METHODS else "other", route, str(status)).inc()
-        self._times.labels(route).observe(seconds)
+    def request_ended(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one request. Routes are templates and unknown methods one name, so the number of series is bounded."""
+        known = method if method in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH") else "other"
+        self._requests.labels(known, route, str(status)).inc()
+        self._seconds.labels(route).observe(seconds)
 
-    def render(self, values: Mapping[str, int | float]) -> bytes:
-        """Everything, as text."""
-        self._values.values = values
+    def text(self) -> bytes:
+        """The exposition format."""
         return generate_latest(self._registry)

@@ -7,19 +7,21 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from server.console.auth import Console
+from server.console.auth import Console, current_session, token_of
 from server.console.metrics import Metrics
 
 router = APIRouter(tags=["operation"])
 
 
 @router.get("/health")
-async def health(context: Console, response: Response) -> dict[str, Any]:
-    """`ok` and the state of each dependency; 503 when one is not ok."""
-    found = {name: dict(facts) for name, facts in context.health().items()}
+async def health(request: Request, response: Response, context: Console) -> dict[str, Any]:
+    """`ok` and each dependency; 503 when one is not ok. Facts beside `ok` are shown to those who signed in."""
+    found = context.health()
     well = all(facts.get("ok") for facts in found.values())
     response.status_code = 200 if well else 503
-    return {"status": "ok" if well else "degraded", "ok": well, "dependencies": found}
+    trusted = await current_session(context, token_of(request)) is not None
+    shown = {name: dict(facts) if trusted else {"ok": bool(facts.get("ok"))} for name, facts in found.items()}
+    return {"status": "ok" if well else "degraded", "ok": well, "dependencies": shown}
 
 
 @router.get("/metrics", response_class=Response)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 
 from server.console import shapes
-from server.console.auth import Acknowledger, Console, Reader
+from server.console.auth import READER, Acknowledger, Console
 from server.console.context import ConsoleContext
 from server.console.routes.alarms import ConditionId, Remark, acknowledge, standing
 from server.console.routes.devices import DeviceName
@@ -23,6 +23,7 @@ from server.model.device import Device
 router = APIRouter(tags=["source systems"])
 
 ENGINE = "gas_engine"
+ENGINE_VALUES = ("power_kw", "temp_exhaust", "gas_consumption", "vibration", "gas_pressure", "total_hours")
 LOOM = "loom_bbw"
 ASSET = "plant_asset"
 PLANNED_POWER_KW = 1_200.0  # of one engine
@@ -55,8 +56,8 @@ def _device(context: ConsoleContext, device_id: str, type_id: str) -> Device:
 # -- engines
 
 
-@router.get("/api/status")
-async def engines(context: Console, caller: Reader) -> dict[str, Any]:
+@router.get("/api/status", dependencies=READER)
+async def engines(context: Console) -> dict[str, Any]:
     """Gas engines with live values, a status derived from their alarms, and the fleet in figures."""
     gravest: dict[str, int] = {}
     for event in standing(context):
@@ -67,7 +68,9 @@ async def engines(context: Console, caller: Reader) -> dict[str, Any]:
     return {
         "timestamp": to_iso(context.clock.now()),
         "engines": [
-            shapes.device_summary(device) | {"status": _engine_status(device, gravest.get(device.device_id, 0))}
+            shapes.device_summary(device)
+            | {name: _number(device, name) for name in ENGINE_VALUES}
+            | {"status": _engine_status(device, gravest.get(device.device_id, 0)), "running": _running(device)}
             for device in fleet
         ],
         "summary": {
@@ -80,9 +83,9 @@ async def engines(context: Console, caller: Reader) -> dict[str, Any]:
 
 
 def _engine_status(device: Device, severity: int) -> str:
-    if shapes.connection(device) in ("silent", "waiting"):
-        return "offline"
-    return "error" if severity >= GRAVE else "warning" if severity else "ok"
+    if severity >= GRAVE:
+        return "error"
+    return "warning" if severity or shapes.connection(device) != "live" else "ok"
 
 
 def _running(device: Device) -> bool:
@@ -90,32 +93,36 @@ def _running(device: Device) -> bool:
     return (_number(device, "power_kw") or 0.0) > 0 if state is None else state == RUNNING
 
 
-@router.get("/api/history/{device_id}")
+@router.get("/api/history/{device_id}", dependencies=READER)
 async def engine_history(
     device_id: DeviceName,
     context: Console,
-    caller: Reader,
-    parameter: Annotated[str, Query(max_length=128, description="EDD identifier")] = "power_kw",
+    parameter: Annotated[str, Query(max_length=128, description="EDD identifier; absent: all it measures")] = "",
     start: Moment = "",
     end: Moment = "",
     limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = 1_000,
     cursor: Cursor = "",
 ) -> dict[str, Any]:
-    """History of one value of an engine; the same answer as `/api/devices/{id}/history/{parameter}`."""
-    return await read_page(context, device_id, parameter, start, end, limit, cursor)
+    """History of one value, as `/api/devices/{id}/history/{parameter}`; without `parameter` a page of each value."""
+    if parameter:
+        return await read_page(context, device_id, parameter, start, end, limit, cursor)
+    points = context.plant.device(device_id).points
+    names = [name for name, point in points.items() if point.spec.dynamic]
+    pages = {name: await read_page(context, device_id, name, start, end, limit, "") for name in names}
+    return {"device_id": device_id, "parameters": pages}
 
 
 # -- looms
 
 
-@router.get("/api/v1/looms")
-async def looms(context: Console, caller: Reader) -> list[dict[str, Any]]:
+@router.get("/api/v1/looms", dependencies=READER)
+async def looms(context: Console) -> list[dict[str, Any]]:
     """Looms with their latest row."""
     return [_loom(device) for device in _of_type(context, LOOM)]
 
 
-@router.get("/api/v1/looms/{device_id}")
-async def loom(device_id: DeviceName, context: Console, caller: Reader) -> dict[str, Any]:
+@router.get("/api/v1/looms/{device_id}", dependencies=READER)
+async def loom(device_id: DeviceName, context: Console) -> dict[str, Any]:
     """One loom with its latest row."""
     return _loom(_device(context, device_id, LOOM))
 
@@ -152,11 +159,10 @@ def _flag(code: StatusCode) -> int:
     return 0 if is_good(code) else 2 if is_bad(code) else 1
 
 
-@router.get("/api/v1/looms/{device_id}/measurements")
+@router.get("/api/v1/looms/{device_id}/measurements", dependencies=READER)
 async def loom_measurements(
     device_id: DeviceName,
     context: Console,
-    caller: Reader,
     start: Moment = "",
     end: Moment = "",
     limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = 1_000,
@@ -185,8 +191,8 @@ def _before(values: Iterable[StoredValue], end: TimeUs | None) -> Iterable[Store
     return (value for value in values if end is None or value.source_time < end)
 
 
-@router.get("/api/v1/alerts")
-async def alerts(context: Console, caller: Reader) -> list[dict[str, Any]]:
+@router.get("/api/v1/alerts", dependencies=READER)
+async def alerts(context: Console) -> list[dict[str, Any]]:
     """Alarms of looms that are active or not acknowledged."""
     mine = {device.device_id for device in context.plant.devices_of(LOOM)}
     return [shapes.alarm(event) for event in standing(context) if event.device_id in mine]
@@ -203,8 +209,8 @@ async def acknowledge_alert(
 # -- facilities
 
 
-@router.get("/api/facilities")
-async def facilities(context: Console, caller: Reader) -> list[dict[str, Any]]:
+@router.get("/api/v1/facilities", dependencies=READER)
+async def facilities(context: Console) -> list[dict[str, Any]]:
     """Facilities with location, type and how many assets stand there."""
     counts: dict[str, int] = {}
     for device in context.plant.devices_of(ASSET):
@@ -222,10 +228,8 @@ async def facilities(context: Console, caller: Reader) -> list[dict[str, Any]]:
     ]
 
 
-@router.get("/api/facilities/{facility}/assets")
-async def facility_assets(
-    facility: Annotated[str, Path(max_length=64)], context: Console, caller: Reader
-) -> list[dict[str, Any]]:
+@router.get("/api/v1/facilities/{facility}/assets", dependencies=READER)
+async def facility_assets(facility: Annotated[str, Path(max_length=64)], context: Console) -> list[dict[str, Any]]:
     """Assets of a facility: each live value with the range it should keep."""
     assets = [device for device in _of_type(context, ASSET) if device.path[0] == facility]
     if not assets and facility not in context.plant.layout.facilities:
