@@ -51,6 +51,7 @@ class HistoryStore(Protocol):
 
         Raises:
             RemoteError: the database is away; nothing of the batch is stored.
+            LocalError: the database refuses a row itself; nothing of the batch is stored, trying again will not help.
         """
 
     def read_raw(
@@ -62,17 +63,28 @@ class HistoryStore(Protocol):
         limit: int,
         *,
         bounds: bool = False,
+        resume: TimeUs | None = None,
     ) -> Page:
         """Raw values (OPC 10000-11, 6.5.3): start inclusive, end exclusive; start > end (or only end) reads backwards.
 
         At least one of start and end is given. `limit` is the page size, >= 1. With `bounds` the value at or before
         the start and the first at or after the end belong to the result; a missing bound is a value None with
-        BadBoundNotFound at that time.
-        To continue call again with start = next_time (backwards likewise).
+        BadBoundNotFound at that time (where that side is open: one second beyond the last value; where start and end
+        are the same: one microsecond after them). start = end asks for the value at that very time.
+        To continue, call again with the same arguments and resume = next_time: neither loss nor duplicate, whatever
+        the page size.
+
+        Raises:
+            ValueError: neither start nor end, or a limit below 1.
+            RemoteError: the database is away.
         """
 
     def latest(self, device_id: str, parameter: str) -> StoredValue | None:
-        """The newest stored value."""
+        """The newest stored value.
+
+        Raises:
+            RemoteError: the database is away.
+        """
 
     def close(self) -> None:
         """Release every resource."""

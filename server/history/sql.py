@@ -1,0 +1,180 @@
+"""What the SQL stores share: the series catalogue, reads, migration at first use. How rows are written is theirs."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from server.core import status
+from server.core.clock import TimeUs
+from server.core.errors import LocalError, RemoteError
+from server.database.migration import migrate
+from server.history.reading import raw_page
+from server.history.store import HistoryRow, Page, StoredValue
+from server.history.tables import POINTS, SERIES
+from server.history.values import Columns, clamp, from_columns, in_time, to_columns
+
+StoredRow = tuple[int, TimeUs, int, int, Columns]
+"""(series id, source time, server time - source time, StatusCode, (number, text, kind))."""
+
+
+class SqlStore(ABC):
+    """A `HistoryStore` on SQLAlchemy Core tables. Any thread may call; one writes at a time."""
+
+    refusals: tuple[type[Exception], ...]  # what the driver itself raises for a row that can never be stored
+    failures: tuple[type[Exception], ...]  # and for everything else
+
+    def __init__(self, engine: Engine, where: str) -> None:
+        """
+        Args:
+            where: the database as the operator knows it, without a password.
+        """
+        self._engine = engine
+        self._where = where
+        self._write_lock = threading.Lock()
+        self._open_lock = threading.Lock()
+        self._opened = False
+        self._series: dict[tuple[str, str], int] = {}
+
+    @abstractmethod
+    def _insert(self, rows: list[StoredRow]) -> int:
+        """Store rows in one transaction, skip what is there, return how many were new."""
+
+    def _upgrade(self, connection: Connection) -> None:
+        migrate(connection, "history", self._where)
+
+    def open(self) -> None:
+        """Connect and bring the schema up to date; does nothing the second time.
+
+        Raises:
+            RemoteError: the database is away; try again later.
+            ConfigurationError: a newer program wrote it.
+        """
+        with self._open_lock:
+            if not self._opened:
+                with self._errors(), self._engine.begin() as connection:
+                    self._upgrade(connection)
+                self._opened = True
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        # A row that can never be stored is told apart: for everything else the caller keeps the rows and tries again.
+        try:
+            yield
+        except (DataError, IntegrityError, *self.refusals) as error:
+            raise LocalError(f"{self._where}: a history row is refused: {_reason(error)}") from error
+        except (DBAPIError, PoolTimeoutError, *self.failures) as error:
+            raise RemoteError(
+                f"{self._where}: {_reason(error)}: check that the database runs, takes this account and has "
+                "free space; values wait on disk meanwhile",
+                status_code=status.BAD_RESOURCE_UNAVAILABLE,
+            ) from error
+
+    def write(self, rows: Sequence[HistoryRow]) -> int:
+        if not rows:
+            return 0
+        self.open()
+        with self._write_lock, self._errors():
+            ids = self._series_ids(rows)
+            made: list[StoredRow] = []
+            for row in rows:
+                at = row.source_time
+                if not in_time(at):
+                    raise LocalError(f"{row.device_id}/{row.parameter}: source time {at} is outside years 1 to 9998")
+                columns = to_columns(row.value)
+                made.append((ids[row.device_id, row.parameter], at, row.server_time - at, row.status, columns))
+            return self._insert(made)
+
+    def read_raw(
+        self,
+        device_id: str,
+        parameter: str,
+        start: TimeUs | None,
+        end: TimeUs | None,
+        limit: int,
+        *,
+        bounds: bool = False,
+        resume: TimeUs | None = None,
+    ) -> Page:
+        self.open()
+        with self._errors(), self._engine.connect() as connection:
+            series = self._find(connection, device_id, parameter)
+
+            def fetch(low: TimeUs | None, high: TimeUs | None, count: int, *, newest_first: bool) -> list[StoredValue]:
+                if series is None:
+                    return []
+                return _fetch(connection, series, low, high, count, newest_first=newest_first)
+
+            return raw_page(fetch, start, end, limit, bounds=bounds, resume=resume)
+
+    def latest(self, device_id: str, parameter: str) -> StoredValue | None:
+        self.open()
+        with self._errors(), self._engine.connect() as connection:
+            series = self._find(connection, device_id, parameter)
+            if series is None:
+                return None
+            found = _fetch(connection, series, None, None, 1, newest_first=True)
+            return found[0] if found else None
+
+    def close(self) -> None:
+        with self._write_lock:
+            self._engine.dispose()
+
+    def _find(self, connection: Connection, device_id: str, parameter: str) -> int | None:
+        known = self._series.get((device_id, parameter))
+        if known is not None:
+            return known
+        query = select(SERIES.c.series_id).where(SERIES.c.device_id == device_id, SERIES.c.parameter == parameter)
+        found = connection.scalar(query)
+        return None if found is None else int(found)
+
+    def _series_ids(self, rows: Sequence[HistoryRow]) -> dict[tuple[str, str], int]:
+        # In a transaction of its own: the cache may then never name a series that was rolled back.
+        unknown = {(row.device_id, row.parameter) for row in rows} - self._series.keys()
+        if unknown:
+            dialect = postgresql if self._engine.dialect.name == "postgresql" else sqlite
+            # Sorted: two writers then take the catalogue's locks in the same order.
+            names = [{"device_id": device_id, "parameter": parameter} for device_id, parameter in sorted(unknown)]
+            with self._engine.begin() as connection:
+                connection.execute(dialect.insert(SERIES).on_conflict_do_nothing(), names)
+                found = {
+                    (name["device_id"], name["parameter"]): self._find(connection, name["device_id"], name["parameter"])
+                    for name in names
+                }
+            self._series.update({name: series for name, series in found.items() if series is not None})
+        return self._series
+
+
+def _reason(error: Exception) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    lines = str(cause).strip().splitlines()
+    return lines[0] if lines else type(cause).__name__
+
+
+def _fetch(
+    connection: Connection,
+    series: int,
+    low: TimeUs | None,
+    high: TimeUs | None,
+    limit: int,
+    *,
+    newest_first: bool,
+) -> list[StoredValue]:
+    query = select(POINTS.c.ts, POINTS.c.delay_us, POINTS.c.status, POINTS.c.number, POINTS.c.text, POINTS.c.kind)
+    query = query.where(POINTS.c.series_id == series)
+    if low is not None:
+        query = query.where(POINTS.c.ts >= clamp(low))
+    if high is not None:
+        query = query.where(POINTS.c.ts <= clamp(high))
+    query = query.order_by(POINTS.c.ts.desc() if newest_first else POINTS.c.ts).limit(limit)
+    return [
+        StoredValue(ts, ts + delay, number if kind == 0 else from_columns(number, text, kind), code)
+        for ts, delay, code, number, text, kind in connection.execute(query)
+    ]

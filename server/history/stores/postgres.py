@@ -1,0 +1,183 @@
+"""History in PostgreSQL 15 or later: binary COPY into daily partitions, staging only when a row is already there."""
+
+from __future__ import annotations
+
+import importlib.util
+import struct
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from sqlalchemy import create_engine
+from sqlalchemy.engine import URL, Connection
+
+from server.core.clock import Clock, SystemClock, TimeUs, from_iso, to_datetime
+from server.core.errors import ConfigurationError
+from server.history.kinds import StoreKind
+from server.history.partitions import Partitions
+from server.history.sql import SqlStore, StoredRow
+
+if TYPE_CHECKING:
+    import psycopg
+
+_COLUMNS = "series_id, ts, delay_us, status, kind, number, text"
+_COPY = "COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)"
+_STAGE = (
+    "CREATE TEMPORARY TABLE history_stage (ordinal bigserial, series_id integer, ts timestamptz, delay_us bigint, "
+    "status bigint, kind smallint, number double precision, text text) ON COMMIT DROP"
+)
+# In key order (two writers lock in the same order); of two rows at one time the first that came wins.
+_MERGE = (
+    f"INSERT INTO history_points ({_COLUMNS}) SELECT {_COLUMNS} FROM history_stage "  # noqa: S608
+    "ORDER BY series_id, ts, ordinal ON CONFLICT DO NOTHING"
+)
+_UNNEST = (
+    f"INSERT INTO history_points ({_COLUMNS}) "  # noqa: S608
+    "SELECT * FROM unnest(%b::integer[], %b::timestamptz[], %b::bigint[], %b::bigint[], %b::smallint[], "
+    "%b::double precision[], %b::text[]) ON CONFLICT DO NOTHING"
+)
+
+_PG_EPOCH: TimeUs = from_iso("2000-01-01T00:00:00Z")
+_HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
+_TRAILER = b"\xff\xff"
+_HEAD = struct.Struct("!hiiiqiqiqih")  # seven fields; each value behind its length
+_NUMBER_ONLY = struct.Struct("!hiiiqiqiqihidi")
+_NUMBER = struct.Struct("!id")
+_NULL = struct.pack("!i", -1)
+_LENGTH = struct.Struct("!i")
+
+Strategy = Literal["copy", "unnest"]
+
+
+def _copy_block(rows: Sequence[StoredRow]) -> bytes:
+    """Rows in PostgreSQL's binary COPY format."""
+    parts = [_HEADER]
+    add = parts.append
+    for series, ts, delay, code, (number, text, kind) in rows:
+        if text is None and number is not None:
+            add(_NUMBER_ONLY.pack(7, 4, series, 8, ts - _PG_EPOCH, 8, delay, 8, code, 2, kind, 8, number, -1))
+            continue
+        add(_HEAD.pack(7, 4, series, 8, ts - _PG_EPOCH, 8, delay, 8, code, 2, kind))
+        add(_NULL if number is None else _NUMBER.pack(8, number))
+        if text is None:
+            add(_NULL)
+        else:
+            encoded = text.encode("utf-8")
+            add(_LENGTH.pack(len(encoded)))
+            add(encoded)
+    add(_TRAILER)
+    return b"".join(parts)
+
+
+class PostgresStore(SqlStore):
+    """A `HistoryStore` on a PostgreSQL server; connects at first use and again after every loss."""
+
+    def __init__(
+        self,
+        url: URL,
+        *,
+        clock: Clock | None = None,
+        strategy: Strategy = "copy",
+        prepare_threshold: int | None = 5,
+        connect_timeout_s: int = 5,
+    ) -> None:
+        """
+        Args:
+            strategy: `copy`, or `unnest` where the server (or what stands before it) knows no COPY.
+            prepare_threshold: None where connections share one session.
+        """
+        import psycopg  # noqa: PLC0415 - an optional driver
+
+        self.refusals = (psycopg.DataError, psycopg.IntegrityError)
+        self.failures = (psycopg.Error,)
+        self._unique_violation: type[psycopg.Error] = psycopg.errors.UniqueViolation
+        self._strategy = strategy
+        self._partitions = Partitions(clock or SystemClock())
+        engine = create_engine(
+            url.set(drivername="postgresql+psycopg"),
+            pool_size=4,
+            max_overflow=4,
+            pool_pre_ping=True,
+            connect_args={
+                "connect_timeout": connect_timeout_s,
+                "prepare_threshold": prepare_threshold,
+                "application_name": "fieldloom",
+                "options": "-c timezone=UTC",
+            },
+        )
+        super().__init__(engine, url.render_as_string(hide_password=True))
+
+    def _upgrade(self, connection: Connection) -> None:
+        # Two servers that start on one database upgrade one after the other.
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7366921554)")
+        super()._upgrade(connection)
+        self._partitions.load(connection)
+
+    def _insert(self, rows: list[StoredRow]) -> int:
+        with self._engine.begin() as connection:
+            self._partitions.cover(connection, (row[1] for row in rows))
+        if self._strategy == "unnest":
+            return self._transaction(lambda cursor: _unnest(cursor, rows))
+        block = _copy_block(rows)
+        try:
+            return self._transaction(lambda cursor: _copy(cursor, "history_points", block))
+        except self._unique_violation:
+            return self._transaction(lambda cursor: _merge(cursor, block))
+
+    def _transaction(self, work: Callable[[Any], int]) -> int:
+        with self._engine.begin() as connection:
+            raw = connection.connection.driver_connection
+            cursor = connection.connection.cursor() if raw is None else raw.cursor()
+            try:
+                return work(cursor)
+            finally:
+                cursor.close()
+
+
+def _copy(cursor: psycopg.Cursor[Any], table: str, block: bytes) -> int:
+    with cursor.copy(_COPY.format(table=table, columns=_COLUMNS)) as copy:
+        copy.write(block)
+    return cursor.rowcount
+
+
+def _merge(cursor: psycopg.Cursor[Any], block: bytes) -> int:
+    cursor.execute(_STAGE)
+    _copy(cursor, "history_stage", block)
+    cursor.execute(_MERGE)
+    return cursor.rowcount
+
+
+def _unnest(cursor: psycopg.Cursor[Any], rows: Sequence[StoredRow]) -> int:
+    # Of two rows of one batch at one time the first wins, as with COPY.
+    first: dict[tuple[int, TimeUs], StoredRow] = {}
+    for row in rows:
+        first.setdefault(row[:2], row)
+    chosen = sorted(first.values(), key=lambda row: row[:2])
+    columns: tuple[list[Any], ...] = (
+        [row[0] for row in chosen],
+        [to_datetime(row[1]) for row in chosen],
+        [row[2] for row in chosen],
+        [row[3] for row in chosen],
+        [row[4][2] for row in chosen],
+        [row[4][0] for row in chosen],
+        [row[4][1] for row in chosen],
+    )
+    cursor.execute(_UNNEST, columns)
+    return cursor.rowcount
+
+
+def open_postgres(url: URL) -> PostgresStore:
+    """The store of a `postgresql://` URL. A server that is away is no error here.
+
+    Raises:
+        ConfigurationError: the driver is not installed, or no host or database is named.
+    """
+    if importlib.util.find_spec("psycopg") is None:
+        raise ConfigurationError(
+            ["history.url: PostgreSQL needs its driver: pip install 'fieldloom[postgres]'"], what="history"
+        )
+    if not url.database:
+        raise ConfigurationError(["history.url: names no database"], what="history")
+    return PostgresStore(url)
+
+
+STORE = StoreKind("postgresql", open_postgres)
