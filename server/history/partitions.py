@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from datetime import UTC, date, timedelta
+from datetime import date, timedelta
 
 from sqlalchemy import Connection, text
 
@@ -27,31 +27,37 @@ class Partitions:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._ranges: list[tuple[date, date]] = []  # half-open, disjoint, sorted
-        self._days: set[int] = set()  # day numbers known to be covered
+        self._days: frozenset[int] = frozenset()  # day numbers known to be covered
 
     def load(self, connection: Connection) -> None:
         """Read what exists."""
         rows = connection.execute(text("SELECT lower, upper FROM history_partitions ORDER BY lower")).all()
         self._ranges = [(row.lower, row.upper) for row in rows]
-        self._days = set()
 
-    def cover(self, connection: Connection, times: Iterable[TimeUs]) -> None:
-        """Make the partitions that these source times, today and tomorrow need; the caller's transaction holds them."""
+    def missing(self, times: Iterable[TimeUs]) -> frozenset[int]:
+        """Day numbers that these source times, today and tomorrow need and that are not known to be covered."""
         today = self._clock.now() // _DAY_US
-        wanted = {time // _DAY_US for time in times} | set(range(today, today + _AHEAD_DAYS))
-        missing = wanted - self._days
-        if not missing:
-            return
+        return frozenset({time // _DAY_US for time in times} | set(range(today, today + _AHEAD_DAYS))) - self._days
+
+    def forget(self) -> None:
+        """Somebody dropped a partition: look again before the next row."""
+        self._days = frozenset()
+
+    def covered(self, days: frozenset[int]) -> None:
+        """The transaction that made them is committed."""
+        self._days |= days
+
+    def cover(self, connection: Connection, days: frozenset[int]) -> None:
+        """Make the partitions that these days need; the caller's transaction holds them, then calls `covered`."""
         # Another server on the same database may have made some of them meanwhile.
         connection.execute(text("SELECT pg_advisory_xact_lock(7366921555)"))
         self.load(connection)
-        recent = to_datetime(today * _DAY_US).astimezone(UTC).date() - timedelta(days=RECENT_DAYS)
-        for number in sorted(wanted):
+        recent = to_datetime(self._clock.now()).date() - timedelta(days=RECENT_DAYS)
+        for number in sorted(days):
             day = to_datetime(number * _DAY_US).date()
             if not self._covered(day):
                 lower, upper = self._span(day, recent)
                 self._make(connection, lower, upper)
-        self._days = wanted
 
     def _covered(self, day: date) -> bool:
         at = bisect_right(self._ranges, (day, date.max)) - 1

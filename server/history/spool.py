@@ -17,7 +17,7 @@ from server.database.sqlite import connect
 from server.history.store import HistoryRow
 
 _ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(list[tuple[str, str, int, int, bool | int | float | str | bytes | None, int]])
+_DECODER = msgspec.msgpack.Decoder()
 
 
 class Spool:

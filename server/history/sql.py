@@ -66,11 +66,13 @@ class SqlStore(ABC):
     @contextmanager
     def _errors(self) -> Iterator[None]:
         # A row that can never be stored is told apart: for everything else the caller keeps the rows and tries again.
+        refusals: tuple[type[Exception], ...] = (DataError, IntegrityError, *self.refusals)
+        failures: tuple[type[Exception], ...] = (DBAPIError, PoolTimeoutError, *self.failures)
         try:
             yield
-        except (DataError, IntegrityError, *self.refusals) as error:
+        except refusals as error:
             raise LocalError(f"{self._where}: a history row is refused: {_reason(error)}") from error
-        except (DBAPIError, PoolTimeoutError, *self.failures) as error:
+        except failures as error:
             raise RemoteError(
                 f"{self._where}: {_reason(error)}: check that the database runs, takes this account and has "
                 "free space; values wait on disk meanwhile",

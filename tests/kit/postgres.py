@@ -51,6 +51,7 @@ class PostgresServer:
                     parent.chmod(parent.stat().st_mode | 0o011)
         self.port = free_port()
         self.pid = 0
+        self._databases = 0
         self._data = self._home / "data"
         self._run("initdb", "-D", self._data, "-U", "fieldloom", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
         settings = {**_FAST, "port": str(self.port), "unix_socket_directories": str(self._home)}
@@ -62,6 +63,13 @@ class PostgresServer:
     def url(self) -> str:
         """SQLAlchemy URL of its default database."""
         return f"postgresql+psycopg://fieldloom@127.0.0.1:{self.port}/postgres"
+
+    def new_database(self) -> str:
+        """SQLAlchemy URL of a fresh, empty database."""
+        self._databases += 1
+        name = f"test_{self._databases}"
+        self._run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "fieldloom", name)
+        return f"postgresql+psycopg://fieldloom@127.0.0.1:{self.port}/{name}"
 
     def _run(self, program: str, *arguments: str | Path) -> None:
         with (self._home / f"{program}.log").open("ab") as log:

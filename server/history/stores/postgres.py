@@ -85,11 +85,13 @@ class PostgresStore(SqlStore):
             strategy: `copy`, or `unnest` where the server (or what stands before it) knows no COPY.
             prepare_threshold: None where connections share one session.
         """
-        import psycopg  # noqa: PLC0415 - an optional driver
+        import psycopg
 
         self.refusals = (psycopg.DataError, psycopg.IntegrityError)
         self.failures = (psycopg.Error,)
         self._unique_violation: type[psycopg.Error] = psycopg.errors.UniqueViolation
+        self._no_partition: type[psycopg.Error] = psycopg.errors.CheckViolation
+        self._away: type[psycopg.Error] = psycopg.OperationalError
         self._strategy = strategy
         self._partitions = Partitions(clock or SystemClock())
         engine = create_engine(
@@ -113,8 +115,11 @@ class PostgresStore(SqlStore):
         self._partitions.load(connection)
 
     def _insert(self, rows: list[StoredRow]) -> int:
-        with self._engine.begin() as connection:
-            self._partitions.cover(connection, (row[1] for row in rows))
+        days = self._partitions.missing(row[1] for row in rows)
+        if days:
+            with self._engine.begin() as connection:
+                self._partitions.cover(connection, days)
+            self._partitions.covered(days)
         if self._strategy == "unnest":
             return self._transaction(lambda cursor: _unnest(cursor, rows))
         block = _copy_block(rows)
@@ -122,6 +127,10 @@ class PostgresStore(SqlStore):
             return self._transaction(lambda cursor: _copy(cursor, "history_points", block))
         except self._unique_violation:
             return self._transaction(lambda cursor: _merge(cursor, block))
+        except self._no_partition as error:
+            # Not the row's fault: somebody dropped a partition. The rows stay with the caller.
+            self._partitions.forget()
+            raise self._away(str(error)) from error
 
     def _transaction(self, work: Callable[[Any], int]) -> int:
         with self._engine.begin() as connection:
