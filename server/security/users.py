@@ -63,7 +63,7 @@ class Accounts:
         known = row.password_hash if row is not None else self._nobody
         try:
             with self._hashing:
-                self._hasher.verify(known, password[:MAX_PASSWORD])
+                self._hasher.verify(known, _bytes(password[:MAX_PASSWORD]))
         except (VerificationError, InvalidHashError):
             return None
         if row is None or row.locked or len(password) > MAX_PASSWORD:
@@ -167,7 +167,7 @@ class Accounts:
 
     def _hash(self, password: str) -> str:
         with self._hashing:
-            return self._hasher.hash(password)
+            return self._hasher.hash(_bytes(password))
 
     def _save_new(self, user: str, role: str, password: str) -> None:
         self._save(AccountRow(user, role, self._hash(password), False, self._clock.now()))
@@ -200,6 +200,11 @@ class Accounts:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(self._file)
+
+
+def _bytes(password: str) -> bytes:
+    # A lone surrogate, which JSON can carry, is a wrong password like any other.
+    return password.encode("utf-8", "surrogatepass")
 
 
 def _password_problems(password: str) -> list[str]:
