@@ -39,6 +39,7 @@ class Decoded:
     measurements: list[Measurement] = field(default_factory=list)
     problems: list[PayloadError] = field(default_factory=list)  # of single rows or values; the others stand
     unit_mismatches: int = 0
+    empty: int = 0  # rows that were right and carried no parameter
 
 
 class Codec(Protocol):

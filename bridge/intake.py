@@ -13,10 +13,10 @@ import bridge.codecs
 from bridge.codec import Codec, CodecLimits, PayloadError
 from bridge.routing import Kind, Route, Router
 from bridge.source import Source
-from bridge.topics import TopicPattern, split_id
+from bridge.topics import TOPIC_LIMIT, TopicPattern, split_id
 from server.core.binding import DeviceBinding
 from server.core.clock import Clock
-from server.core.errors import ConfigurationError, RemoteError
+from server.core.errors import ConfigurationError, IntegrationError, RemoteError
 from server.core.plugins import discover
 from server.core.values import CommandResponse, DeviceId, Measurement, OutboundMessage, RawMessage
 
@@ -26,8 +26,13 @@ Inlet = Callable[[Sequence[Measurement]], Awaitable["asyncio.Future[None]"]]
 BridgeLimits = CodecLimits
 DEVICES_TRACKED = 5_000
 LOG_EVERY_S = 60.0
+"""One line per device and reason in this time."""
+LOG_LINES = 50
+"""Lines in this time for all devices together: made-up device ids must not fill the disk with log lines."""
 PENDING_BATCHES = 64
 """Batches that may wait for their durable commit; more hold the source back."""
+TURN_BYTES = 65_536
+"""After so many bytes decoded the event loop gets a turn."""
 
 
 class Bridge:
@@ -57,6 +62,7 @@ class Bridge:
         self._reasons: Counter[str] = Counter()
         self._per_device: OrderedDict[str, Counter[str]] = OrderedDict()
         self._logged: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._log_window = (-LOG_EVERY_S, 0)  # since when, lines written
         self._counts: Counter[str] = Counter()
         self.update_bindings(bindings)
 
@@ -64,14 +70,17 @@ class Bridge:
         """Take another set of device types; new topics are subscribed at once.
 
         Raises:
-            ConfigurationError: a binding names a codec that does not exist.
+            ConfigurationError: a binding names a codec that does not exist, or a topic that is none; nothing changes.
         """
         fresh = {binding.type_id: binding for binding in bindings}
         missing = [f"{b.type_id}: no codec {b.codec!r}" for b in fresh.values() if b.codec not in self._codecs]
         if missing:
             raise ConfigurationError(missing, what="bindings")
+        try:
+            self._router.replace(fresh.values())
+        except ValueError as error:
+            raise ConfigurationError([str(error)], what="bindings") from None
         self._bindings = fresh
-        self._router.replace(fresh.values())
         self._source.subscribe(self._router.filters())
 
     async def run(self) -> None:
@@ -84,7 +93,12 @@ class Bridge:
 
     async def _deliver(self, batch: Sequence[RawMessage]) -> None:
         measurements: list[Measurement] = []
+        since_turn = 0
         for message in batch:
+            since_turn += len(message.payload)
+            if since_turn > TURN_BYTES:
+                since_turn = 0
+                await asyncio.sleep(0)
             self._counts["messages"] += 1
             route = self._router.route(message.topic)
             if route is None:
@@ -99,7 +113,10 @@ class Bridge:
             except PayloadError as problem:
                 self._refused(message.topic, route, problem)
         await self._space.acquire()
-        durable = await self._inlet(measurements) if measurements else _done()
+        try:
+            durable = await self._inlet(measurements) if measurements else _done()
+        except IntegrationError as error:
+            durable = _done(error)  # nothing of it is safe: the source delivers it again
         self._waiting.append((durable, list(batch)))
         self._settle.set()
 
@@ -110,6 +127,7 @@ class Bridge:
         decoded = codec.decode(message, route, self._limits)
         for problem in decoded.problems:
             self._refused(message.topic, route, problem)
+        self._counts["without_values"] += decoded.empty
         self._counts["unit_mismatches"] += decoded.unit_mismatches
         self._counts["rows"] += len(decoded.measurements)
         return decoded.measurements
@@ -118,6 +136,8 @@ class Bridge:
         if message.retained:
             self._counts["retained_answers"] += 1
             return
+        if route.ambiguous:
+            raise PayloadError("bad_device_id", "", "topic parts that make one device id only")
         command_id, outcome, reason, values = codec.decode_answer(message, route, self._limits)
         self._counts["answers"] += 1
         device = DeviceId(route.device_id) if route.device_id else None
@@ -125,24 +145,33 @@ class Bridge:
 
     def _refused(self, topic: str, route: Route, problem: PayloadError) -> None:
         self._reasons[problem.reason] += 1
-        device = route.device_id or topic
+        device = route.device_id or topic[:TOPIC_LIMIT]
         counter = self._per_device.get(device)
         if counter is None:
             counter = self._per_device[device] = Counter()
             if len(self._per_device) > DEVICES_TRACKED:
                 self._per_device.popitem(last=False)
+        else:
+            self._per_device.move_to_end(device)
         counter[problem.reason] += 1
         key = (device, problem.reason)
         now = self._clock.monotonic()
         if now - self._logged.get(key, -LOG_EVERY_S) < LOG_EVERY_S:
             return
+        since, lines = self._log_window
+        if now - since >= LOG_EVERY_S:
+            since, lines = now, 0
+        if lines >= LOG_LINES:
+            self._counts["log_lines_spared"] += 1
+            return
+        self._log_window = (since, lines + 1)
         self._logged[key] = now
         self._logged.move_to_end(key)
         if len(self._logged) > DEVICES_TRACKED:
             self._logged.popitem(last=False)
         log.warning(
             "payload_refused",
-            topic=topic,
+            topic=topic[:TOPIC_LIMIT],
             reason=problem.reason,
             path=problem.path or "/",
             expected=problem.expected,
@@ -156,12 +185,13 @@ class Bridge:
             self._settle.clear()
             while self._waiting:
                 durable, batch = self._waiting[0]
-                try:
-                    await asyncio.shield(durable)
-                except RemoteError as error:
+                # Not awaited by itself: a commit that its owner cancels must not look as if this task were cancelled.
+                await asyncio.wait((durable,))
+                failure = _failure(durable)
+                if failure:
                     self._counts["not_durable"] += 1
-                    log.error("not_durable", reason=error.text)
-                    self._source.renounce(error.text)
+                    log.error("not_durable", reason=failure, messages=len(batch))
+                    self._source.renounce(failure)
                 else:
                     self._source.acknowledge(batch)
                 self._waiting.popleft()
@@ -217,7 +247,22 @@ class Bridge:
         return self._source.health()
 
 
-def _done() -> asyncio.Future[None]:
+def _done(error: IntegrationError | None = None) -> asyncio.Future[None]:
     future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    future.set_result(None)
+    if error is not None:
+        future.set_exception(error)
+    else:
+        future.set_result(None)
     return future
+
+
+def _failure(durable: asyncio.Future[None]) -> str:
+    """Why a batch is not durable, or "". Raises what is a bug and no failure of ours to foresee."""
+    if durable.cancelled():
+        return "the commit was given up"
+    error = durable.exception()
+    if error is None:
+        return ""
+    if isinstance(error, IntegrationError):
+        return error.text
+    raise error

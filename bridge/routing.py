@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from bridge.topics import TOPIC_LIMIT, TopicPattern
+from bridge.topics import TOPIC_LIMIT, TopicPattern, join_id, names_in
 from server.core.binding import DeviceBinding, RowBinding
 
 REMEMBERED = 20_000
@@ -30,6 +30,7 @@ class Route:
     row: RowBinding | None
     parts: Mapping[str, str]
     device_id: str  # built from the topic's parts; "" when the topic does not say
+    ambiguous: bool = False  # the topic's parts would make an id that another topic makes too
 
 
 class Router:
@@ -37,13 +38,17 @@ class Router:
 
     def __init__(self, bindings: Iterable[DeviceBinding] = ()) -> None:
         self._patterns: list[tuple[TopicPattern, Kind, DeviceBinding, RowBinding | None]] = []
-        self._known: OrderedDict[str, Route | None] = OrderedDict()
+        self._known: OrderedDict[str, Route] = OrderedDict()
         self.unknown: Counter[str] = Counter()
         self.unknown_messages = 0
         self.replace(bindings)
 
     def replace(self, bindings: Iterable[DeviceBinding]) -> None:
-        """Take another set of bindings; what was remembered is forgotten."""
+        """Take another set of bindings; what was remembered is forgotten.
+
+        Raises:
+            ValueError: a topic that is none; the bindings so far stay.
+        """
         patterns: list[tuple[TopicPattern, Kind, DeviceBinding, RowBinding | None]] = []
         for binding in bindings:
             patterns += [(TopicPattern.of(row.topic), Kind.ROW, binding, row) for row in binding.rows if row.topic]
@@ -58,30 +63,28 @@ class Router:
 
     def route(self, topic: str) -> Route | None:
         """Where a topic leads; None counts it among the unknown."""
-        if topic in self._known:
+        found = self._known.get(topic)
+        if found is not None:
             self._known.move_to_end(topic)
-            found = self._known[topic]
-        else:
-            found = self._find(topic)
-            self._known[topic] = found
-            if len(self._known) > REMEMBERED:
-                self._known.popitem(last=False)
+            return found
+        found = self._find(topic)
         if found is None:
+            # Not remembered: a flood of made-up topics must not push the real ones out.
             self.unknown_messages += 1
-            if topic in self.unknown or len(self.unknown) < UNKNOWN_KEPT:
-                self.unknown[topic[:TOPIC_LIMIT]] += 1
+            shown = topic[:TOPIC_LIMIT]
+            if shown in self.unknown or len(self.unknown) < UNKNOWN_KEPT:
+                self.unknown[shown] += 1
+            return None
+        self._known[topic] = found
+        if len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
         return found
 
     def _find(self, topic: str) -> Route | None:
         for pattern, kind, binding, row in self._patterns:
             parts = pattern.match(topic)
             if parts is not None:
-                return Route(kind, binding, row, parts, _device_id(binding, parts))
+                device_id = join_id(binding.device_id, parts)
+                told = all(name in parts for name in names_in(binding.device_id))
+                return Route(kind, binding, row, parts, device_id, ambiguous=told and not device_id)
         return None
-
-
-def _device_id(binding: DeviceBinding, parts: Mapping[str, str]) -> str:
-    try:
-        return binding.device_id.format(**parts)
-    except KeyError:
-        return ""

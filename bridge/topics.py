@@ -23,7 +23,7 @@ class TopicPattern:
         """Parse a pattern.
 
         Raises:
-            ValueError: an MQTT wildcard, an empty level, or a part that is not a whole level.
+            ValueError: an MQTT wildcard, an empty level, a part that is not a whole level, or the same part twice.
         """
         levels = []
         for level in text.split("/"):
@@ -34,6 +34,9 @@ class TopicPattern:
                 raise ValueError(f"topic {text!r}: level {level!r} is neither a plain name nor one {{part}}")
             else:
                 levels.append((level, False))
+        named = [name for name, part in levels if part]
+        if len(set(named)) != len(named):
+            raise ValueError(f"topic {text!r}: the same {{part}} twice")
         return cls(text, tuple(levels))
 
     @property
@@ -75,6 +78,23 @@ class TopicPattern:
                 raise ValueError(f"topic {self.text!r}: {level} cannot be {text!r}")
             levels.append(text)
         return "/".join(levels)
+
+
+def names_in(template: str) -> list[str]:
+    """The parts that a device id is built of."""
+    return [found.group(1) for found in _PART.finditer(template)]
+
+
+def join_id(template: str, parts: Mapping[str, str]) -> str:
+    """The device id that a topic's parts make; "" when a part is missing, or the id could be read in another way.
+
+    `a.b` + `c` and `a` + `b.c` would both be `a.b.c`: only the one that `split_id` gives back is taken.
+    """
+    if any(name not in parts for name in names_in(template)):
+        return ""
+    joined = _PART.sub(lambda found: parts[found.group(1)], template)
+    split = split_id(template, joined)
+    return joined if split is not None and all(parts[name] == text for name, text in split.items()) else ""
 
 
 def split_id(template: str, device_id: str) -> dict[str, str] | None:

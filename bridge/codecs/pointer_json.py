@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 
 import msgspec
@@ -27,6 +29,9 @@ FIRST_SENSOR = "-1"
 """A loom's first sensor is the loom itself; it is the one whose id ends so, or that has no id."""
 _DECODER = msgspec.json.Decoder()
 _WIDEST_INT = 2**64
+_TEXTS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)  # possessive: linear also when a text never ends
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_STEP = {0x5B: 1, 0x7B: 1, 0x5D: -1, 0x7D: -1}
 
 
 @lru_cache(maxsize=4_096)
@@ -91,16 +96,20 @@ class PointerJson:
     ) -> Measurement | None:
         if not isinstance(entry, dict):
             raise PayloadError("wrong_type", where, "an object")
+        if route.ambiguous:
+            raise PayloadError("bad_device_id", where, "topic parts that make one device id only")
         device_id = _device(entry, row, route, where)
         source_time = _time(entry, row, message.received_at, limits, where)
         code = _quality(entry, row, where)
+        refused = len(found.problems)
         values = tuple(self._values(entry, row, code, limits, found, where))
         if not values:
+            found.empty += len(found.problems) == refused
             return None
         attributes = {}
         for name, pointer in row.attributes.items():
             text = resolve(entry, pointer)
-            if isinstance(text, str) and len(text) <= REASON_LIMIT:
+            if isinstance(text, str) and len(text) <= REASON_LIMIT and text.isprintable():
                 attributes[name] = text
         return Measurement(
             type_id=route.binding.type_id,
@@ -160,16 +169,20 @@ class PointerJson:
         values = content.get("values")
         if not isinstance(command_id, str) or not 0 < len(command_id) <= REASON_LIMIT:
             raise PayloadError("wrong_type", "/command_id", "the command's id as text")
-        if outcome not in OUTCOMES:
+        if not isinstance(outcome, str) or outcome not in OUTCOMES:
             raise PayloadError("wrong_type", "/status", "done, rejected or failed")
         if not isinstance(reason, str):
             raise PayloadError("wrong_type", "/reason", "text")
+        if "\0" in reason:
+            raise PayloadError("bad_text", "/reason", "text without NUL")
         if values is None:
             values = {}
         if not isinstance(values, dict) or len(values) > ANSWER_VALUES:
             raise PayloadError("wrong_type", "/values", f"an object of at most {ANSWER_VALUES} values")
-        plain = {name: value for name, value in values.items() if _is_scalar(value, limits)}
-        return command_id, str(outcome), reason[:REASON_LIMIT], plain
+        plain = {
+            name: value for name, value in values.items() if len(name) <= REASON_LIMIT and _is_scalar(value, limits)
+        }
+        return command_id, outcome, reason[:REASON_LIMIT], plain
 
     def encode_command(self, command_id: str, name: str, params: dict[str, object]) -> bytes:
         return msgspec.json.encode({"command_id": command_id, "command": name, "params": params})
@@ -179,7 +192,7 @@ def load(payload: bytes, limits: CodecLimits) -> Any:
     """The JSON value of a payload within the limits. Raises PayloadError."""
     if len(payload) > limits.payload_bytes:
         raise PayloadError("too_large", "", f"at most {limits.payload_bytes} bytes")
-    if _depth(payload) > limits.depth:
+    if _depth(payload, limits.depth) > limits.depth:
         raise PayloadError("too_deep", "", f"at most {limits.depth} levels")
     try:
         return _DECODER.decode(payload)
@@ -189,28 +202,12 @@ def load(payload: bytes, limits: CodecLimits) -> Any:
         raise PayloadError("not_json", "", "JSON in UTF-8") from None
 
 
-def _depth(payload: bytes) -> int:
-    """Upper bound of the nesting: brackets in texts count too, which only matters for payloads full of them."""
-    if payload.count(b"[") + payload.count(b"{") <= 32:
+def _depth(payload: bytes, enough: int) -> int:
+    """The nesting of a payload, or 0 when it has too few brackets to matter. Brackets in texts do not count."""
+    if payload.count(b"[") + payload.count(b"{") <= enough:
         return 0
-    depth = deepest = 0
-    inside = escaped = False
-    for byte in payload:
-        if inside:
-            if escaped:
-                escaped = False
-            elif byte == 0x5C:
-                escaped = True
-            elif byte == 0x22:
-                inside = False
-        elif byte == 0x22:
-            inside = True
-        elif byte in (0x5B, 0x7B):
-            depth += 1
-            deepest = max(deepest, depth)
-        elif byte in (0x5D, 0x7D):
-            depth -= 1
-    return deepest
+    brackets = _TEXTS.sub(b"", payload).translate(None, _NO_BRACKETS)
+    return max(accumulate(map(_STEP.__getitem__, brackets)), default=0)
 
 
 def _device(entry: Mapping[str, Any], row: RowBinding, route: Route, where: str) -> str:
@@ -288,6 +285,8 @@ def check(value: object, binding: ParameterBinding, limits: CodecLimits, path: s
             raise PayloadError("wrong_type", path, "text")
         if len(value) > limits.text_length:
             raise PayloadError("too_long", path, f"at most {limits.text_length} characters")
+        if "\0" in value:
+            raise PayloadError("bad_text", path, "text without NUL")  # PostgreSQL could not keep it
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise PayloadError("wrong_type", path, "a number")
@@ -299,9 +298,10 @@ def check(value: object, binding: ParameterBinding, limits: CodecLimits, path: s
                 raise PayloadError("wrong_type", path, "a whole number")
             value = int(value)
     elif isinstance(value, int):
-        if abs(value) > _WIDEST_INT:
-            raise PayloadError("out_of_range", path, "a number that fits a double")
-        value = float(value)
+        try:
+            value = float(value)
+        except OverflowError:
+            raise PayloadError("out_of_range", path, "a number that fits a double") from None
     low, high = binding.minimum, binding.maximum
     if (low is not None and value < low) or (high is not None and value > high):
         raise PayloadError("out_of_range", path, f"{low} to {high}")
@@ -310,7 +310,7 @@ def check(value: object, binding: ParameterBinding, limits: CodecLimits, path: s
 
 def _is_scalar(value: Any, limits: CodecLimits) -> bool:
     if isinstance(value, str):
-        return len(value) <= limits.text_length
+        return len(value) <= limits.text_length and "\0" not in value
     if isinstance(value, float):
         return math.isfinite(value)
     return isinstance(value, bool) or (isinstance(value, int) and abs(value) <= _WIDEST_INT)
