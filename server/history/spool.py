@@ -1,94 +1,178 @@
-"""Store and forward: what was taken in is on disk before anybody is told so. One blob row per batch, group commit.
+"""Store and forward: batches on disk between "accepted" and "in the store". SQLite, one block a row, every commit synced.
 
-SQLite with `synchronous=FULL`: a commit survives a killed process and a lost power supply.
+MQTT is acknowledged after `append`; `remove` comes after the store's commit. A kill between the two delivers a batch
+again, which the store takes as known.
 """
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from server.core import status
-from server.core.errors import RemoteError
+from server.core.clock import TimeUs
+from server.core.errors import ConfigurationError, IntegrationError, RemoteError
 from server.database.sqlite import connect
-from server.history.store import HistoryRow
 
-_ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder()
+_VERSION = 1
+_SCHEMA = (
+    "CREATE TABLE batches (number INTEGER PRIMARY KEY AUTOINCREMENT, rows INTEGER NOT NULL, "
+    "spooled_at INTEGER NOT NULL, block BLOB NOT NULL)",
+    "CREATE TABLE refused (number INTEGER PRIMARY KEY AUTOINCREMENT, rows INTEGER NOT NULL, "
+    "spooled_at INTEGER NOT NULL, block BLOB NOT NULL, reason TEXT NOT NULL)",
+    f"PRAGMA user_version = {_VERSION}",
+)
+_SHRINK_PAGES = 16_384
+"""An empty file of more pages than this (64 MiB) is given back to the disk."""
+
+
+class SpoolFullError(RemoteError):
+    """The store has been away for longer than the spool can bridge; nothing was taken."""
+
+    status = status.BAD_RESOURCE_UNAVAILABLE
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One batch as packed by `batches.pack`."""
+
+    data: bytes
+    rows: int
+    spooled_at: TimeUs
+
+
+@dataclass(frozen=True, slots=True)
+class SpooledBlock:
+    """One batch and its place in the queue."""
+
+    number: int
+    block: Block
 
 
 class Spool:
-    """A queue of batches in one file; calls block, any thread."""
+    """The queue file. Any thread may call."""
 
     def __init__(self, path: Path, limit_bytes: int) -> None:
-        """Open the file; what an earlier run left in it is still there.
+        """Open, creating what is missing.
 
         Raises:
-            ConfigurationError: damaged or not writable.
+            ConfigurationError: damaged, not writable, or written by a newer program.
         """
-        self._lock = threading.Lock()
-        self._connection = connect(path, synchronous="FULL")
-        self._connection.execute(
-            "CREATE TABLE IF NOT EXISTS batch (number INTEGER PRIMARY KEY, rows INTEGER NOT NULL, body BLOB NOT NULL)"
-        )
+        self._path = path
         self._limit_bytes = limit_bytes
-        found = self._connection.execute(
-            "SELECT count(*), coalesce(sum(rows), 0), coalesce(sum(length(body)), 0) FROM batch"
-        ).fetchone()
-        self.batches, self.rows, self.bytes = (int(value) for value in found)
+        self._lock = threading.Lock()
+        self._raw = connect(path)
+        try:
+            self._prepare()
+        except sqlite3.Error as error:
+            self._raw.close()
+            raise ConfigurationError([f"{path}: {error}: check the data folder"], what="history spool") from None
+        except ConfigurationError:
+            self._raw.close()
+            raise
 
-    def put(self, rows: Sequence[HistoryRow]) -> None:
-        """Append a batch; on disk when this returns.
+    def _prepare(self) -> None:
+        (version,) = self._raw.execute("PRAGMA user_version").fetchone()
+        if version > _VERSION:
+            raise ConfigurationError(
+                [f"{self._path}: format {version} is newer than this program knows: start the version that wrote it"],
+                what="history spool",
+            )
+        if version == 0:
+            self._raw.execute("BEGIN IMMEDIATE")
+            for statement in _SCHEMA:
+                self._raw.execute(statement)
+            self._raw.execute("COMMIT")
+        self.rows, self.size_bytes = self._raw.execute(
+            "SELECT coalesce(sum(rows), 0), coalesce(sum(length(block)), 0) FROM batches"
+        ).fetchone()
+        (self.refused_rows,) = self._raw.execute("SELECT coalesce(sum(rows), 0) FROM refused").fetchone()
+        (pages,) = self._raw.execute("PRAGMA page_count").fetchone()
+        if self.rows == 0 and pages > _SHRINK_PAGES:
+            self._raw.execute("VACUUM")
+
+    def append(self, blocks: Sequence[Block]) -> int:
+        """Put batches at the end in one synced transaction; returns the number of the last.
 
         Raises:
-            RemoteError: the spool is full, or the disk refuses.
+            SpoolFullError: they do not fit; nothing was taken.
+            IntegrationError: the disk refuses; nothing was taken.
         """
-        body = _ENCODER.encode(
-            [(r.device_id, r.parameter, r.source_time, r.server_time, r.value, r.status) for r in rows]
-        )
+        size_bytes = sum(len(block.data) for block in blocks)
         with self._lock:
-            if self.bytes + len(body) > self._limit_bytes:
-                raise RemoteError(
-                    f"the spool is full ({self._limit_bytes} bytes): the history database has been away too long",
-                    status_code=status.BAD_RESOURCE_UNAVAILABLE,
+            if self.size_bytes + size_bytes > self._limit_bytes:
+                raise SpoolFullError(
+                    f"{self._path}: {self.size_bytes} of {self._limit_bytes} bytes wait for the history store: nothing "
+                    "more is taken; bring the store back or raise history.spool_limit_bytes"
                 )
             try:
-                self._connection.execute("INSERT INTO batch (rows, body) VALUES (?, ?)", (len(rows), body))
-            except Exception as error:
-                raise RemoteError(f"the spool cannot be written: {error}") from error
-            self.batches += 1
-            self.rows += len(rows)
-            self.bytes += len(body)
+                self._raw.execute("BEGIN IMMEDIATE")
+                for block in blocks:
+                    last = self._raw.execute(
+                        "INSERT INTO batches (rows, spooled_at, block) VALUES (?, ?, ?)",
+                        (block.rows, block.spooled_at, block.data),
+                    ).lastrowid
+                self._raw.execute("COMMIT")
+            except sqlite3.Error as error:
+                raise self._failed(error) from error
+            self.size_bytes += size_bytes
+            self.rows += sum(block.rows for block in blocks)
+            return int(last or 0) if blocks else 0
 
-    def peek(self, rows: int) -> tuple[list[int], list[HistoryRow]]:
-        """The oldest batches, up to about so many rows: (their numbers, their rows)."""
-        with self._lock:
-            numbers: list[int] = []
-            found: list[HistoryRow] = []
-            cursor = self._connection.execute("SELECT number, body FROM batch ORDER BY number")
-            for number, body in cursor:
-                numbers.append(number)
-                found += [HistoryRow(*row) for row in _DECODER.decode(body)]
-                if len(found) >= rows:
-                    break
-            cursor.close()
-        return numbers, found
+    def first(self, rows: int) -> list[SpooledBlock]:
+        """The oldest batches, together at least so many rows if there are, and one batch at least.
 
-    def drop(self, numbers: Sequence[int]) -> None:
-        """These have been delivered."""
-        if not numbers:
-            return
+        Raises:
+            IntegrationError: the file cannot be read.
+        """
+        found: list[SpooledBlock] = []
+        have = 0
         with self._lock:
-            self._connection.execute("DELETE FROM batch WHERE number <= ?", (numbers[-1],))
-            found = self._connection.execute(
-                "SELECT count(*), coalesce(sum(rows), 0), coalesce(sum(length(body)), 0) FROM batch"
-            ).fetchone()
-            self.batches, self.rows, self.bytes = (int(value) for value in found)
+            try:
+                cursor = self._raw.execute("SELECT number, rows, spooled_at, block FROM batches ORDER BY number")
+                for number, count, spooled_at, data in cursor:
+                    found.append(SpooledBlock(number, Block(data, count, spooled_at)))
+                    have += count
+                    if have >= rows:
+                        break
+                cursor.close()
+            except sqlite3.Error as error:
+                raise self._failed(error) from error
+        return found
+
+    def remove(self, blocks: Sequence[SpooledBlock], *, refused: Sequence[tuple[Block, str]] = ()) -> None:
+        """Forget batches that the store holds; what it refused for good is set aside with its reason.
+
+        Raises:
+            IntegrationError: the disk refuses; they will be delivered again.
+        """
+        with self._lock:
+            try:
+                self._raw.execute("BEGIN IMMEDIATE")
+                self._raw.executemany("DELETE FROM batches WHERE number = ?", [(entry.number,) for entry in blocks])
+                self._raw.executemany(
+                    "INSERT INTO refused (rows, spooled_at, block, reason) VALUES (?, ?, ?, ?)",
+                    [(block.rows, block.spooled_at, block.data, reason) for block, reason in refused],
+                )
+                self._raw.execute("COMMIT")
+            except sqlite3.Error as error:
+                raise self._failed(error) from error
+            self.size_bytes -= sum(len(entry.block.data) for entry in blocks)
+            self.rows -= sum(entry.block.rows for entry in blocks)
+            self.refused_rows += sum(block.rows for block, _ in refused)
+
+    def _failed(self, error: sqlite3.Error) -> IntegrationError:
+        if self._raw.in_transaction:
+            self._raw.execute("ROLLBACK")
+        return IntegrationError(
+            f"{self._path}: {error}: check free space and rights of the data folder",
+            status_code=status.BAD_RESOURCE_UNAVAILABLE,
+        )
 
     def close(self) -> None:
         """Close the file."""
         with self._lock:
-            self._connection.close()
+            self._raw.close()

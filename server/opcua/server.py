@@ -69,7 +69,8 @@ class Namespaces(Protocol):
 class FieldPipeline(Protocol):
     """What of the pipeline this room needs."""
 
-    alarms: AlarmStates
+    @property
+    def alarms(self) -> AlarmStates: ...
 
     async def offer(self, measurements: Sequence[Measurement]) -> object: ...
 
