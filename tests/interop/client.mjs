@@ -2,9 +2,10 @@
 import { createInterface } from "node:readline";
 import {
   AttributeIds, ClientMonitoredItemGroup, ClientSubscription, DataType, MessageSecurityMode, NodeClass, OPCUAClient,
-  OPCUACertificateManager, ReadRawModifiedDetails, SecurityPolicy, TimestampsToReturn, UserTokenType, Variant,
+  ReadRawModifiedDetails, SecurityPolicy, TimestampsToReturn, UserTokenType, Variant,
   constructEventFilter, resolveNodeId, HistoryReadRequest, HistoryReadValueId, ofType,
 } from "node-opcua-client";
+import { OPCUACertificateManager } from "node-opcua-certificate-manager";
 
 let client, session, subscription;
 const counts = new Map();   // nodeId -> [values]
