@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-import ssl
+import struct
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -21,12 +19,13 @@ import paho.mqtt.client as paho
 import structlog
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
+from paho.mqtt.properties import MQTTException, Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from bridge.source import Deliver
+from bridge.sources.mqtt_options import MqttOptions
 from server.core.clock import Clock
-from server.core.errors import RemoteError
+from server.core.errors import ConfigurationError, RemoteError
 from server.core.values import OutboundMessage, RawMessage
 
 log = structlog.get_logger("fieldloom.mqtt")
@@ -34,57 +33,70 @@ log = structlog.get_logger("fieldloom.mqtt")
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 30.0
 SEND_S = 5.0
-STOP_S = 3.0
 BATCH = 1_000
+BATCH_BYTES = 4 * 1024 * 1024
+"""A batch ends at either bound."""
+MESSAGE_BYTES = 512
+"""What a message takes besides its payload, roughly."""
+HELD_BYTES = 64 * 1024 * 1024
+"""What may wait for the event loop; more is left in the socket, so that the broker holds it."""
+PATIENCE_S = 1.0
+"""How long the network thread waits for room before it takes one message all the same: pings must go on."""
+SENT_AT_ONCE = 1_000
+"""Publishes under way at once, if the broker allows as many."""
+_BROKEN = (OSError, ValueError, LookupError, TypeError, struct.error, MQTTException)
+"""What paho's parser raises on bytes that are no MQTT."""
 
 
-@dataclass(frozen=True, slots=True)
-class MqttOptions:
-    """Where the broker is and how to stand with it."""
+class _Client(paho.Client):  # type: ignore[misc]
+    """paho, whose network loop tells when it breaks instead of ending unheard."""
 
-    url: str  # mqtt://user:password@host:1883 or mqtts://host:8883
-    client_id: str = "fieldloom"
-    ca_file: Path | None = None
-    cert_file: Path | None = None
-    key_file: Path | None = None
-    session_expiry_s: int = 86_400
-    receive_maximum: int = 2_000
-    payload_limit_bytes: int = 262_144
-    keepalive_s: int = 30
+    broken: Callable[[str], None]
 
-    @property
-    def broker(self) -> str:
-        """The broker without its password, for people."""
-        parts = urlsplit(self.url)
-        return f"{parts.scheme}://{parts.hostname}:{self.port}"
-
-    @property
-    def port(self) -> int:
-        parts = urlsplit(self.url)
-        return parts.port or (8883 if parts.scheme == "mqtts" else 1883)
+    def loop_forever(self, *arguments: Any, **options: Any) -> Any:
+        try:
+            return super().loop_forever(*arguments, **options)
+        except _BROKEN as error:
+            self.broken(f"what came is no MQTT 5 ({error or type(error).__name__})")
+            return paho.MQTT_ERR_PROTOCOL
 
 
 class MqttSource:
     """One persistent session with one broker."""
 
     def __init__(self, options: MqttOptions, clock: Clock) -> None:
+        """Check the options.
+
+        Raises:
+            ConfigurationError: the URL or a TLS file cannot be used.
+        """
+        problems = options.problems()
+        if problems:
+            raise ConfigurationError(problems, what="mqtt")
         self._options = options
         self._clock = clock
         self._topics: list[str] = []
+        self._unwanted: set[str] = set()
+        self._asked: dict[int, list[str]] = {}  # filters by the message id of their SUBSCRIBE
         self._client: paho.Client | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._inbox: deque[RawMessage] = deque()
+        self._held_bytes = 0
         self._lock = threading.Lock()
+        self._room = threading.Condition(self._lock)
         self._wakened = False
         self._arrived = asyncio.Event()
         self._lost = asyncio.Event()
         self._connected = asyncio.Event()
         self._generation = 0
+        self._ended = 0  # the last generation that is over or renounced: its messages are not acknowledged any more
         self._sending: dict[int, asyncio.Future[None]] = {}
+        self._slots = asyncio.Semaphore(SENT_AT_ONCE)
         self.received = 0
         self.acknowledged = 0
         self.reconnects = 0
         self.redelivered = 0
+        self.refused_topics: list[str] = []
         self.last_error = ""
 
     # -- Source
@@ -111,40 +123,62 @@ class MqttSource:
         new = [topic for topic in topics if topic not in self._topics]
         old = [topic for topic in self._topics if topic not in topics]
         self._topics = list(topics)
+        self._unwanted = (self._unwanted | set(old)) - set(topics)
         client = self._client
         if client is None or not self._connected.is_set():
             return
-        if new:
-            client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in new])
-        if old:
-            client.unsubscribe(old)
+        self._subscribe(client, new)
+
+    def _subscribe(self, client: paho.Client, topics: Sequence[str]) -> None:
+        if topics:
+            _, mid = client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in topics])
+            self._asked[mid] = list(topics)
+        if self._unwanted:
+            client.unsubscribe(sorted(self._unwanted))
+            self._unwanted.clear()
 
     async def send(self, message: OutboundMessage) -> None:
-        client = self._client
-        if client is None or not self._connected.is_set():
-            raise RemoteError(f"the MQTT broker {self._options.broker} is away")
         properties = Properties(PacketTypes.PUBLISH)
         if message.response_topic is not None:
             properties.ResponseTopic = message.response_topic
         if message.correlation is not None:
             properties.CorrelationData = message.correlation
-        sent: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        with self._lock:
+        try:
+            async with asyncio.timeout(SEND_S):
+                await self._publish(message, properties)
+        except TimeoutError:
+            raise RemoteError(f"the MQTT broker {self._options.broker} did not take the command") from None
+
+    async def _publish(self, message: OutboundMessage, properties: Properties) -> None:
+        slots = self._slots  # never more under way than the broker's Receive Maximum: it would cut the connection
+        if not self._connected.is_set():
+            raise RemoteError(f"the MQTT broker {self._options.broker} is away")
+        await slots.acquire()
+        try:
+            client = self._client
+            if client is None or slots is not self._slots or not self._connected.is_set():
+                raise RemoteError(f"the MQTT broker {self._options.broker} is away")
             info = client.publish(message.topic, message.payload, qos=1, properties=properties)
             if info.rc != paho.MQTT_ERR_SUCCESS:
                 raise RemoteError(f"the MQTT broker {self._options.broker} is away")
-            self._sending[info.mid] = sent
-        try:
-            async with asyncio.timeout(SEND_S):
-                await sent
-        except TimeoutError:
-            raise RemoteError(f"the MQTT broker {self._options.broker} did not take the command") from None
-        finally:
-            self._sending.pop(info.mid, None)
+        except (RemoteError, ValueError) as error:
+            slots.release()
+            raise RemoteError(str(error)) from None
+        sent: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def answered(future: asyncio.Future[None]) -> None:
+            slots.release()
+            if not future.cancelled():
+                future.exception()  # nobody may be waiting for it any more
+
+        # The slot is free when the broker has answered, not when the caller has lost patience.
+        sent.add_done_callback(answered)
+        self._sending[info.mid] = sent
+        await asyncio.shield(sent)
 
     def acknowledge(self, messages: Sequence[RawMessage]) -> None:
         client = self._client
-        if client is None:
+        if client is None or self._ended == self._generation:
             return
         for message in messages:
             token = message.token
@@ -154,6 +188,8 @@ class MqttSource:
                 self.acknowledged += 1
 
     def renounce(self, reason: str) -> None:
+        # MQTT 5 acknowledges in order of receipt: after a gap nothing more of this connection is acknowledged.
+        self._ended = self._generation
         self.last_error = reason
         self._lost.set()
 
@@ -165,6 +201,7 @@ class MqttSource:
             "acknowledged": self.acknowledged,
             "redelivered": self.redelivered,
             "reconnects": self.reconnects,
+            "refused_topics": ", ".join(self.refused_topics),
             "last_error": self.last_error,
         }
 
@@ -174,18 +211,26 @@ class MqttSource:
         self._generation += 1
         self._lost.clear()
         self._connected.clear()
-        self._arrived.clear()
+        self._slots = asyncio.Semaphore(SENT_AT_ONCE)
         with self._lock:
-            self._inbox.clear()
-        client = self._make_client(self._generation)
+            # QoS 1 of the lost connection comes again; QoS 0 does not.
+            kept = [raw for raw in self._inbox if _qos(raw) == 0]
+            self._inbox = deque(kept)
+            self._held_bytes = sum(map(_weight, kept))
+            self._wakened = bool(kept)
+            self._arrived.set() if kept else self._arrived.clear()
+        try:
+            client = self._make_client(self._generation)
+        except (OSError, ValueError) as error:
+            raise RemoteError(f"the certificates for {self._options.broker} cannot be read: {error}") from None
         self._client = client
         parts = urlsplit(self._options.url)
         properties = Properties(PacketTypes.CONNECT)
         properties.SessionExpiryInterval = self._options.session_expiry_s
         properties.ReceiveMaximum = self._options.receive_maximum
         properties.MaximumPacketSize = max(self._options.payload_limit_bytes * 8, 4 * 1024 * 1024)
-        try:
-            await asyncio.to_thread(
+        connecting = asyncio.ensure_future(
+            asyncio.to_thread(
                 client.connect,
                 parts.hostname or "127.0.0.1",
                 self._options.port,
@@ -193,19 +238,32 @@ class MqttSource:
                 clean_start=False,
                 properties=properties,
             )
-        except (OSError, ValueError) as error:
-            self._client = None
-            raise RemoteError(f"cannot reach {self._options.broker}: {error}") from None
-        client.loop_start()
+        )
         try:
+            await asyncio.shield(connecting)
+            client.loop_start()
             await self._pump(deliver)
+        except _BROKEN as error:
+            if not connecting.done() or connecting.exception() is None:
+                raise
+            raise RemoteError(f"cannot reach {self._options.broker}: {error}") from None
         finally:
-            self._connected.clear()
-            self._client = None
-            await asyncio.shield(asyncio.to_thread(_end, client))
-            for waiting in self._sending.values():
-                if not waiting.done():
-                    waiting.set_exception(RemoteError("the MQTT connection was lost"))
+            await self._leave(client, connecting)
+
+    async def _leave(self, client: paho.Client, connecting: asyncio.Future[Any]) -> None:
+        self._connected.clear()
+        self._client = None
+        with self._room:
+            self._ended = self._generation
+            self._room.notify_all()  # the network thread may be waiting for room
+        if not connecting.done():
+            await asyncio.wait((connecting,))  # cancelled while it connects: its socket is closed below all the same
+        await asyncio.shield(asyncio.to_thread(_end, client))
+        for waiting in self._sending.values():
+            if not waiting.done():
+                waiting.set_exception(RemoteError(f"the connection to {self._options.broker} was lost"))
+        self._sending.clear()
+        self._asked.clear()
 
     async def _pump(self, deliver: Deliver) -> None:
         lost = asyncio.ensure_future(self._lost.wait())
@@ -224,8 +282,14 @@ class MqttSource:
         raise RemoteError(self.last_error or f"the connection to {self._options.broker} was lost")
 
     def _take(self) -> list[RawMessage]:
-        with self._lock:
-            batch = [self._inbox.popleft() for _ in range(min(BATCH, len(self._inbox)))]
+        batch: list[RawMessage] = []
+        size = 0
+        with self._room:
+            while self._inbox and len(batch) < BATCH and size < BATCH_BYTES:
+                batch.append(self._inbox.popleft())
+                size += _weight(batch[-1])
+            self._held_bytes -= size
+            self._room.notify_all()
             if not self._inbox:
                 self._wakened = False
                 self._arrived.clear()
@@ -233,7 +297,7 @@ class MqttSource:
 
     def _make_client(self, generation: int) -> paho.Client:
         options = self._options
-        client = paho.Client(
+        client = _Client(
             CallbackAPIVersion.VERSION2,
             client_id=options.client_id,
             protocol=paho.MQTTv5,
@@ -243,18 +307,22 @@ class MqttSource:
         parts = urlsplit(options.url)
         if parts.username:
             client.username_pw_set(unquote(parts.username), unquote(parts.password or ""))
-        if parts.scheme == "mqtts":
-            context = ssl.create_default_context(cafile=str(options.ca_file) if options.ca_file else None)
-            if options.cert_file is not None:
-                context.load_cert_chain(str(options.cert_file), str(options.key_file) if options.key_file else None)
+        context = options.tls()
+        if context is not None:
             client.tls_set_context(context)
-        # paho must not drop what it was told to keep: our own limit is the broker's Receive Maximum.
+        # paho must not drop or hold back what it was given: `_slots` keeps the broker's Receive Maximum.
         client.max_queued_messages_set(0)
-        client.max_inflight_messages_set(min(options.receive_maximum, 1_000))
+        client.max_inflight_messages_set(0)
 
-        def on_connect(_client: paho.Client, _data: Any, flags: Any, code: Any, _properties: Any) -> None:
+        def on_connect(_client: paho.Client, _data: Any, flags: Any, code: Any, properties: Any) -> None:
             if generation == self._generation:
-                self._call(self._on_connected, bool(code.is_failure), str(code), bool(flags.session_present))
+                most = min(getattr(properties, "ReceiveMaximum", SENT_AT_ONCE), SENT_AT_ONCE)
+                self._call(self._on_connected, bool(code.is_failure), str(code), bool(flags.session_present), most)
+
+        def on_subscribe(_client: paho.Client, _data: Any, mid: int, codes: Any, _properties: Any) -> None:
+            refused = [number for number, code in enumerate(codes) if code.is_failure]
+            if generation == self._generation:
+                self._call(self._on_subscribed, mid, refused, str(codes[refused[0]]) if refused else "")
 
         def on_disconnect(_client: paho.Client, _data: Any, _flags: Any, code: Any, _properties: Any) -> None:
             if generation == self._generation:
@@ -265,9 +333,16 @@ class MqttSource:
                 self._on_message(message, generation)
 
         def on_publish(_client: paho.Client, _data: Any, mid: int, code: Any, _properties: Any) -> None:
-            self._call(self._on_sent, mid, bool(code.is_failure), str(code))
+            if generation == self._generation:
+                self._call(self._on_sent, generation, mid, bool(code.is_failure), str(code))
 
+        def broken(reason: str) -> None:
+            if generation == self._generation:
+                self._call(self._on_lost, reason)
+
+        client.broken = broken
         client.on_connect = on_connect
+        client.on_subscribe = on_subscribe
         client.on_disconnect = on_disconnect
         client.on_message = on_message
         client.on_publish = on_publish
@@ -282,18 +357,25 @@ class MqttSource:
 
     def _on_message(self, message: paho.MQTTMessage, generation: int) -> None:
         properties = message.properties
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            topic = "\ufffd"  # not UTF-8, which no broker may pass on: an unknown topic, counted as such
         raw = RawMessage(
-            topic=message.topic,
+            topic=topic,
             payload=message.payload,
             received_at=self._clock.now(),
             retained=bool(message.retain),
             correlation=getattr(properties, "CorrelationData", None) if properties is not None else None,
             token=(generation, message.mid, message.qos),
         )
-        with self._lock:
+        with self._room:
+            if self._held_bytes > HELD_BYTES and self._ended != generation:
+                self._room.wait(PATIENCE_S)
             self.received += 1
             self.redelivered += bool(message.dup)
             self._inbox.append(raw)
+            self._held_bytes += _weight(raw)
             wake = not self._wakened
             self._wakened = True
         if wake:
@@ -302,32 +384,48 @@ class MqttSource:
 
     # -- on the event loop
 
-    def _on_connected(self, failed: bool, code: str, session_present: bool) -> None:
+    def _on_connected(self, failed: bool, code: str, session_present: bool, most: int) -> None:
         if failed:
             self._on_lost(f"refused: {code}")
             return
         client = self._client
         if client is None:
             return
+        self._slots = asyncio.Semaphore(most)
         self._connected.set()
         self.last_error = ""
+        self.refused_topics.clear()
         log.info("mqtt_connected", broker=self._options.broker, session_present=session_present)
-        if self._topics:
-            client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in self._topics])
+        self._subscribe(client, self._topics)
 
     def _on_lost(self, reason: str) -> None:
         self.last_error = f"{self._options.broker}: {reason}"
         self._connected.clear()
         self._lost.set()
 
-    def _on_sent(self, mid: int, failed: bool, code: str) -> None:
-        with self._lock:
-            waiting = self._sending.get(mid)
+    def _on_subscribed(self, mid: int, refused: Sequence[int], code: str) -> None:
+        topics = self._asked.pop(mid, [])
+        self.refused_topics += [topics[number] for number in refused if number < len(topics)]
+        if refused:
+            self.last_error = f"{self._options.broker} refuses topics: {', '.join(self.refused_topics)} ({code})"
+            log.warning("mqtt_topics_refused", broker=self._options.broker, topics=self.refused_topics, reason=code)
+
+    def _on_sent(self, generation: int, mid: int, failed: bool, code: str) -> None:
+        waiting = self._sending.pop(mid, None) if generation == self._generation else None
         if waiting is not None and not waiting.done():
             if failed:
                 waiting.set_exception(RemoteError(f"the MQTT broker refused the command: {code}"))
             else:
                 waiting.set_result(None)
+
+
+def _qos(message: RawMessage) -> int:
+    token = message.token
+    return int(token[2]) if isinstance(token, tuple) else 0
+
+
+def _weight(message: RawMessage) -> int:
+    return len(message.payload) + len(message.topic) + MESSAGE_BYTES
 
 
 def _end(client: paho.Client) -> None:
