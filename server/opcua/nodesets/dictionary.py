@@ -57,6 +57,9 @@ def binary_dictionary(file: NodeSetFile) -> bytes:
         if definition.is_enumeration:
             element = etree.SubElement(root, f"{{{_BINARY_NS}}}EnumeratedType", Name=definition.name.text)
             element.set("LengthInBits", "32")
+            if definition.option_set:
+                # As an enumeration, the set without any bit needs a name too.
+                etree.SubElement(element, f"{{{_BINARY_NS}}}EnumeratedValue", Name="None", Value="0")
             for item in definition.fields:
                 # Bits of an option set are numbers of bits; the enumeration lists their masks.
                 number = 1 << (item.value or 0) if definition.option_set else item.value

@@ -6,8 +6,10 @@ The format is described in `nodesets/README.md`. Every mistake of every file is 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 from asyncua import ua
 
@@ -39,6 +41,9 @@ from server.opcua.nodesets.model import (
 from server.opcua.nodesets.table import Line, Table, read_table
 from server.opcua.nodesets.values import ValueFormatError
 
+_T = TypeVar("_T")
+_ORPHAN = "orphan"  # flag of a line below a wrong one: said once is enough
+
 KINDS = {
     "objecttype": NodeClass.OBJECT_TYPE,
     "variabletype": NodeClass.VARIABLE_TYPE,
@@ -62,7 +67,8 @@ RULES = {"M": base(78), "O": base(80), "MP": base(11510), "OP": base(11508), "EI
 _TYPES = {"objecttype", "variabletype", "datatype", "referencetype"}
 _ARGUMENTS = {"input": "InputArguments", "output": "OutputArguments"}
 _ENCODINGS = {"binary": "Default Binary", "xml": "Default XML", "json": "Default JSON"}
-_FLAGS = {"abstract", "symmetric", "deprecated", "parentless", "executable"}
+_FLAGS = {"abstract", "symmetric", "deprecated", "parentless"}
+_OPTION = re.compile(r"(inverse|as)=(.+)|(events|access|rank)=(-?\d{1,9})|(dims)=([\d,]+|-)")
 _TYPE = re.compile(r"([^\[\]]+)(?:\[(\d*)\])?")
 
 
@@ -138,7 +144,7 @@ class _Source:
         )
         return replace(file, nodes=tuple(self._dictionary(node, file) for node in nodes))
 
-    def _guard(self, number: int, step, *arguments):  # type: ignore[no-untyped-def]
+    def _guard(self, number: int, step: Callable[..., _T], *arguments: object) -> _T | None:
         try:
             return step(*arguments)
         except ValueFormatError as problem:
@@ -147,11 +153,14 @@ class _Source:
 
     # First pass: which nodes there are, and the names of types.
 
-    def _draft(self, line: Line, parent: _Draft | None) -> None:
+    def _draft(self, line: Line, parent: _Draft | None) -> _Draft | None:
         draft = self._guard(line.number, self._head, line, parent)
         for child in line.children:
             if child.words[0] in KINDS:
-                self._draft(child, draft)
+                below = self._draft(child, draft)
+                if draft is None and below is not None:
+                    below.flags.add(_ORPHAN)
+        return draft
 
     def _head(self, line: Line, parent: _Draft | None) -> _Draft:
         kind, words = line.words[0], line.words[1:]
@@ -173,12 +182,10 @@ class _Source:
         else:
             name, rest = self._browse_name(words[1]), words[2:]
         draft = _Draft(line, kind, key, name, parent, rest)
-        self._drafts[key] = draft
+        if kind in _TYPES and self.names.setdefault(name.text, key) != key:
+            raise ValueFormatError(f"the type name {name.text} is already used")
         self._words(draft)
-        if kind in _TYPES:
-            if name.text in self.names:
-                raise ValueFormatError(f"the type name {name.text} is already used")
-            self.names[name.text] = key
+        self._drafts[key] = draft
         return draft
 
     def _browse_name(self, word: str) -> Name:
@@ -200,8 +207,9 @@ class _Source:
                 draft.options["rule"] = word
             elif word in _FLAGS:
                 draft.flags.add(word)
-            elif (found := re.fullmatch(r"(inverse|events|access|rank|dims|as)=(.+)", word)) is not None:
-                draft.options[found.group(1)] = literals.unquote(found.group(2))
+            elif (found := _OPTION.fullmatch(word)) is not None:
+                name, text = (part for part in found.groups() if part is not None)
+                draft.options[name] = literals.unquote(text)
             elif word.startswith("(") or (word.startswith("#") and draft.kind in _ENCODINGS):
                 draft.rest.append(word)
             else:
@@ -274,7 +282,7 @@ class _Source:
             data_type, rank, dimensions = self._typed(options.get(":", "ua:BaseDataType"))
         rank = int(options.get("rank", rank))
         if "dims" in options:
-            dimensions = tuple(int(part) for part in options["dims"].split(",") if part != "-")
+            dimensions = tuple(int(part) for part in options["dims"].split(",") if part.isdigit())
         if draft.literal is not None and data_type is not None:
             value = self._value(draft, data_type, rank)
         return Node(
@@ -308,7 +316,8 @@ class _Source:
             return literals.names(definition) if words == ["@names"] else literals.enum_values(definition)
         if words in (["@binary-schema"], ["@xml-schema"]):
             return Value("ByteString", (words[0],))
-        kind = draft.options.get("as") or ua.ObjectIdNames.get(int(data_type.identifier[2:]), "")
+        own = ua.ObjectIdNames.get(int(data_type.identifier[2:]), "") if data_type.uri == UA_URI else ""
+        kind = draft.options.get("as", own)
         return literals.value(kind, words, array=rank >= 1, browse_name=self._browse_name)
 
     def _dictionary(self, node: Node, file: NodeSetFile) -> Node:
@@ -322,11 +331,12 @@ class _Source:
         options, kind, line = draft.options, draft.kind, draft.line.number
         found: list[Reference] = []
         if kind in _TYPES:
-            if "<" in options:
-                found.append(Reference(HAS_SUBTYPE, self._target(options["<"]), False, line))
+            if "<" not in options:
+                raise ValueFormatError("a type needs its supertype: '< SUPERTYPE'")
+            found.append(Reference(HAS_SUBTYPE, self._target(options["<"]), False, line))
         elif draft.parent is not None:
             found.append(Reference(self._parent_type(draft), draft.parent.key, False, line))
-        elif not any(not item.forward for item in draft.references) and "parentless" not in draft.flags:
+        elif all(item.forward for item in draft.references) and not draft.flags & {"parentless", _ORPHAN}:
             raise ValueFormatError("nothing refers to this node; give it a '<-' line or the word parentless")
         if kind in _ENCODINGS:
             found.append(Reference(HAS_TYPE_DEFINITION, base(76), True, line))
