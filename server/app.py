@@ -11,7 +11,8 @@ import structlog
 from bridge.codec import CodecLimits
 from bridge.embedded import EmbeddedBroker
 from bridge.intake import Bridge
-from bridge.sources.mqtt import MqttOptions, MqttSource
+from bridge.sources.mqtt import MqttSource
+from bridge.sources.mqtt_options import MqttOptions
 from server.alarms.engine import AlarmEngine
 from server.console.api import create_app
 from server.console.context import ConsoleContext

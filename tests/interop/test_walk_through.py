@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,10 +10,10 @@ import pytest
 
 from tests.kit.peers import Peer, peer
 from tests.kit.product import Product, product
+from tests.kit.until import until
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(240)]
 PLANT = "urn:fieldloom:plant"
-WAIT_S = 30.0
 MEASURED = {
     *("voltage_phase_a", "voltage_phase_b", "voltage_phase_c", "current_phase_a", "current_phase_b"),
     *("current_phase_c", "power_active", "power_reactive", "power_apparent", "power_factor", "frequency"),
@@ -25,17 +23,6 @@ MEASURED = {
 }
 THRESHOLDS = {"threshold_overcurrent", "threshold_ground_fault", "threshold_temperature"}
 FIELDS = ["EventId", "EventType", "SourceName", "Message", "Severity", "Retain", "ConditionName"]
-
-
-async def until(check: Callable[[], Any], what: str) -> Any:
-    """Poll a foreign client until it has seen something; the client offers nothing to await."""
-    deadline = asyncio.get_running_loop().time() + WAIT_S
-    while True:
-        found = await check()
-        if found:
-            return found
-        assert asyncio.get_running_loop().time() < deadline, f"not seen within {WAIT_S:g} s: {what}"
-        await asyncio.wait([asyncio.ensure_future(asyncio.Event().wait())], timeout=0.1)
 
 
 async def plant_index(client: Peer) -> int:
