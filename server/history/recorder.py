@@ -3,25 +3,43 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import structlog
 
-from server.core.clock import Clock
-from server.core.errors import IntegrationError, RemoteError
-from server.core.values import ModelChange, PointUpdate, UpdateKind
-from server.history.spool import Spool
+from server.core import status
+from server.core.clock import SECOND, Clock, TimeUs
+from server.core.errors import IntegrationError, LocalError, RemoteError
+from server.core.values import ModelChange, PointUpdate
+from server.history.batches import pack, unpack
+from server.history.rows import lost, row_of
+from server.history.spool import Block, Spool, SpooledBlock
 from server.history.store import HistoryRow, HistoryStore
-from server.history.values import in_time, storable
+from server.history.values import in_time
 from server.settings import HistorySettings
 
 log = structlog.get_logger("fieldloom.history")
 
+FILE_NAME = "spool.db"
+PENDING_ROWS = 500_000
+"""Rows in memory before the spool at most; more than that is refused, and so not acknowledged to its broker."""
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 30.0
 STOP_S = 10.0
+
+_COUNTERS = (
+    "received",  # updates taken in
+    "spooled",  # rows committed to the spool
+    "stored",  # rows that were new in the store
+    "duplicates",  # rows whose time the store already held
+    "failures",  # attempts that the store or the spool turned down; tried again
+    "refused",  # rows not taken (spool full, disk error); their message is not acknowledged
+    "set_aside",  # rows that the database can never take; kept in the spool's `refused` table
+    "out_of_range",  # values that history cannot hold: their row says BadOutOfRange
+    "out_of_time",  # rows without a place in time
+    "dropped",  # rows lost: always 0
+)
 
 
 class Recorder:
@@ -30,19 +48,24 @@ class Recorder:
     def __init__(self, store: HistoryStore, settings: HistorySettings, data_dir: Path, clock: Clock) -> None:
         self._store = store
         self._settings = settings
-        self._path = data_dir / "spool.db"
+        self._path = data_dir / FILE_NAME
         self._clock = clock
+        self._spool: Spool | None = None
         self._pending: list[HistoryRow] = []
         self._waiting: list[asyncio.Future[None]] = []
         self._arrived = asyncio.Event()
+        self._commit_now = asyncio.Event()
         self._spooled = asyncio.Event()
-        self._delivered = asyncio.Condition()
-        self._put_count = 0  # rows given to the spool since the start, with what it held before
-        self._delivered_count = 0
-        self._counts: Counter[str] = Counter()
+        self._deliver_now = asyncio.Event()
+        self._stop = asyncio.Event()
+        self._moved = asyncio.Condition()
+        self._put_rows = 0  # rows in the spool since the start, with what an earlier run left
+        self._delivered_rows = 0
+        self._oldest_at: TimeUs | None = None  # when the oldest spooled row came
+        self._counts = dict.fromkeys(_COUNTERS, 0)
         self._tasks: list[asyncio.Task[None]] = []
-        self._stopping = False
-        self._away = ""
+        self._problem = ""  # why the store takes nothing just now
+        self._broken = ""  # why a stage ended for good
 
     async def start(self) -> None:
         """Open the spool and begin; what it holds is delivered first.
@@ -50,26 +73,42 @@ class Recorder:
         Raises:
             ConfigurationError: the spool cannot be used.
         """
-        self._spool = await asyncio.to_thread(Spool, self._path, self._settings.spool_limit_bytes)
-        self._put_count = self._spool.rows
-        if self._spool.rows:
-            log.info("spool_replayed", rows=self._spool.rows)
+        spool = await asyncio.to_thread(Spool, self._path, self._settings.spool_limit_bytes)
+        self._spool = spool
+        self._put_rows = spool.rows
+        if spool.rows:
+            log.info("spool_replayed", rows=spool.rows)
             self._spooled.set()
         loop = asyncio.get_running_loop()
-        self._tasks = [loop.create_task(self._commit()), loop.create_task(self._deliver())]
+        self._tasks = [
+            loop.create_task(self._committing(spool), name="history commit"),
+            loop.create_task(self._delivering(spool), name="history delivery"),
+        ]
+        for task in self._tasks:
+            task.add_done_callback(self._ended)
 
     async def stop(self) -> None:
-        """Commit what is pending, deliver what can be within a bounded time, close."""
-        self._stopping = True
-        self._arrived.set()
-        self._spooled.set()
+        """Commit what is pending, deliver what can be within a bounded time, close spool and store."""
+        self._stop.set()
+        for event in (self._arrived, self._commit_now, self._spooled, self._deliver_now):
+            event.set()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=STOP_S)
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+            self._tasks = []
+        self._refuse("the server stops")
+        if self._spool is not None:
             await asyncio.to_thread(self._spool.close)
         await asyncio.to_thread(self._store.close)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        # A fault of ours in one stage must be seen: without it nothing would be acknowledged, and nobody know why.
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._broken = f"{task.get_name()} ended: {error!r}; restart the server"
+            log.error("history_stage_ended", stage=task.get_name(), reason=repr(error))
+            self._refuse(self._broken)
 
     # -- sink
 
@@ -78,133 +117,196 @@ class Recorder:
 
     def record(self, updates: Sequence[PointUpdate]) -> asyncio.Future[None]:
         """Take values for history; the future is done after the spool's commit, or fails with RemoteError."""
-        rows = [row for update in updates if (row := self._row(update)) is not None]
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._counts["received"] += len(updates)
+        rows: list[HistoryRow] = []
+        for update in updates:
+            row = row_of(update)
+            if not in_time(row.source_time):
+                self._counts["out_of_time"] += 1
+                continue
+            self._counts["out_of_range"] += lost(update)
+            rows.append(row)
         if not rows:
             future.set_result(None)
-            return future
-        self._pending += rows
-        self._waiting.append(future)
-        self._arrived.set()
+        elif self._stop.is_set() or any(task.done() for task in self._tasks):
+            self._counts["refused"] += len(rows)
+            _fail([future], self._broken or "history is not running")
+        elif len(self._pending) + len(rows) > PENDING_ROWS:
+            self._counts["refused"] += len(rows)
+            _fail([future], f"{len(self._pending)} rows wait for the disk: history takes no more for now")
+        else:
+            self._pending += rows
+            self._waiting.append(future)
+            self._arrived.set()
+            if len(self._pending) >= self._settings.batch_rows:
+                self._commit_now.set()
         return future
-
-    def _row(self, update: PointUpdate) -> HistoryRow | None:
-        source_time = update.source_time
-        if update.kind is UpdateKind.STALE:
-            # Silence has no time of the device: the gap is marked at the time we noticed it.
-            source_time = update.server_time
-        if not in_time(source_time):
-            self._counts["out_of_time"] += 1
-            return None
-        value, code = storable(None if update.kind is UpdateKind.STALE else update.value, update.status)
-        return HistoryRow(update.device_id, update.parameter, source_time, update.server_time, value, code)
 
     # -- into the spool
 
-    async def _commit(self) -> None:
-        while True:
+    async def _committing(self, spool: Spool) -> None:
+        while not (self._stop.is_set() and not self._pending):
             await self._arrived.wait()
-            if not self._stopping:
-                await asyncio.sleep(self._settings.commit_ms / 1000)  # group commit: others join this one
-            self._arrived.clear()
+            # Group commit: whoever comes within this time shares one sync of the disk.
+            await _set_or_after(self._commit_now, self._settings.commit_ms / 1000)
+            if not self._stop.is_set():
+                self._arrived.clear()
+                self._commit_now.clear()
             rows, self._pending = self._pending, []
             waiting, self._waiting = self._waiting, []
-            if rows:
-                await self._put(rows, waiting)
-            if self._stopping and not self._pending:
-                return
-
-    async def _put(self, rows: list[HistoryRow], waiting: list[asyncio.Future[None]]) -> None:
-        try:
-            await asyncio.to_thread(self._spool.put, rows)
-        except IntegrationError as error:
-            self._counts["refused"] += len(rows)
-            log.error("history_refused", rows=len(rows), reason=error.text)
+            if not rows:
+                continue
+            try:
+                await asyncio.to_thread(self._put, spool, rows)
+            except IntegrationError as error:
+                self._counts["refused"] += len(rows)
+                log.error("history_refused", rows=len(rows), reason=error.text)
+                _fail(waiting, error.text)
+                continue
+            self._counts["spooled"] += len(rows)
+            self._put_rows += len(rows)
+            if self._oldest_at is None:
+                self._oldest_at = self._clock.now()
             for future in waiting:
                 if not future.done():
-                    future.set_exception(RemoteError(error.text, status_code=error.status))
-                    future.exception()  # whoever does not look at it has nothing to acknowledge
-            return
-        self._counts["spooled"] += len(rows)
-        self._put_count += len(rows)
-        for future in waiting:
-            if not future.done():
-                future.set_result(None)
-        self._spooled.set()
+                    future.set_result(None)
+            self._spooled.set()
+            if spool.rows >= self._settings.batch_rows:
+                self._deliver_now.set()
+
+    def _put(self, spool: Spool, rows: list[HistoryRow]) -> None:
+        size, now = self._settings.batch_rows, self._clock.now()
+        parts = [rows[first : first + size] for first in range(0, len(rows), size)]
+        spool.append([Block(pack(part), len(part), now) for part in parts])
+
+    def _refuse(self, reason: str) -> None:
+        waiting, self._waiting = self._waiting, []
+        self._counts["refused"] += len(self._pending)
+        self._pending = []
+        _fail(waiting, reason)
 
     # -- into the store
 
-    async def _deliver(self) -> None:
+    async def _delivering(self, spool: Spool) -> None:
         wait_s = FIRST_WAIT_S
         while True:
             await self._spooled.wait()
-            if not self._stopping and self._spool.rows < self._settings.batch_rows:
-                await asyncio.sleep(self._settings.flush_ms / 1000)
-            self._spooled.clear()
-            while self._spool.rows:
-                try:
-                    await self._one()
+            await _set_or_after(self._deliver_now, self._settings.flush_ms / 1000)
+            if not self._stop.is_set():
+                self._spooled.clear()
+                self._deliver_now.clear()
+            while spool.rows:
+                problem = await self._deliver(spool)
+                if not problem:
                     wait_s = FIRST_WAIT_S
-                    if self._away:
-                        log.info("history_back")
-                        self._away = ""
-                except RemoteError as error:
-                    if self._away != error.text:
-                        log.warning("history_away", reason=error.text, spooled_rows=self._spool.rows)
-                    self._away = error.text
-                    self._counts["failures"] += 1
-                    if self._stopping:
-                        return
-                    await asyncio.sleep(wait_s)
-                    wait_s = min(wait_s * 2, LONGEST_WAIT_S)
-            if self._stopping and self._tasks[0].done():
-                return
+                    continue
+                if self._stop.is_set():
+                    return  # it stays on disk for the next start
+                await _set_or_after(self._stop, wait_s)
+                wait_s = min(wait_s * 2, LONGEST_WAIT_S)
+            if self._stop.is_set():
+                if self._tasks[0].done():
+                    return
+                await asyncio.wait(self._tasks[:1])
 
-    async def _one(self) -> None:
-        numbers, rows = await asyncio.to_thread(self._spool.peek, self._settings.batch_rows)
+    async def _deliver(self, spool: Spool) -> str:
+        """Move one batch; returns what stands in the way, "" when nothing does."""
         try:
-            new = await asyncio.to_thread(self._store.write, rows)
-        except RemoteError:
-            raise
+            rows, new, aside = await asyncio.to_thread(self._move, spool)
         except IntegrationError as error:
-            # The database refuses the rows themselves: they would block all others for ever.
-            self._counts["rejected"] += len(rows)
-            log.error("history_rejected", rows=len(rows), reason=error.text)
-            new = 0
-        await asyncio.to_thread(self._spool.drop, numbers)
+            self._counts["failures"] += 1
+            if self._problem != error.text:
+                log.warning("history_away", reason=error.text, spooled_rows=spool.rows)
+            self._problem = error.text
+            return error.text
+        if self._problem:
+            log.info("history_back", spooled_rows=spool.rows)
+            self._problem = ""
         self._counts["stored"] += new
-        self._counts["duplicates"] += len(rows) - new
-        async with self._delivered:
-            self._delivered_count += len(rows)
-            self._delivered.notify_all()
+        self._counts["set_aside"] += aside
+        self._counts["duplicates"] += rows - new - aside
+        if not spool.rows:
+            self._oldest_at = None
+        async with self._moved:
+            self._delivered_rows += rows
+            self._moved.notify_all()
+        return ""
+
+    def _move(self, spool: Spool) -> tuple[int, int, int]:
+        """(rows moved, new in the store, set aside). The store commits first: a kill here delivers again."""
+        blocks = spool.first(self._settings.batch_rows)
+        if blocks:
+            self._oldest_at = blocks[0].block.spooled_at
+        aside: list[tuple[Block, str]] = []
+        rows: list[HistoryRow] = []
+        for entry in blocks:
+            try:
+                rows += unpack(entry.block.data)
+            except LocalError as error:
+                aside.append((entry.block, error.text))
+        new = self._write(rows, aside, blocks)
+        spool.remove(blocks, refused=aside)
+        for block, reason in aside:
+            log.error("history_set_aside", rows=block.rows, reason=reason)
+        return sum(entry.block.rows for entry in blocks), new, sum(block.rows for block, _ in aside)
+
+    def _write(self, rows: Sequence[HistoryRow], aside: list[tuple[Block, str]], blocks: Sequence[SpooledBlock]) -> int:
+        try:
+            return self._store.write(rows)
+        except LocalError as error:
+            # One row that the database can never take must not hold up all others: halve until it stands alone.
+            if len(rows) == 1:
+                aside.append((Block(pack(rows), 1, blocks[0].block.spooled_at), error.text))
+                return 0
+            middle = len(rows) // 2
+            return self._write(rows[:middle], aside, blocks) + self._write(rows[middle:], aside, blocks)
 
     async def flushed(self, timeout_s: float = 2.0) -> None:
-        """Wait until what was acknowledged before this call can be read, at most so long (the store may be away)."""
-        wanted = self._put_count
-        if self._delivered_count >= wanted or self._away:
+        """Wait until what was acknowledged before this call can be read, at most so long; no wait for an away store."""
+        wanted = self._put_rows
+        if self._delivered_rows >= wanted or self._problem or self._broken or self._stop.is_set():
             return
+        self._deliver_now.set()
         try:
-            async with asyncio.timeout(timeout_s), self._delivered:
-                await self._delivered.wait_for(lambda: self._delivered_count >= wanted)
+            async with asyncio.timeout(timeout_s), self._moved:
+                await self._moved.wait_for(lambda: self._delivered_rows >= wanted)
         except TimeoutError:
             return
 
     # -- what happened
 
     def counters(self) -> dict[str, int | float]:
-        """Counters of every stage."""
+        """Counters of every stage since the start, and what waits now."""
         found: dict[str, int | float] = {f"history_{name}": count for name, count in self._counts.items()}
+        spool = self._spool
         found["history_queue_rows"] = len(self._pending)
-        if hasattr(self, "_spool"):
-            found["history_spool_rows"] = self._spool.rows
-            found["history_spool_bytes"] = self._spool.bytes
+        found["history_spool_rows"] = spool.rows if spool else 0
+        found["history_spool_bytes"] = spool.size_bytes if spool else 0
+        oldest = self._oldest_at
+        found["history_spool_age_s"] = max(0.0, (self._clock.now() - oldest) / SECOND) if oldest is not None else 0.0
         return found
 
     def health(self) -> dict[str, object]:
         """ok while the store takes what it is given."""
         return {
-            "ok": not self._away,
-            "spool_rows": self._spool.rows if hasattr(self, "_spool") else 0,
-            "last_error": self._away,
+            "ok": not (self._problem or self._broken),
+            "spool_rows": self._spool.rows if self._spool else 0,
+            "last_error": self._broken or self._problem,
         }
+
+
+def _fail(waiting: Sequence[asyncio.Future[None]], reason: str) -> None:
+    for future in waiting:
+        if not future.done():
+            future.set_exception(RemoteError(reason, status_code=status.BAD_RESOURCE_UNAVAILABLE))
+            future.exception()  # whoever does not look at it has nothing to acknowledge
+
+
+async def _set_or_after(event: asyncio.Event, seconds: float) -> None:
+    """Wait for an event, at most so long."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return

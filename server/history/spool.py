@@ -1,4 +1,4 @@
-"""Store and forward: batches on disk between "accepted" and "in the store". SQLite, one block a row, every commit synced.
+"""Store and forward: batches on disk between "accepted" and "in the store". SQLite, a block a row, commits synced.
 
 MQTT is acknowledged after `append`; `remove` comes after the store's commit. A kill between the two delivers a batch
 again, which the store takes as known.
