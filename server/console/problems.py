@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
+from server.console.shapes import scalar
 from server.core import status
 from server.core.errors import ConfigurationError, DeniedError, IntegrationError, NotFoundError
 from server.core.status import StatusCode, name_of
@@ -66,7 +67,8 @@ def require_done(result: CommandResult) -> dict[str, Any]:
         ProblemError: it did not; with the StatusCode, that of each argument, and the reason.
     """
     if result.ok:
-        return {"status": name_of(result.status), "reason": result.reason, "values": dict(result.values)}
+        values = {name: scalar(value) for name, value in result.values.items()}
+        return {"status": name_of(result.status), "reason": result.reason, "values": values}
     more: dict[str, Any] = {"status_code": name_of(result.status)}
     if result.argument_status:
         more["arguments"] = [name_of(code) for code in result.argument_status]

@@ -19,14 +19,16 @@ DeviceName = Annotated[str, Path(max_length=64, description="Device id")]
 ParameterName = Annotated[str, Path(max_length=128, description="EDD identifier")]
 
 
+Whole = Annotated[int, Field(ge=-(1 << 63), lt=1 << 64)]  # what Int64 and UInt64 hold
+Value = bool | Whole | float | Annotated[str, Field(max_length=4096)]
+
+
 class CommandBody(BaseModel):
     """Arguments of a command by their names."""
 
     model_config = ConfigDict(extra="forbid")
 
-    params: dict[Annotated[str, Field(max_length=64)], bool | int | float | Annotated[str, Field(max_length=4096)]] = (
-        Field(default_factory=dict, max_length=32)
-    )
+    params: dict[Annotated[str, Field(max_length=64)], Value] = Field(default_factory=dict, max_length=32)
 
 
 class ValueBody(BaseModel):
@@ -34,7 +36,7 @@ class ValueBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    value: bool | int | float | Annotated[str, Field(max_length=4096)]
+    value: Value
 
 
 @router.get("", dependencies=READER)
