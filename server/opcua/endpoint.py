@@ -51,6 +51,7 @@ class Stack(InternalServer):  # type: ignore[misc]
 
     services: Services
     isession: Any
+    time_task: Any
 
     def __init__(self, settings: OpcUaSettings, certificates: CertificateFolder, sign_in: SignIn) -> None:
         super().__init__()
@@ -74,6 +75,14 @@ class Stack(InternalServer):  # type: ignore[misc]
 
     def create_session(self, name: Any, user: Any = None, external: bool = False) -> InternalSession:
         return FieldSession(self, name, external=external)
+
+    async def stop(self) -> None:
+        """Stop the clock at once (the stack waits for its next second), then the rest."""
+        if self.time_task is not None:
+            self.time_task.cancel()
+            await asyncio.gather(self.time_task, return_exceptions=True)
+            self.time_task = None
+        await super().stop()
 
     def session_count(self) -> int:
         """Clients' sessions, activated or not."""

@@ -42,8 +42,9 @@ from server.opcua.nodesets import NodeSetFile
 from server.opcua.nodesets.install import install, uris
 from server.opcua.rights import Rights
 from server.opcua.session import FieldSession
-from server.opcua.space import WRITE, A, Space
+from server.opcua.space import SERVER, WRITE, A, Space
 from server.opcua.status_nodes import StatusNodes
+from server.opcua.subscriptions import monitored_items
 from server.opcua.test_nodes import TEST, TestNodes
 from server.opcua.type_nodes import add_type, remove_type, type_id
 from server.opcua.values import PointNode, Values, put
@@ -53,6 +54,7 @@ from server.settings import OpcUaSettings
 
 log = structlog.get_logger("fieldloom.opcua")
 STATUS_PERIOD_S = 1.0
+GET_MONITORED_ITEMS = ua.NodeId(ua.ObjectIds.Server_GetMonitoredItems)
 Write = tuple[ua.NodeId, ua.DataValue]
 
 
@@ -324,6 +326,9 @@ class OpcUaServer:
 
     async def call(self, request: ua.CallMethodRequest, caller: Caller, session: FieldSession) -> ua.CallMethodResult:
         """One Call operation."""
+        if request.MethodId == GET_MONITORED_ITEMS and request.ObjectId == SERVER:
+            inputs = list(request.InputArguments or [])
+            return monitored_items(session.subscription_service, session.session_id, inputs)
         subscriptions = session.subscription_service.subscriptions
 
         def owns(subscription_id: int) -> bool:

@@ -203,3 +203,25 @@ class Subscriptions(SubscriptionService):  # type: ignore[misc]
     def of(self, session_id: ua.NodeId) -> list[InternalSubscription]:
         """The subscriptions of a session."""
         return [sub for sub in self.subscriptions.values() if sub.session_id == session_id]
+
+
+def monitored_items(service: Subscriptions, session_id: ua.NodeId, inputs: list[ua.Variant]) -> ua.CallMethodResult:
+    """GetMonitoredItems of the Server object: server and client handles of a session's own subscription.
+
+    OPC 10000-5, 9.1.
+    """
+    if len(inputs) != 1:
+        return ua.CallMethodResult(stack_status(_S.BadTooManyArguments if inputs else _S.BadArgumentsMissing))
+    (number,) = inputs
+    if number.VariantType != ua.VariantType.UInt32 or isinstance(number.Value, list):
+        return ua.CallMethodResult(stack_status(_S.BadInvalidArgument), [stack_status(_S.BadTypeMismatch)])
+    subscription = service.subscriptions.get(number.Value)
+    if subscription is None:
+        return ua.CallMethodResult(stack_status(_S.BadSubscriptionIdInvalid))
+    if subscription.session_id != session_id:
+        return ua.CallMethodResult(stack_status(_S.BadUserAccessDenied))
+    items = list(subscription.monitored_item_srv._monitored_items.values())
+    handles = ([item.monitored_item_id for item in items], [item.client_handle for item in items])
+    return ua.CallMethodResult(
+        OutputArguments=[ua.Variant(column, ua.VariantType.UInt32, is_array=True) for column in handles]
+    )

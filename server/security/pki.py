@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import ipaddress
 import itertools
 import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import structlog
@@ -21,15 +20,13 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from server.core.clock import Clock, to_datetime
 from server.core.errors import ConfigurationError, NotFoundError, RemoteError
+from server.security.own_certificate import KEY_BITS, make_pair
 
 log = structlog.get_logger("fieldloom.pki")
 
-KEY_BITS = 2048
-VALID_DAYS = 5 * 365
 CERTIFICATE_LIMIT = 32 * 1024
 """Bytes of one certificate file, or of a chain that a client sends."""
 CHAIN_LIMIT = 8
@@ -114,7 +111,9 @@ class CertificateFolder:
         certificate_file = self._folder / "own/certs/fieldloom.der"
         key_file = self._folder / "own/private/fieldloom.pem"
         if not certificate_file.exists() and not key_file.exists():
-            self._make_own(application_uri, hosts, certificate_file, key_file)
+            now = to_datetime(self._clock.now())
+            make_pair(application_uri, hosts, now, certificate_file, key_file)
+            log.info("own_certificate_made", file=str(certificate_file), application_uri=application_uri)
         try:
             der = certificate_file.read_bytes()
             certificate = x509.load_der_x509_certificate(der)
@@ -137,61 +136,6 @@ class CertificateFolder:
                 what="certificate",
             )
         return OwnCertificate(certificate, key, der)
-
-    def _make_own(self, application_uri: str, hosts: Sequence[str], certificate_file: Path, key_file: Path) -> None:
-        key = rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
-        now = to_datetime(self._clock.now())
-        name = x509.Name(
-            [
-                x509.NameAttribute(NameOID.COMMON_NAME, "Fieldloom"),
-                x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Fieldloom"),
-            ]
-        )
-        names: list[x509.GeneralName] = [x509.UniformResourceIdentifier(application_uri)]
-        for host in dict.fromkeys(hosts):
-            try:
-                names.append(x509.IPAddress(ipaddress.ip_address(host)))
-            except ValueError:
-                names.append(x509.DNSName(host))
-        usage = x509.KeyUsage(
-            digital_signature=True,
-            content_commitment=True,
-            key_encipherment=True,
-            data_encipherment=True,
-            key_agreement=False,
-            key_cert_sign=True,
-            crl_sign=False,
-            encipher_only=False,
-            decipher_only=False,
-        )
-        public = key.public_key()
-        certificate = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(public)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(hours=1))
-            .not_valid_after(now + timedelta(days=VALID_DAYS))
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(usage, critical=True)
-            .add_extension(
-                x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]),
-                critical=False,
-            )
-            .add_extension(x509.SubjectAlternativeName(names), critical=False)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(public), critical=False)
-            .sign(key, hashes.SHA256())
-        )
-        pem = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        # The key exists for its owner only from its first byte on.
-        with os.fdopen(os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
-            stream.write(pem)
-        certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.DER))
-        log.info("own_certificate_made", file=str(certificate_file), application_uri=application_uri)
 
     # -- trust
 

@@ -364,3 +364,16 @@ async def test_a_strangers_subscription_cannot_be_touched(rig: OpcUaRig) -> None
             ua.TransferSubscriptionsParameters(SubscriptionIds=[number])
         )
         assert results[0].StatusCode.value == ua.StatusCodes.BadUserAccessDenied
+
+
+async def test_a_client_learns_the_items_of_its_own_subscription_only(rig: OpcUaRig) -> None:
+    server, method = ua.NodeId(ua.ObjectIds.Server), ua.NodeId(ua.ObjectIds.Server_GetMonitoredItems)
+    async with rig.client() as owner, rig.client() as stranger:
+        subscription = await owner.create_subscription(100, Changes())
+        node = owner.get_node(rig.node("pump-1/ParameterSet/temperature"))
+        await subscription.subscribe_data_change(node)
+        number = ua.Variant(subscription.subscription_id, ua.VariantType.UInt32)
+        (mine,) = await owner.uaclient.call([ua.CallMethodRequest(server, method, [number])])
+        (theirs,) = await stranger.uaclient.call([ua.CallMethodRequest(server, method, [number])])
+    assert [len(output.Value) for output in mine.OutputArguments] == [1, 1]
+    assert theirs.StatusCode.value == ua.StatusCodes.BadUserAccessDenied
