@@ -90,7 +90,8 @@ def test_an_engines_telemetry() -> None:
     found = decode(
         "engines/gpu-1/telemetry",
         """{"engine_id": "gpu-1", "model": "J420", "time": "2026-01-05T08:00:00.120Z", "power_kw": 1180.0,
-         "temp_exhaust": 470.2, "gas_consumption": 301.5, "vibration": 6.2, "gas_pressure": 2.1, "total_hours": 15324}""",
+         "temp_exhaust": 470.2, "gas_consumption": 301.5, "vibration": 6.2, "gas_pressure": 2.1,
+         "total_hours": 15324}""",
     )
     (measurement,) = found.measurements
     assert (measurement.type_id, measurement.device_id) == ("gas_engine", "gpu-1")
@@ -111,7 +112,8 @@ def test_an_engines_telemetry() -> None:
 
 READINGS = """{"facility": "power-station-alpha", "asset": "turbine-a", "type": "turbine",
  "timestamp": "2026-01-05T08:00:00Z",
- "readings": [{"metric": "temperature", "value": 92.1, "unit": "°C"}, {"metric": "pressure", "value": 5.2, "unit": "bar"},
+ "readings": [{"metric": "temperature", "value": 92.1, "unit": "°C"},
+  {"metric": "pressure", "value": 5.2, "unit": "bar"},
   {"metric": "power_consumption", "value": 310.4, "unit": "kW"},
   {"metric": "production_output", "value": 128.0, "unit": "units/h"}]}"""
 
@@ -262,7 +264,9 @@ def test_a_status_without_values_is_counted_as_empty() -> None:
 def test_an_enumeration_takes_only_what_its_type_can_hold(value: str, reason: str) -> None:
     found = decode(
         "iot/breaker-001/raw",
-        '{"timestamp": "2026-01-05T08:00:00Z", "measurements": {"status": {"breaker": %s, "position": 1.0}}}' % value,
+        '{"timestamp": "2026-01-05T08:00:00Z", "measurements": {"status": {"position": 1.0, "breaker": '
+        + value
+        + "}}}",
     )
     assert found.measurements[0].values == (("status_position", 1, GOOD),)
     assert [p.reason for p in found.problems] == [reason]
