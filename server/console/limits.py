@@ -114,7 +114,8 @@ class Measured:
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
-                route = getattr(scope.get("route"), "path", "") or "console"
+                page = scope["path"].startswith("/_nicegui")
+                route = "console" if page else getattr(scope.get("route"), "path", "") or "console"
                 self._told(scope["method"], route, message["status"], time.perf_counter() - started)
             await send(message)
 

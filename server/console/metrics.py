@@ -14,16 +14,16 @@ from prometheus_client.registry import Collector
 PREFIX = "fieldloom_"
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _UNFIT = re.compile(r"[^a-zA-Z0-9_]")
-# Names that go up and down; everything else only counts up.
-_GAUGE = re.compile(
-    r"(^|_)(devices|device_types|points|subscribers|sessions|depth|pending|queue|queued|lag|age|size|open|connected"
-    r"|bytes|spool|waiting|series|rate|s|ms)$"
+# A name with one of these words goes up and down; every other one only counts up.
+_GAUGES = frozenset(
+    ("age", "connected", "depth", "devices", "lag", "open", "pending", "points", "queue", "s", "sessions", "spool")
+    + ("subscribers", "types", "waiting")
 )
 
 
 def is_gauge(name: str) -> bool:
     """True for what can fall again."""
-    return _GAUGE.search(name) is not None
+    return not _GAUGES.isdisjoint(name.split("_"))
 
 
 class _Counters(Collector):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
 from nicegui import ui
@@ -45,10 +46,10 @@ class DevicePanel:
         words = self._words
         with ui.element("section").classes("fl-card").props(f'aria-label="{words("trend")}"'):
             with ui.element("div").classes("fl-bar"):
-                ui.html(words("trend"), tag="h2")
+                self._drawn_title = ui.html(words("trend"), tag="h2")
                 ui.element("div").classes("fl-space")
                 self._windows = {name: self._window_chip(name) for name in trend.WINDOWS_S}
-            self._chart = ui.echart(trend.options("", "", {}, [], steps=False)).style("height:300px;width:100%")
+            self._chart = ui.echart(trend.options({}, [], steps=False)).style("height:236px;width:100%")
             self._note = ui.label(words("choose_device")).classes("fl-note")
         with ui.element("section").classes("fl-card").props(f'aria-label="{words("values")}"'):
             with ui.element("div").classes("fl-bar"):
@@ -139,12 +140,6 @@ class DevicePanel:
 
     async def refresh(self, found: Overview) -> None:
         """Show the values of now."""
-        if not self.device_id:
-            first = next((event for event in found.alarms if self._device(event.device_id) is not None), None)
-            if first is not None:
-                self.choose(first.device_id, first.input_parameter)
-            elif self._context.plant.devices:
-                self.choose(min(self._context.plant.devices))
         device = self._device(self.device_id)
         if device is None:
             self.device_id = ""
@@ -156,8 +151,8 @@ class DevicePanel:
     def _show_values(self, device: Device, found: Overview) -> None:
         now = self._context.clock.now()
         kind = device.device_type.label.best([self._words.language])[1]
-        self._title.set_content(device.name or device.device_id)
-        heard = age_text(now - device.last_heard) if device.last_heard else NOTHING
+        self._title.set_content(escape(device.name or device.device_id))
+        heard = age_text(now - device.last_heard, self._words) if device.last_heard else NOTHING
         self._told.set_text(f"{kind} · {self._words(shapes.connection(device))} · {heard}")
         rows = panel_rows(device, found, self._words, now)
         for row in rows:
@@ -191,7 +186,10 @@ class DevicePanel:
         moment = self._context.clock.monotonic()
         if self._drawn != self._wanted and self._wanted is not None:
             wanted = self._wanted
-            self._samples = await trend.load(self._context.history, device.device_id, self._parameter, start, now + 1)
+            silence_s = device.device_type.binding.bad_after_s
+            self._samples = await trend.load(
+                self._context.history, device.device_id, self._parameter, start, now + 1, silence_s
+            )
             if wanted != self._wanted:
                 return  # the operator has moved on while the history was read
             self._drawn = wanted
@@ -213,6 +211,10 @@ class DevicePanel:
         limits = state.limits if state is not None else {}
         steps = bool(spec.enum_values) or not spec.data_type.numeric
         self._chart.options.clear()
-        title, unit = f"{device.name or device.device_id}: {label}", unit_text(spec, self._words)
-        self._chart.options.update(trend.options(title, unit, limits, self._samples, steps=steps))
+        unit = unit_text(spec, self._words)
+        name = escape(device.name or device.device_id)
+        self._drawn_title.set_content(f"{name}: {escape(label)}{f', {escape(unit)}' if unit else ''}")
+        now = self._context.clock.now()
+        start_ms, end_ms = trend.window_start(now, self._window) / 1000, now / 1000
+        self._chart.options.update(trend.options(limits, self._samples, start_ms=start_ms, end_ms=end_ms, steps=steps))
         self._chart.update()

@@ -14,6 +14,7 @@ from server.core.status import is_bad, is_good, name_of
 from server.core.values import AlarmEvent, Scalar
 from server.model.device import Device, Point
 from server.model.device_type import DataType, DeviceType, ParameterSpec
+from server.model.plant import UNASSIGNED
 
 COLUMNS = 7  # measured values in the fleet table
 NOTHING = "—"
@@ -29,7 +30,7 @@ class Choice:
     search: str = ""
     abnormal_only: bool = False
     page: int = 0
-    page_size: int = 14
+    page_size: int = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,7 @@ def _row(
     row: dict[str, Any] = {
         "id": device.device_id,
         "device": device.name or device.device_id,
-        "place": places.get(device.path[0], device.path[0]),
+        "place": places.get(device.path[0]) or (words(UNASSIGNED) if device.path[0] == UNASSIGNED else device.path[0]),
         "connection": words(state),
         "worst": found.worst.get(device.device_id, 0),
     }
@@ -185,7 +186,7 @@ def panel_rows(device: Device, found: Overview, words: Words, now: TimeUs) -> li
             "value": value_text(point.spec, point.value, words),
             "unit": unit_text(point.spec, words),
             "quality": name_of(point.status),
-            "age": age_text(now - point.source_time) if point.source_time else NOTHING,
+            "age": age_text(now - point.source_time, words) if point.source_time else NOTHING,
             "draws": drawable(point.spec),
             "classes": point_class(point, found.marks.get((device.device_id, name), 0)),
         }
@@ -255,14 +256,13 @@ def unit_text(spec: ParameterSpec, words: Words) -> str:
     return spec.unit.display_name.best([words.language])[1] or spec.unit_symbol
 
 
-def age_text(age_us: int) -> str:
+def age_text(age_us: int, words: Words) -> str:
     """Seconds, minutes, hours or days, whichever is short."""
     seconds = max(0, age_us // SECOND)
-    if seconds < 120:
-        return f"{seconds} s"
-    if seconds < 7_200:
-        return f"{seconds // 60} min"
-    return f"{seconds // 3_600} h" if seconds < 172_800 else f"{seconds // 86_400} d"
+    for unit, size, limit in (("seconds", 1, 120), ("minutes", 60, 7_200), ("hours", 3_600, 172_800)):
+        if seconds < limit:
+            return f"{seconds // size} {words(unit)}"
+    return f"{seconds // 86_400} {words('days')}"
 
 
 def natural(text: str) -> list[tuple[int, int, str]]:

@@ -63,6 +63,11 @@ class FleetTable:
         chip.on("click", lambda _: act())
         return chip
 
+    @property
+    def first(self) -> str:
+        """The device in the first row, "" without one."""
+        return str(self._rows[0]["id"]) if self._rows else ""
+
     # -- what the operator does
 
     def _pick_type(self, type_id: str) -> None:
@@ -90,8 +95,7 @@ class FleetTable:
         self._found, self._chosen = found, chosen
         plant = self._context.plant
         if self._choice.type_id not in plant.types:
-            present = [type_id for type_id in plant.types if found.by_type.get(type_id)]
-            self._choice = replace(self._choice, type_id=next(iter(present or plant.types), ""), page=0)
+            self._choice = replace(self._choice, type_id=next(iter(self._types_in_order()), ""), page=0)
         self._show_chips()
         device_type = plant.types.get(self._choice.type_id)
         if device_type is None:
@@ -117,10 +121,15 @@ class FleetTable:
         self._pager.set_text(f"{first + 1}–{first + len(rows)} / {total}" if rows else "")
         self._empty.set_text("" if rows else self._words("no_devices" if found.devices else "nothing_yet"))
 
+    def _types_in_order(self) -> list[str]:
+        """Few and large machines before many small ones; types without devices last."""
+        count = self._found.by_type
+        return sorted(self._context.plant.types, key=lambda name: (not count.get(name), count.get(name, 0), name))
+
     def _show_chips(self) -> None:
         found = self._found
         known = self._context.plant.types
-        types = [(type_id, found.by_type.get(type_id, 0), found.troubled.get(type_id, 0)) for type_id in known]
+        types = [(name, found.by_type.get(name, 0), found.troubled.get(name, 0)) for name in self._types_in_order()]
         shown = [*types, (self._choice.type_id, -1, -1)]
         if shown == self._types:
             return

@@ -10,7 +10,7 @@ window.fieldloom = {
     try {
       const answer = await fetch('/api/login', {method: 'POST', headers: {'Content-Type': 'application/json'},
         body: JSON.stringify({user: form.elements.user.value, password: form.elements.password.value})});
-      if (answer.ok) location.reload(); else error.textContent = await this.refusal(answer);
+      if (answer.ok) { await answer.text(); location.reload(); } else error.textContent = await this.refusal(answer);
     } catch (reason) { error.textContent = String(reason) }
   },
   async signOut() { await fetch('/api/logout', {method: 'POST'}); location.reload() },

@@ -186,9 +186,19 @@ class StartPage:
             tile.classes(add="fl-hot" if hot else "", remove="" if hot else "fl-hot")
         self._fleet.refresh(found, self._panel.device_id)
         self._alarms.refresh(found)
+        if not self._panel.device_id:
+            self._choose_first(found)
         await self._panel.refresh(found)
         if self._package_dialog.value:
             self._list_packages()
+
+    def _choose_first(self, found: Overview) -> None:
+        """Something worth looking at before anybody has chosen: the gravest alarm, else the first row."""
+        event = next(iter(found.alarms), None)
+        if event is not None:
+            self._panel.choose(event.device_id, event.input_parameter)
+        elif self._fleet.first:
+            self._panel.choose(self._fleet.first)
 
 
 def _link(target: str, text: str) -> None:

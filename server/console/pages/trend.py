@@ -37,8 +37,10 @@ def sample(time_us: TimeUs, value: Scalar | None, code: int) -> Sample | None:
     return None
 
 
-async def load(history: History, device_id: str, parameter: str, start: TimeUs, end: TimeUs) -> list[Sample]:
-    """The stored values of a window, thinned."""
+async def load(
+    history: History, device_id: str, parameter: str, start: TimeUs, end: TimeUs, silence_s: float
+) -> list[Sample]:
+    """The stored values of a window, thinned; a silence longer than this breaks the line."""
     found: list[StoredValue] = []
     resume: TimeUs | None = None
     for _ in range(PAGES_LIMIT):
@@ -48,7 +50,18 @@ async def load(history: History, device_id: str, parameter: str, start: TimeUs, 
         if resume is None:
             break
     drawn = (sample(value.source_time, value.value, value.status) for value in found)
-    return thin([entry for entry in drawn if entry is not None], start / 1000, end / 1000, BUCKETS)
+    samples = broken([entry for entry in drawn if entry is not None], silence_s * 1000)
+    return thin(samples, start / 1000, end / 1000, BUCKETS)
+
+
+def broken(samples: Sequence[Sample], silence_ms: float) -> list[Sample]:
+    """The same with a break wherever nothing came for too long: a line there would claim to know."""
+    found: list[Sample] = []
+    for entry in samples:
+        if found and entry[0] - found[-1][0] > silence_ms:
+            found.append((found[-1][0] + 1.0, None))
+        found.append(entry)
+    return found
 
 
 def thin(samples: Sequence[Sample], start: float, end: float, buckets: int) -> list[Sample]:
@@ -82,37 +95,30 @@ def thin(samples: Sequence[Sample], start: float, end: float, buckets: int) -> l
 
 
 def options(
-    title: str, unit: str, limits: Mapping[str, float], samples: Sequence[Sample], *, steps: bool
+    limits: Mapping[str, float], samples: Sequence[Sample], *, start_ms: float = 0.0, end_ms: float = 0.0, steps: bool
 ) -> dict[str, Any]:
     """The chart's whole description."""
     lines = [_limit_line(name, value) for name, value in limits.items() if name in LIMIT_NAMES]
     return {
         "animation": False,
-        "title": {
-            "text": title,
-            "left": 8,
-            "top": 4,
-            "textStyle": {"fontSize": 13, "fontWeight": 600, "color": INK, "fontFamily": "inherit"},
-        },
-        "grid": {"left": 56, "right": 24, "top": 40, "bottom": 28},
+        "grid": {"left": 60, "right": 22, "top": 14, "bottom": 26},
         "tooltip": {"trigger": "axis", "axisPointer": {"type": "line", "lineStyle": {"color": FAINT}}},
         "xAxis": {
             "type": "time",
+            "min": start_ms,
+            "max": end_ms,
             "axisLabel": {"color": INK, "hideOverlap": True},
             "axisLine": {"lineStyle": {"color": FAINT}},
         },
         "yAxis": {
             "type": "value",
             "scale": True,
-            "name": unit,
-            "nameTextStyle": {"color": INK, "align": "right"},
             "axisLabel": {"color": INK},
             "splitLine": {"lineStyle": {"color": "#cfd4d7"}},
         },
         "series": [
             {
                 "type": "line",
-                "name": title,
                 "showSymbol": False,
                 "connectNulls": False,
                 "step": "end" if steps else False,

@@ -56,6 +56,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "silent_devices": ("Not communicating", "Нет связи"),
     "stopped": ("The sign-in has ended.", "Сеанс завершён."),
     "trend": ("Trend", "Тренд"),
+    "unassigned": ("unassigned", "не указано"),
     "uncertain": ("late", "задержка"),
     "upload": ("Upload", "Загрузить"),
     "upload_needs": ("Uploading needs the role engineer.", "Для загрузки нужна роль engineer."),
@@ -63,6 +64,10 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "value": ("Value", "Значение"),
     "values": ("Values", "Значения"),
     "waiting": ("waiting", "ожидание"),
+    "days": ("d", "д"),
+    "hours": ("h", "ч"),
+    "minutes": ("min", "мин"),
+    "seconds": ("s", "с"),
     "yes": ("yes", "да"),
     "no": ("no", "нет"),
 }
