@@ -1,4 +1,4 @@
-"""Waiting for what another process will show, when it offers nothing to await: asked again and again, within a bound."""
+"""Waiting for what another process will show, when it offers nothing to await: asked again within a bound."""
 
 from __future__ import annotations
 
