@@ -8,6 +8,17 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 
+class _ClosingSocket(ssl.SSLSocket):
+    """Closed when the handshake fails; paho would leave it open with every try."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
+
+
 @dataclass(frozen=True, slots=True)
 class MqttOptions:
     """Where the broker is and how to stand with it."""
@@ -44,6 +55,7 @@ class MqttOptions:
             return None
         context = ssl.create_default_context(cafile=str(self.ca_file) if self.ca_file else None)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.sslsocket_class = _ClosingSocket
         if self.cert_file is not None:
             context.load_cert_chain(str(self.cert_file), str(self.key_file) if self.key_file else None)
         return context
