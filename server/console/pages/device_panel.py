@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -10,6 +11,7 @@ from nicegui import ui
 from server.console import shapes
 from server.console.context import ConsoleContext
 from server.console.pages import look, trend
+from server.console.pages.button import button
 from server.console.pages.fleet import NOTHING, Overview, age_text, columns_of, drawable, panel_rows, unit_text
 from server.console.pages.visitor import Visitor
 from server.console.pages.words import Words
@@ -78,10 +80,7 @@ class DevicePanel:
 
     def _window_chip(self, name: str) -> Any:
         pressed = str(name == self._window).lower()
-        with ui.element("button").classes("fl-chip").props(f"type=button aria-pressed={pressed}") as chip:
-            ui.label(name).props("tag=span")
-        chip.on("click", lambda _: self._choose_window(name))
-        return chip
+        return button(name, lambda: self._choose_window(name), look="fl-chip", aria_pressed=pressed)
 
     # -- what the operator does
 
@@ -105,7 +104,7 @@ class DevicePanel:
     def _choose_window(self, name: str) -> None:
         self._window = name
         for other, chip in self._windows.items():
-            chip.props(f"aria-pressed={str(other == name).lower()}")
+            chip.props["aria-pressed"] = str(other == name).lower()
         self._want()
 
     def _want(self) -> None:
@@ -170,11 +169,9 @@ class DevicePanel:
             for command in device.device_type.binding.commands:
                 if command.arguments or not command.method or command.answer:
                     continue
-                with (
-                    ui.element("button").classes("fl-ack").props(f'type=button data-command="{command.name}"') as button
-                ):
-                    ui.label(command.label.get(self._words.language) or command.method).props("tag=span")
-                button.on("click", lambda _, name=command.name, method=command.method: self._command(name, method))
+                label = command.label.get(self._words.language) or command.method
+                act = partial(self._command, command.name, command.method)
+                button(label, act, look="fl-ack", data_command=command.name)
 
     async def _show_trend(self, device: Device) -> None:
         point = device.points.get(self._parameter)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from server.console import shapes
@@ -265,6 +266,8 @@ def age_text(age_us: int, words: Words) -> str:
     return f"{seconds // 86_400} {words('days')}"
 
 
-def natural(text: str) -> list[tuple[int, int, str]]:
+@lru_cache(maxsize=10_000)
+def natural(text: str) -> tuple[tuple[int, int, str], ...]:
     """Sort key under which sensor-9 stands before sensor-10."""
-    return [(0, int(part), "") if part.isdecimal() else (1, 0, part.lower()) for part in _DIGITS.split(text) if part]
+    parts = (part for part in _DIGITS.split(text) if part)
+    return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part.lower()) for part in parts)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from nicegui import ui
 
 from server.console.context import ConsoleContext
 from server.console.pages import look
+from server.console.pages.button import button
 from server.console.pages.fleet import Choice, Overview, fleet_columns, fleet_rows
 from server.console.pages.words import Words
 
@@ -57,11 +59,7 @@ class FleetTable:
                 self._chip("›", lambda: self._turn(1), "next")
 
     def _chip(self, text: str, act: Callable[[], None], name: str) -> Any:
-        chip = ui.element("button").classes("fl-chip")
-        with chip.props(f'type=button aria-pressed=false data-button="{name}"'):
-            ui.label(text).props("tag=span")
-        chip.on("click", lambda _: act())
-        return chip
+        return button(text, act, look="fl-chip", aria_pressed="false", data_button=name)
 
     @property
     def first(self) -> str:
@@ -75,7 +73,7 @@ class FleetTable:
 
     def _toggle_abnormal(self) -> None:
         self._change(abnormal_only=not self._choice.abnormal_only, page=0)
-        self._abnormal.props(f"aria-pressed={str(self._choice.abnormal_only).lower()}")
+        self._abnormal.props["aria-pressed"] = str(self._choice.abnormal_only).lower()
 
     def _search(self, text: object) -> None:
         self._change(search=str(text or "")[:SEARCH_LIMIT], page=0)
@@ -139,14 +137,14 @@ class FleetTable:
             for type_id, count, troubled in types:
                 label = known[type_id].label.best([self._words.language])[1] or type_id
                 pressed = str(type_id == self._choice.type_id).lower()
-                with (
-                    ui.element("button")
-                    .classes("fl-chip")
-                    .props(f'type=button aria-pressed={pressed} data-type="{type_id}"') as chip
-                ):
-                    ui.label(label).props("tag=span").style("display:inline")
-                    with ui.element("i"):
-                        ui.label(str(count)).style("display:inline")
+                chip = button(
+                    label,
+                    partial(self._pick_type, type_id),
+                    look="fl-chip",
+                    aria_pressed=pressed,
+                    data_type=type_id,
+                )
+                with chip:
+                    ui.label(str(count)).classes("fl-count")
                     if troubled:
-                        ui.label(str(troubled)).classes("fl-trouble").style("display:inline")
-                chip.on("click", lambda _, name=type_id: self._pick_type(name))
+                        ui.label(str(troubled)).classes("fl-trouble")

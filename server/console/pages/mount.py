@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
 from fastapi import FastAPI
 from nicegui import core, ui
 from nicegui.storage import Storage
@@ -38,3 +42,20 @@ def mount(app: FastAPI, context: ConsoleContext) -> None:
         tailwind=False,
         message_history_length=100,
     )
+    inner = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def lifespan(running: FastAPI) -> AsyncIterator[Any]:
+        async with inner(running) as state:
+            yield state
+        await _stop_sockets()
+
+    app.router.lifespan_context = lifespan
+
+
+async def _stop_sockets() -> None:
+    """End the sockets' own watch task, which the framework leaves to the process's end, and let the next start anew."""
+    engine = core.sio.eio
+    await engine.shutdown()
+    engine.service_task_event = None
+    engine.start_service_task = True

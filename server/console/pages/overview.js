@@ -19,10 +19,12 @@ window.fieldloom = {
     const form = event.target, error = form.querySelector('.fl-error'), file = form.elements.file.files[0];
     if (!file) return;
     error.textContent = '…';
+    error.classList.remove('fl-done');
     try {
       const answer = await fetch('/api/packages', {method: 'POST', body: file,
         headers: {'Content-Type': 'application/octet-stream'}});
       error.textContent = answer.ok ? '✓ ' + file.name : await this.refusal(answer);
+      error.classList.toggle('fl-done', answer.ok);
       if (answer.ok) form.reset();
     } catch (reason) { error.textContent = String(reason) }
   },

@@ -11,6 +11,7 @@ from server.console.auth import COOKIE, address_of, caller_of, current_session
 from server.console.context import ConsoleContext
 from server.console.pages import look
 from server.console.pages.alarm_list import AlarmList
+from server.console.pages.button import button
 from server.console.pages.device_panel import DevicePanel
 from server.console.pages.fleet import Overview, overview
 from server.console.pages.fleet_table import FleetTable
@@ -116,23 +117,14 @@ class StartPage:
             if caller is not None:
                 ui.label(f"{caller.user} · {caller.role}").classes("fl-who")
             if caller is not None or self._public:
-                self._button(words("packages"), lambda: self._open_packages(), "packages")
+                button(words("packages"), self._open_packages, data_button="packages")
             _link("/docs", words("api"))
-            self._script_button(words.other.upper(), f"fieldloom.language('{words.other}')", "language")
+            script = f"fieldloom.language('{words.other}')"
+            button(words.other.upper(), None, script=script, data_button="language")
             if caller is None:
-                self._button(words("sign_in"), lambda: self._dialog.open(), "sign-in")
+                button(words("sign_in"), self._dialog.open, data_button="sign-in")
             else:
-                self._script_button(words("sign_out"), "fieldloom.signOut()", "sign-out")
-
-    def _button(self, text: str, on_click: Any, name: str) -> None:
-        with ui.element("button").props(f'type=button data-button="{name}"') as button:
-            ui.label(text).props("tag=span")
-        button.on("click", lambda _: on_click())
-
-    def _script_button(self, text: str, script: str, name: str) -> None:
-        with ui.element("button").props(f'type=button data-button="{name}"') as button:
-            ui.label(text).props("tag=span")
-        button.on("click", js_handler=f"() => {script}")
+                button(words("sign_out"), None, script="fieldloom.signOut()", data_button="sign-out")
 
     def _sign_in_dialog(self) -> None:
         words = self._words
