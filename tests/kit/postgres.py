@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 from pathlib import Path
 
 import psutil
@@ -36,19 +37,19 @@ class PostgresServer:
     """One cluster. `start` and `stop` may alternate; the data stays."""
 
     def __init__(self, folder: Path) -> None:
-        """Make a cluster below `folder`; skips when PostgreSQL is not installed."""
+        """Make a cluster below `folder` (run as root: in a temporary folder of its own); skips without PostgreSQL."""
         self._bin = Path(require("initdb", _FOLDERS)).resolve().parent
         self._account: dict[str, str | int] = {}
-        self._home = folder / "postgres"
-        self._home.mkdir()
         if os.getuid() == 0:
-            # The server refuses to run as root: it gets the account of the system's package, and a way to its folder.
+            # The server refuses to run as root: it gets the account of the system's package. pytest keeps its own
+            # folders closed to other accounts, and closes them again whenever another run starts.
             owner = pwd.getpwnam("postgres")
             self._account = {"user": owner.pw_uid, "group": owner.pw_gid}
+            self._home = Path(tempfile.mkdtemp(prefix="fieldloom-postgres-"))
             os.chown(self._home, owner.pw_uid, owner.pw_gid)
-            for parent in self._home.parents:
-                if parent.stat().st_uid == 0 and not parent.stat().st_mode & 0o001:
-                    parent.chmod(parent.stat().st_mode | 0o011)
+        else:
+            self._home = folder / "postgres"
+            self._home.mkdir()
         self.port = free_port()
         self.pid = 0
         self._databases = 0

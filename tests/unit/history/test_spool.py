@@ -4,7 +4,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.core import status
@@ -30,6 +30,7 @@ SCALARS = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(-(2**60), 2**60), SCALARS), max_size=20))
 def test_a_block_gives_back_every_value_with_its_type(values: list[tuple[str, int, object]]) -> None:
     rows = [HistoryRow(name, "p", time, time + 7, value, status.GOOD) for name, time, value in values]  # type: ignore[arg-type]
@@ -43,6 +44,7 @@ def test_a_lone_surrogate_survives() -> None:
     assert unpack(pack(rows)) == rows
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_foreign_bytes_are_told_not_crashed_on(data: bytes) -> None:
     with pytest.raises(LocalError):
