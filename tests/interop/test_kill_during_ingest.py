@@ -27,8 +27,8 @@ def stored(data: Path) -> list[tuple[int, float]]:
     with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
         try:
             rows = connection.execute(
-                "SELECT s.source_time, s.number FROM sample s JOIN series r USING (series_id) "
-                "WHERE r.device_id = 'gpu-1' AND r.parameter = 'power_kw' ORDER BY s.source_time"
+                "SELECT s.ts, s.number FROM history_points s JOIN history_series r USING (series_id) "
+                "WHERE r.device_id = 'gpu-1' AND r.parameter = 'power_kw' ORDER BY s.ts"
             ).fetchall()
         except sqlite3.OperationalError:
             return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -44,7 +45,7 @@ async def test_a_thousand_items_have_no_gap(kind: str, tmp_path: Path) -> None:
     gaps = 0
     for values in seen.values():
         numbers = [value[0] for value in values]
-        gaps += sum(later - earlier != 1 for earlier, later in zip(numbers, numbers[1:], strict=False))
+        gaps += sum(later - earlier != 1 for earlier, later in itertools.pairwise(numbers))
     total = sum(map(len, seen.values()))
     print(f"{kind}: {len(seen)} items, {total} notifications in about {SECONDS} s, {gaps} gaps")
     assert gaps == 0
@@ -61,9 +62,10 @@ async def test_ten_thousand_values_page_by_page(kind: str, tmp_path: Path) -> No
     ]
     assert store.write(rows) == VALUES
     store.close()
-    async with product(
-        tmp_path, env={"FIELDLOOM_OPCUA__TEST_NODES": "true", "FIELDLOOM_OPCUA__ALLOW_NONE": "true"}
-    ) as s, peer(kind, tmp_path) as client:
+    async with (
+        product(tmp_path, env={"FIELDLOOM_OPCUA__TEST_NODES": "true", "FIELDLOOM_OPCUA__ALLOW_NONE": "true"}) as s,
+        peer(kind, tmp_path) as client,
+    ):
         await client.connect(s.opcua_url)
         (array,) = await client.read(["i=2255"])
         node = f"ns={array['value'].index('urn:fieldloom:plant')};s=Test/History"

@@ -54,4 +54,4 @@ async def test_uploaded_type_is_usable_at_once(tmp_path: Path) -> None:
         print(f"nodes live {took:.2f} s after the message")
         assert took < LIVE_S
         details = (await http.get("/api/devices/tank-7", headers=rights)).json()
-        assert details["device_id"] == "tank-7"
+        assert details["id"] == "tank-7"
