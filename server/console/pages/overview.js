@@ -20,9 +20,11 @@ window.fieldloom = {
     if (!file) return;
     error.textContent = '…';
     error.classList.remove('fl-done');
+    error.classList.remove('fl-done');
     try {
       const answer = await fetch('/api/packages', {method: 'POST', body: file,
         headers: {'Content-Type': 'application/octet-stream'}});
+      error.classList.toggle('fl-done', answer.ok);
       error.textContent = answer.ok ? '✓ ' + file.name : await this.refusal(answer);
       error.classList.toggle('fl-done', answer.ok);
       if (answer.ok) form.reset();

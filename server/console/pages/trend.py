@@ -65,13 +65,16 @@ def broken(samples: Sequence[Sample], silence_ms: float) -> list[Sample]:
 
 
 def thin(samples: Sequence[Sample], start: float, end: float, buckets: int) -> list[Sample]:
-    """Lowest and highest of each of so many equal times, and every break: no peak is lost, however short."""
+    """Lowest and highest of each of so many equal times, and one break in each that has any.
+
+    No peak is lost, however short; at most five samples come of each bucket, however often quality changes.
+    """
     if len(samples) <= 2 * buckets or end <= start:
         return list(samples)
     width = (end - start) / buckets
     kept: list[Sample] = []
     bucket: list[tuple[float, float]] = []
-    current = -1
+    current = broken_in = -1
 
     def close() -> None:
         if bucket:
@@ -81,15 +84,15 @@ def thin(samples: Sequence[Sample], start: float, end: float, buckets: int) -> l
             bucket.clear()
 
     for moment, value in samples:
-        number = int((moment - start) / width)
-        if number != current or value is None:
+        number = min(int((moment - start) / width), buckets - 1)
+        if number != current or (value is None and broken_in != number):
             close()
             current = number
-        if value is None:
-            if not kept or kept[-1][1] is not None:
-                kept.append((moment, None))
-        else:
+        if value is not None:
             bucket.append((moment, value))
+        elif broken_in != number:
+            kept.append((moment, None))
+            broken_in = number
     close()
     return kept
 
