@@ -13,7 +13,7 @@ from server.core.clock import SECOND, Clock, TimeUs
 from server.core.errors import IntegrationError, LocalError, RemoteError
 from server.core.values import ModelChange, PointUpdate
 from server.history.batches import pack, unpack
-from server.history.rows import lost, row_of
+from server.history.rows import row_of
 from server.history.spool import Block, Spool, SpooledBlock
 from server.history.store import HistoryRow, HistoryStore
 from server.history.values import in_time
@@ -125,7 +125,8 @@ class Recorder:
             if not in_time(row.source_time):
                 self._counts["out_of_time"] += 1
                 continue
-            self._counts["out_of_range"] += lost(update)
+            if row.status != update.status:
+                self._counts["out_of_range"] += 1
             rows.append(row)
         if not rows:
             future.set_result(None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from server.core import status
 from server.core.values import PointUpdate, UpdateKind
 from server.history.store import HistoryRow
 from server.history.values import storable
@@ -12,7 +11,8 @@ def row_of(update: PointUpdate) -> HistoryRow:
     """The row of one update.
 
     Live and late values keep the device's time. Silence has none: it becomes a marker when we noticed it, so that the
-    gap shows: no value when the status is Bad, the last one with its Uncertain status before that.
+    gap shows: no value when the status is Bad, the last one with its Uncertain status before that. Where history cannot
+    hold the value, the row's status differs from the update's (`storable`).
     """
     source_time = update.source_time
     if update.kind is UpdateKind.STALE:
@@ -25,9 +25,3 @@ def _marker_time(time: int) -> int:
     # A value that comes late for the very same microsecond would find its place taken (the first row stays). Devices
     # tell whole milliseconds or coarser; the last microsecond of one is nobody's.
     return time - time % 1000 + 999
-
-
-def lost(update: PointUpdate) -> bool:
-    """True when history cannot hold this value (NaN, too long, beyond 64 bits) and keeps BadOutOfRange instead."""
-    kept, _ = storable(update.value, update.status)
-    return kept is None and update.value is not None and not status.is_bad(update.status)

@@ -6,7 +6,6 @@ Kinds are stored: their numbers never change. 0 and 1 cost no byte in SQLite.
 from __future__ import annotations
 
 import base64
-import math
 
 from server.core import status
 from server.core.clock import TimeUs, from_iso
@@ -39,10 +38,10 @@ def storable(value: Scalar | None, code: StatusCode) -> tuple[Scalar | None, Sta
     A bad status carries no value. What no store can hold (NaN, a text beyond `TEXT_LIMIT`, an integer beyond 64 bits)
     becomes no value with BadOutOfRange.
     """
-    if status.is_bad(code) or value is None:
+    if code & 0x80000000 or value is None:  # the severity bit of Bad
         return None, code
     if isinstance(value, float):
-        return (None, status.BAD_OUT_OF_RANGE) if math.isnan(value) else (value, code)
+        return (value, code) if value == value else (None, status.BAD_OUT_OF_RANGE)
     if isinstance(value, str | bytes):
         return (value, code) if len(value) <= TEXT_LIMIT else (None, status.BAD_OUT_OF_RANGE)
     return (value, code) if value in _INTEGERS else (None, status.BAD_OUT_OF_RANGE)
