@@ -399,7 +399,8 @@ class MqttSource:
         self._subscribe(client, self._topics)
 
     def _on_lost(self, reason: str) -> None:
-        self.last_error = f"{self._options.broker}: {reason}"
+        if not self._lost.is_set():  # the first reason is the cause, what follows are its consequences
+            self.last_error = f"{self._options.broker}: {reason}"
         self._connected.clear()
         self._lost.set()
 
