@@ -310,8 +310,9 @@ class OpcUaServer:
 
     async def _write_point(self, point: PointNode, request: ua.WriteValue, caller: Caller) -> int:
         value = request.Value
-        if (value.StatusCode is not None and value.StatusCode.value) or value.SourceTimestamp or value.ServerTimestamp:
-            # Status and times are the device's to tell; a client's are not stored half.
+        if (value.StatusCode is not None and value.StatusCode.value) or value.ServerTimestamp:
+            # Status and times are the device's to tell. A SourceTimestamp is let pass: widespread clients send one with
+            # every Write and mean nothing by it; what is shown afterwards carries the time of the device's echo.
             return int(ua.StatusCodes.BadWriteNotSupported)
         if request.IndexRange:
             return int(ua.StatusCodes.BadIndexRangeNoData)  # every parameter is a scalar
