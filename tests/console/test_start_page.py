@@ -119,6 +119,7 @@ async def test_a_visitor_reads_the_fleet_live_and_nothing_comes_from_elsewhere(t
         await seen.site.feed(device="pump-05", temperature=61.5, ago_s=-2)
         await expect(row).to_contain_text("61.5")
         await expect(page.locator("canvas")).to_be_visible()
+        await expect(page.locator("section h2", has_text="pump-05: temperature, °C")).to_be_visible()
         await seen.shot("visitor")
         assert seen.foreign == []
         assert seen.errors == []
@@ -204,6 +205,7 @@ async def test_the_fleet_is_filtered_turned_and_a_name_cannot_be_a_script(tmp_pa
         await expect(page.locator("tr[data-device]")).to_have_count(1)
         await page.locator("[data-button=language]").click()
         await expect(page.locator("[data-button=sign-in]")).to_have_text("Войти")
+        await expect(page.locator("tr[data-device]")).not_to_have_count(0)
         await seen.shot("russian")
         assert seen.errors == []
 

@@ -181,7 +181,8 @@ class DevicePanel:
         now = self._context.clock.now()
         start = trend.window_start(now, self._window)
         moment = self._context.clock.monotonic()
-        if self._drawn != self._wanted and self._wanted is not None:
+        loaded = self._drawn != self._wanted and self._wanted is not None
+        if loaded:
             wanted = self._wanted
             silence_s = device.device_type.binding.bad_after_s
             self._samples = await trend.load(
@@ -190,11 +191,12 @@ class DevicePanel:
             if wanted != self._wanted:
                 return  # the operator has moved on while the history was read
             self._drawn = wanted
-        else:
-            latest = trend.sample(point.source_time, point.value, point.status)
-            fresh = latest is not None and (not self._samples or latest[0] > self._samples[-1][0])
-            if not fresh or latest is None or moment - self._drawn_at < REDRAW_S:
-                return
+        # The newest value may not be in the history yet.
+        latest = trend.sample(point.source_time, point.value, point.status)
+        fresh = latest is not None and (not self._samples or latest[0] > self._samples[-1][0])
+        if not loaded and (not fresh or moment - self._drawn_at < REDRAW_S):
+            return
+        if latest is not None and fresh and point.source_time:
             self._samples.append(latest)
         self._samples = trend.trimmed(self._samples, start / 1000)
         self._drawn_at = moment

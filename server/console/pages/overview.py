@@ -93,6 +93,7 @@ class StartPage:
             self._fleet.build()
             self._alarms.build()
             self._panel.build()
+        self._show(self._counted.now())
         ui.timer(PERIOD_S, self._refresh)
 
     # -- parts
@@ -167,6 +168,12 @@ class StartPage:
             ui.run_javascript("location.reload()")
             return
         found = self._counted.now()
+        self._show(found)
+        await self._panel.refresh(found)
+        if self._package_dialog.value:
+            self._list_packages()
+
+    def _show(self, found: Overview) -> None:
         for name, number, hot in (
             ("devices", found.devices, False),
             ("silent", found.silent, False),
@@ -180,9 +187,6 @@ class StartPage:
         self._alarms.refresh(found)
         if not self._panel.device_id:
             self._choose_first(found)
-        await self._panel.refresh(found)
-        if self._package_dialog.value:
-            self._list_packages()
 
     def _choose_first(self, found: Overview) -> None:
         """Something worth looking at before anybody has chosen: the gravest alarm, else the first row."""
