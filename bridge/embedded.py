@@ -71,17 +71,19 @@ class EmbeddedBroker:
         payload = max(self._payload * 8, 4 * 1024 * 1024)
         config.write_text(_CONFIG.format(host=HOST, port=self.port, payload=payload), encoding="utf-8")
         broker = Broker(config_path=str(config))
+        self._broker = broker  # known before it runs: a stop that comes meanwhile ends it
         try:
             broker.start(timeout=READY_S)
         except OSError as error:
+            self._broker = None
             self._cleanup()
             raise InUseError(
                 f"MQTT: port {self.port} on {HOST} is not free ({error}); choose another with FIELDLOOM_MQTT__PORT"
             ) from None
         except RuntimeError as error:
+            self._broker = None
             self._cleanup()
             raise RemoteError(f"the embedded MQTT broker did not start: {error}") from None
-        self._broker = broker
 
     async def stop(self) -> None:
         """End the child."""

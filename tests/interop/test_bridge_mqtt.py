@@ -14,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import psutil
 import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -678,4 +679,19 @@ async def test_the_embedded_broker_starts_again_after_a_stop() -> None:
     for _ in range(2):
         await embedded.start()
         assert embedded.running
+        await embedded.stop()
+
+
+async def test_the_death_of_the_embedded_broker_is_seen() -> None:
+    embedded = EmbeddedBroker(0, 262_144)
+    await embedded.start()
+    try:
+        site = Site(MqttOptions(embedded.url))
+        async with site.running():
+            (child,) = (p for p in psutil.Process().children() if "iotcore" in " ".join(p.cmdline()))
+            child.kill()
+            health = await site.until_health(lambda health: not health["connected"])
+            assert str(embedded.port) in health["last_error"]
+            assert not embedded.running
+    finally:
         await embedded.stop()
