@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import math
+import sys
 import uuid
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping
@@ -22,6 +22,7 @@ from server.security.access import Right, require, require_role
 
 Echo = Callable[[Measurement], Awaitable[None]]
 UNSOLICITED_LIMIT = 1_000
+_LARGEST = sys.float_info.max  # an integer beyond it fits no numeric type either
 
 OUTCOMES: Mapping[str, StatusCode] = {
     "done": status.GOOD,
@@ -188,7 +189,7 @@ def check_value(spec: ParameterSpec, value: Scalar, *, ranges: bool = True) -> S
             return status.BAD_TYPE_MISMATCH
         if spec.data_type.integer and not isinstance(value, int) and not float(value).is_integer():
             return status.BAD_TYPE_MISMATCH
-        if not math.isfinite(value):
+        if not -_LARGEST <= value <= _LARGEST:  # also false for NaN
             return status.BAD_OUT_OF_RANGE
         if ranges and spec.ranges and not any(low <= value <= high for low, high in spec.ranges):
             return status.BAD_OUT_OF_RANGE

@@ -177,6 +177,8 @@ async def test_plain_write_travels_as_the_binding_says(rig: Rig) -> None:
         ("limit_high", "x", status.BAD_TYPE_MISMATCH),
         ("limit_high", True, status.BAD_TYPE_MISMATCH),
         ("limit_high", -1.0, status.BAD_OUT_OF_RANGE),
+        ("limit_high", float("inf"), status.BAD_OUT_OF_RANGE),
+        ("limit_high", 10**400, status.BAD_OUT_OF_RANGE),
     ],
 )
 async def test_plain_write_refused_before_the_device(rig: Rig, parameter: str, value: Scalar, code: int) -> None:
