@@ -1,17 +1,16 @@
 """MQTT 5 through paho, with manual acknowledgement: QoS 1 is acknowledged only after the durable commit.
 
 paho's network loop runs in one thread of its own; messages cross to the event loop in batches, acknowledgements go
-back the same way. paho is seen by this file only.
+back the same way. paho is seen by this file and `mqtt_client.py` only.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-import struct
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -19,10 +18,11 @@ import paho.mqtt.client as paho
 import structlog
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import MQTTException, Properties
+from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from bridge.source import Deliver
+from bridge.sources.mqtt_client import BROKEN, Client
 from bridge.sources.mqtt_options import MqttOptions
 from server.core.clock import Clock
 from server.core.errors import ConfigurationError, RemoteError
@@ -44,21 +44,6 @@ PATIENCE_S = 1.0
 """How long the network thread waits for room before it takes one message all the same: pings must go on."""
 SENT_AT_ONCE = 1_000
 """Publishes under way at once, if the broker allows as many."""
-_BROKEN = (OSError, ValueError, LookupError, TypeError, struct.error, MQTTException)
-"""What paho's parser raises on bytes that are no MQTT."""
-
-
-class _Client(paho.Client):  # type: ignore[misc]
-    """paho, whose network loop tells when it breaks instead of ending unheard."""
-
-    broken: Callable[[str], None]
-
-    def loop_forever(self, *arguments: Any, **options: Any) -> Any:
-        try:
-            return super().loop_forever(*arguments, **options)
-        except _BROKEN as error:
-            self.broken(f"what came is no MQTT 5 ({error or type(error).__name__})")
-            return paho.MQTT_ERR_PROTOCOL
 
 
 class MqttSource:
@@ -78,7 +63,7 @@ class MqttSource:
         self._topics: list[str] = []
         self._unwanted: set[str] = set()
         self._asked: dict[int, list[str]] = {}  # filters by the message id of their SUBSCRIBE
-        self._client: paho.Client | None = None
+        self._client: Client | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._inbox: deque[RawMessage] = deque()
         self._held_bytes = 0
@@ -129,7 +114,7 @@ class MqttSource:
             return
         self._subscribe(client, new)
 
-    def _subscribe(self, client: paho.Client, topics: Sequence[str]) -> None:
+    def _subscribe(self, client: Client, topics: Sequence[str]) -> None:
         if topics:
             _, mid = client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in topics])
             self._asked[mid] = list(topics)
@@ -180,12 +165,11 @@ class MqttSource:
         client = self._client
         if client is None or self._ended == self._generation:
             return
-        for message in messages:
-            token = message.token
-            # A token of an earlier connection means nothing on this one: the broker delivers that message again.
-            if isinstance(token, tuple) and token[0] == self._generation and token[2] > 0:
-                client.ack(token[1], token[2])
-                self.acknowledged += 1
+        # A token of an earlier connection means nothing on this one: the broker delivers that message again.
+        tokens = (message.token for message in messages)
+        ids = [t[1] for t in tokens if isinstance(t, tuple) and t[0] == self._generation and t[2] > 0]
+        client.acknowledge(ids)
+        self.acknowledged += len(ids)
 
     def renounce(self, reason: str) -> None:
         # MQTT 5 acknowledges in order of receipt: after a gap nothing more of this connection is acknowledged.
@@ -243,7 +227,7 @@ class MqttSource:
             await asyncio.shield(connecting)
             client.loop_start()
             await self._pump(deliver)
-        except _BROKEN as error:
+        except BROKEN as error:
             if not connecting.done() or connecting.exception() is None:
                 raise
             raise RemoteError(f"cannot reach {self._options.broker}: {error}") from None
@@ -295,9 +279,9 @@ class MqttSource:
                 self._arrived.clear()
         return batch
 
-    def _make_client(self, generation: int) -> paho.Client:
+    def _make_client(self, generation: int) -> Client:
         options = self._options
-        client = _Client(
+        client = Client(
             CallbackAPIVersion.VERSION2,
             client_id=options.client_id,
             protocol=paho.MQTTv5,
