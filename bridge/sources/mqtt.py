@@ -234,7 +234,7 @@ class MqttSource:
         finally:
             await self._leave(client, connecting)
 
-    async def _leave(self, client: paho.Client, connecting: asyncio.Future[Any]) -> None:
+    async def _leave(self, client: Client, connecting: asyncio.Future[Any]) -> None:
         self._connected.clear()
         self._client = None
         with self._room:
@@ -242,7 +242,7 @@ class MqttSource:
             self._room.notify_all()  # the network thread may be waiting for room
         if not connecting.done():
             await asyncio.wait((connecting,))  # cancelled while it connects: its socket is closed below all the same
-        await asyncio.shield(asyncio.to_thread(_end, client))
+        await asyncio.shield(asyncio.to_thread(client.close))
         for waiting in self._sending.values():
             if not waiting.done():
                 waiting.set_exception(RemoteError(f"the connection to {self._options.broker} was lost"))
@@ -411,8 +411,3 @@ def _qos(message: RawMessage) -> int:
 
 def _weight(message: RawMessage) -> int:
     return len(message.payload) + len(message.topic) + MESSAGE_BYTES
-
-
-def _end(client: paho.Client) -> None:
-    client.disconnect()
-    client.loop_stop()

@@ -34,6 +34,12 @@ class Client(paho.Client):  # type: ignore[misc]
             self.broken(f"what came is no MQTT 5 ({error or type(error).__name__})")
             return paho.MQTT_ERR_PROTOCOL
 
+    def close(self) -> None:
+        """Leave the broker, end the loop and close every socket, which paho leaves to the garbage collector."""
+        self.disconnect()
+        self.loop_stop()
+        self._reset_sockets()
+
     def acknowledge(self, ids: Sequence[int]) -> None:
         """Acknowledge these messages in this order. From any thread."""
         if ids:

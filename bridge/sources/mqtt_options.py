@@ -66,12 +66,12 @@ class MqttOptions:
         parts = urlsplit(self.url)
         try:
             if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname or parts.port == 0:
-                found.append("url: must look like mqtt://host:1883 or mqtts://host:8883")
+                found.append("mqtt.url: must look like mqtt://host:1883 or mqtts://host:8883")
         except ValueError as error:
-            found.append(f"url: {error}")
+            found.append(f"mqtt.url: {error}")
         try:
             self.tls()
         except (OSError, ValueError) as error:
             files = ", ".join(str(file) for file in (self.ca_file, self.cert_file, self.key_file) if file)
-            found.append(f"ca_file, cert_file, key_file: {error} ({files})")
+            found.append(f"mqtt.ca_file, cert_file, key_file: {error} ({files})")
         return found

@@ -291,6 +291,7 @@ class Peer:
     async def close(self) -> None:
         self.client.disconnect()
         await asyncio.to_thread(self.client.loop_stop)
+        self.client._reset_sockets()  # paho leaves its waking pair to the garbage collector, which warns
 
 
 @asynccontextmanager
