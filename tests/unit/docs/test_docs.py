@@ -107,7 +107,7 @@ def _routes() -> Iterator[tuple[str, str]]:
         router = importlib.import_module(f"server.console.routes.{module.name}").router
         for route in router.routes:
             if isinstance(route, APIRoute):
-                for method in route.methods - {"HEAD"}:
+                for method in (route.methods or set()) - {"HEAD"}:
                     yield method, re.sub(r":\w+\}", "}", route.path)
 
 
