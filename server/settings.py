@@ -122,8 +122,6 @@ class PipelineSettings(_Section):
     """Devices at most; further ones are refused and counted."""
     future_tolerance_s: float = Field(default=60.0, ge=0)
     """A device clock may run ahead by so many seconds; later source times are refused and counted."""
-    batch_messages: int = Field(default=1_000, ge=1)
-    """Messages decoded at once."""
 
 
 class HistorySettings(_Section):
@@ -141,8 +139,6 @@ class HistorySettings(_Section):
     """Store-and-forward on disk takes at most so much while the store is away."""
     page_rows: int = Field(default=10_000, ge=1, le=100_000)
     """Values per node in one HistoryRead answer; the rest comes by continuation point."""
-    raw_days: float = Field(default=7.0, gt=0)
-    """Raw values are kept so many days."""
 
     @field_validator("url")
     @classmethod
@@ -164,8 +160,6 @@ class SecuritySettings(_Section):
 class PackageSettings(_Section):
     """FDI packages."""
 
-    allow_unsigned: bool = True
-    """Take packages without a signature."""
     max_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
     """Largest package file."""
     max_unpacked_bytes: int = Field(default=128 * 1024 * 1024, ge=1024)
