@@ -53,9 +53,11 @@ class Codec(Protocol):
         """
 
     def decode_answer(
-        self, message: RawMessage, route: Route, limits: CodecLimits
+        self, message: RawMessage, route: Route, limits: CodecLimits, problems: list[PayloadError] | None = None
     ) -> tuple[str, str, str, dict[str, Scalar]]:
-        """(command_id, outcome, reason, values) of an answer.
+        """(command_id, outcome, reason, values) of an answer; the values of parameters are of their kind.
+
+        A value that its parameter cannot hold is left out and told in `problems`.
 
         Raises:
             PayloadError: it is none.

@@ -138,7 +138,10 @@ class Bridge:
             return
         if route.ambiguous:
             raise PayloadError("bad_device_id", "", "topic parts that make one device id only")
-        command_id, outcome, reason, values = codec.decode_answer(message, route, self._limits)
+        problems: list[PayloadError] = []
+        command_id, outcome, reason, values = codec.decode_answer(message, route, self._limits, problems)
+        for problem in problems:
+            self._refused(message.topic, route, problem)
         self._counts["answers"] += 1
         device = DeviceId(route.device_id) if route.device_id else None
         self._answered(CommandResponse(command_id, outcome, reason, values, message.received_at, device))

@@ -156,7 +156,7 @@ class PointerJson:
             yield binding.parameter, checked, code
 
     def decode_answer(
-        self, message: RawMessage, route: Route, limits: CodecLimits
+        self, message: RawMessage, route: Route, limits: CodecLimits, problems: list[PayloadError] | None = None
     ) -> tuple[str, str, str, dict[str, Scalar]]:
         content = load(message.payload, limits)
         if not isinstance(content, dict):
@@ -179,9 +179,19 @@ class PointerJson:
             values = {}
         if not isinstance(values, dict) or len(values) > ANSWER_VALUES:
             raise PayloadError("wrong_type", "/values", f"an object of at most {ANSWER_VALUES} values")
-        plain = {
-            name: value for name, value in values.items() if len(name) <= REASON_LIMIT and _is_scalar(value, limits)
-        }
+        known = {binding.parameter: binding for row in reversed(route.binding.rows) for binding in row.parameters}
+        plain: dict[str, Scalar] = {}
+        for name, value in values.items():
+            binding = known.get(name)
+            if binding is None:  # part of a report
+                if len(name) <= REASON_LIMIT and _is_scalar(value, limits):
+                    plain[name] = value
+                continue
+            try:
+                plain[name] = check(value, binding, limits, f"/values/{name}")
+            except PayloadError as problem:
+                if problems is not None:
+                    problems.append(problem)
         return command_id, outcome, reason[:REASON_LIMIT], plain
 
     def encode_command(self, command_id: str, name: str, params: dict[str, object]) -> bytes:

@@ -249,6 +249,14 @@ async def test_poison_is_acknowledged_once_and_the_next_is_taken(rig: Rig, topic
         assert rig.source.renounced == []
 
 
+async def test_a_bad_value_in_an_answer_is_counted_and_the_answer_taken(rig: Rig) -> None:
+    payload = {"command_id": "c", "status": "done", "values": {"level": "high", "note": "x"}}
+    async with rig.running():
+        await rig.taken(rig.message(payload, "pumps/p-1/response"))
+    assert [(answer.outcome, answer.values) for answer in rig.answers] == [("done", {"note": "x"})]
+    assert rig.bridge.refused_by_device() == {"p-1": {"wrong_type": 1}}
+
+
 @pytest.mark.parametrize("status", ["[]", "{}", "5", "null", '"DONE"'])
 async def test_an_answer_with_an_odd_status_is_poison_too(rig: Rig, status: str) -> None:
     payload = f'{{"command_id": "c", "status": {status}}}'.encode()

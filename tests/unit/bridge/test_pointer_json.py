@@ -465,6 +465,23 @@ def test_an_answers_bad_values_are_left_out() -> None:
     assert answer(f'{{"command_id": "c1", "status": "done", "values": {values}}}')[3] == {"good": 1}
 
 
+def test_an_answers_parameters_are_of_their_kind() -> None:
+    # They go the way of measured values: one that its type cannot hold must not get into the address space.
+    route = ROUTER.route("pumps/p-1/response")
+    assert route is not None
+    values = '{"level": 15, "count": 4294967296, "on": 1, "note": 5, "count_of_another": 4294967296}'
+    payload = f'{{"command_id": "c1", "status": "done", "values": {values}}}'.encode()
+    problems: list[PayloadError] = []
+    *_, found = CODEC.decode_answer(RawMessage("pumps/p-1/response", payload, NOW), route, LIMITS, problems)
+    assert found == {"level": 15.0, "count_of_another": 4_294_967_296}
+    assert type(found["level"]) is float
+    assert [(problem.reason, problem.path) for problem in problems] == [
+        ("out_of_range", "/values/count"),
+        ("wrong_type", "/values/on"),
+        ("wrong_type", "/values/note"),
+    ]
+
+
 def test_a_long_reason_is_cut() -> None:
     assert len(answer('{"command_id": "c1", "status": "failed", "reason": "' + "r" * 5_000 + '"}')[2]) == 256
 
