@@ -41,6 +41,24 @@ class DataType(IntEnum):
         """True for whole numbers."""
         return DataType.SBYTE <= self <= DataType.UINT64
 
+    @property
+    def limits(self) -> tuple[float, float] | None:
+        """(least, greatest) that the wire can carry; None for what is no number, DOUBLE included (it carries all)."""
+        return _LIMITS.get(self)
+
+
+_LIMITS: Mapping[DataType, tuple[float, float]] = {
+    DataType.SBYTE: (-(2**7), 2**7 - 1),
+    DataType.BYTE: (0, 2**8 - 1),
+    DataType.INT16: (-(2**15), 2**15 - 1),
+    DataType.UINT16: (0, 2**16 - 1),
+    DataType.INT32: (-(2**31), 2**31 - 1),
+    DataType.UINT32: (0, 2**32 - 1),
+    DataType.INT64: (-(2**63), 2**63 - 1),
+    DataType.UINT64: (0, 2**64 - 1),
+    DataType.FLOAT: (-3.4028234663852886e38, 3.4028234663852886e38),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class EnumValue:

@@ -66,8 +66,12 @@ def to_variant(value: Scalar | None, data_type: DataType) -> ua.Variant:
 def to_data_value(
     value: Scalar | None, data_type: DataType, code: StatusCode, source_time: TimeUs, server_time: TimeUs
 ) -> ua.DataValue:
-    """A DataValue; a Bad one carries no value (OPC 10000-4, 7.11)."""
+    """A DataValue; a Bad one carries no value (OPC 10000-4, 7.11), and what its type cannot carry becomes Bad."""
     shown = None if status.is_bad(code) else value
+    limits = data_type.limits
+    if limits is not None and shown is not None and not limits[0] <= shown <= limits[1]:  # type: ignore[operator]
+        # One value that cannot be encoded would silence every subscription that has it.
+        shown, code = None, status.BAD_OUT_OF_RANGE
     return ua.DataValue(
         to_variant(shown, data_type),
         stack_status(code),

@@ -189,7 +189,8 @@ def check_value(spec: ParameterSpec, value: Scalar, *, ranges: bool = True) -> S
             return status.BAD_TYPE_MISMATCH
         if spec.data_type.integer and not isinstance(value, int) and not float(value).is_integer():
             return status.BAD_TYPE_MISMATCH
-        if not -_LARGEST <= value <= _LARGEST:  # also false for NaN
+        least, greatest = spec.data_type.limits or (-_LARGEST, _LARGEST)
+        if not least <= value <= greatest:  # also true for NaN
             return status.BAD_OUT_OF_RANGE
         if ranges and spec.ranges and not any(low <= value <= high for low, high in spec.ranges):
             return status.BAD_OUT_OF_RANGE

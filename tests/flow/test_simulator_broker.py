@@ -37,7 +37,7 @@ from tests.kit.parts import require
 
 pytestmark = pytest.mark.interop
 
-LIMIT_S = 20.0
+LIMIT_S = 45.0
 
 
 class Mosquitto:

@@ -187,6 +187,16 @@ async def test_plain_write_refused_before_the_device(rig: Rig, parameter: str, v
     assert rig.sender.sent == []
 
 
+async def test_what_a_type_cannot_carry_is_left_out_of_an_answer(rig: Rig) -> None:
+    # 70000 in a Byte cannot be encoded; the device's other words still count.
+    await rig.live(state=1)
+    call = asyncio.ensure_future(rig.pipeline.submit(Command(PUMP, "trip", {}, OPERATOR)))
+    rig.answer(await rig.sender.next_id(), state=70_000, note="jammed")
+    assert (await call).ok
+    assert rig.plant.device("pump-1").points["state"].value == 1
+    assert rig.plant.device("pump-1").points["note"].value == "jammed"
+
+
 async def test_an_answer_with_another_devices_topic_does_not_confirm(rig: Rig) -> None:
     await rig.live(state=1)
     call = asyncio.ensure_future(rig.pipeline.submit(Command(PUMP, "trip", {}, OPERATOR)))
