@@ -71,8 +71,8 @@ async def _browse_and_read(client: Peer, index: int) -> None:
 
 
 async def _trip_and_acknowledge(client: Peer, index: int) -> None:
-    state = f"ns={index};s=breaker-002/ParameterSet/status_breaker"
-    methods = f"ns={index};s=breaker-002/MethodSet"
+    state = f"ns={index};s=breaker-001/ParameterSet/status_breaker"
+    methods = f"ns={index};s=breaker-001/MethodSet"
     await client.subscribe_events("i=2253", FIELDS)
     assert await client.subscribe([state]) == 0
     assert (await client.call(methods, f"{methods}/Trip"))["status"] == "Good"
@@ -83,11 +83,11 @@ async def _trip_and_acknowledge(client: Peer, index: int) -> None:
     await until(tripped, "status_breaker = 2 by the device's echo")
 
     async def alarm() -> list[dict[str, Any]]:
-        return [e for e in await client.events() if e["SourceName"] == "breaker-002" and e["ConditionName"] == "Trip"]
+        return [e for e in await client.events() if e["SourceName"] == "breaker-001" and e["ConditionName"] == "Trip"]
 
     (event, *_) = await until(alarm, "the trip alarm's event")
     assert event["Retain"] is True
-    condition = f"ns={index};s=breaker-002/Alarms/Trip"
+    condition = f"ns={index};s=breaker-001/Alarms/Trip"
     (acked,) = await client.read([f"{condition}/AckedState/Id"])
     assert acked["value"] is False
     inputs = (("ByteString", event["EventId"]["hex"]), ("LocalizedText", "seen by the test"))
