@@ -14,6 +14,7 @@ from server.core.values import Caller
 from server.fdi.store import InstalledPackage, PackageStore
 from server.model.device_type import DeviceType, ParameterSpec
 from server.security.access import Right, require
+from server.security.audit import AuditTrail, AuditWriter
 
 
 class Types(Protocol):
@@ -22,23 +23,6 @@ class Types(Protocol):
     async def install(self, device_type: DeviceType) -> None: ...
 
     async def uninstall(self, type_id: str) -> None: ...
-
-
-class Audit(Protocol):
-    """One audit record; blocks."""
-
-    def __call__(
-        self,
-        time: int,
-        user: str,
-        role: str,
-        door: str,
-        address: str,
-        action: str,
-        target: str,
-        outcome: str,
-        detail: str,
-    ) -> None: ...
 
 
 class PackageService:
@@ -50,14 +34,13 @@ class PackageService:
         types: Types,
         *,
         bindings_changed: Callable[[Iterable[DeviceBinding]], None],
-        audit: Audit,
+        audit: AuditWriter,
         clock: Clock,
     ) -> None:
         self._store = store
         self._types = types
         self._bindings_changed = bindings_changed
-        self._audit = audit
-        self._clock = clock
+        self._audit = AuditTrail(audit, clock)
         self._turn = asyncio.Lock()
 
     async def start(self) -> None:
@@ -82,13 +65,13 @@ class PackageService:
                 require(caller, Right.PACKAGES, "install packages")
                 installed = await asyncio.to_thread(self._store.install, data)
             except IntegrationError as error:
-                await self._record(caller, "package install", "", name_of(error.status), error.text)
+                await self._audit.write(caller, "package install", "", name_of(error.status), error.text)
                 raise
             for device_type in self._store.device_types():
                 if device_type.package_id == installed.package_id:
                     await self._types.install(device_type)
             self._bind()
-        await self._record(caller, "package install", _name(installed), "Good", installed.digest)
+        await self._audit.write(caller, "package install", _name(installed), "Good", installed.digest)
         return [summary(installed)]
 
     async def remove(self, package: str, version: str | None, caller: Caller) -> None:
@@ -103,7 +86,7 @@ class PackageService:
                 before = {entry.type_id for entry in self._store.device_types()}
                 removed = await asyncio.to_thread(self._store.remove, package, version)
             except IntegrationError as error:
-                await self._record(caller, "package remove", package, name_of(error.status), error.text)
+                await self._audit.write(caller, "package remove", package, name_of(error.status), error.text)
                 raise
             after = {entry.type_id: entry for entry in self._store.device_types()}
             identifiers = {entry.package_id for entry in removed}
@@ -114,7 +97,7 @@ class PackageService:
                     await self._types.install(device_type)  # an older version takes over
             self._bind()
         for entry in removed:
-            await self._record(caller, "package remove", _name(entry), "Good", entry.digest)
+            await self._audit.write(caller, "package remove", _name(entry), "Good", entry.digest)
 
     def list(self) -> list[dict[str, Any]]:
         """A summary of every installed package and version."""
@@ -136,20 +119,6 @@ class PackageService:
                 if attachment.name == name:
                     return attachment.content_type, attachment.data
         raise RemoteError(f"no document {name!r} in {package}")
-
-    async def _record(self, caller: Caller, action: str, target: str, outcome: str, detail: str) -> None:
-        await asyncio.to_thread(
-            self._audit,
-            self._clock.now(),
-            caller.user,
-            caller.role,
-            caller.door,
-            caller.address,
-            action,
-            target,
-            outcome,
-            detail[:1_000],
-        )
 
 
 def _name(entry: InstalledPackage) -> str:

@@ -35,6 +35,7 @@ from server.pipeline.ports import (
     SiteRecords,
 )
 from server.security.access import Right, require
+from server.security.audit import AuditTrail
 
 TICK_S = 0.5
 """How often silence is looked at."""
@@ -65,6 +66,7 @@ class Pipeline:
         self._history = history
         self._feeds = feeds
         self._records = records
+        self._trail = AuditTrail(records.audit, clock)
         self._order = asyncio.Lock()  # sinks see batches one after the other
         self._desk = CommandDesk(plant, sender, clock, self._echo, command_timeout_s)
         self._batches = 0
@@ -221,18 +223,7 @@ class Pipeline:
     async def _audit(self, caller: Caller, action: str, target: str, outcome: str, detail: str) -> None:
         if caller is INTERNAL:
             return
-        await asyncio.to_thread(
-            self._records.audit,
-            self._clock.now(),
-            caller.user,
-            caller.role,
-            caller.door,
-            caller.address,
-            action,
-            target,
-            outcome,
-            detail,
-        )
+        await self._trail.write(caller, action, target, outcome, detail)
 
     def counters(self) -> dict[str, int | float]:
         """What passed and what did not, as nodes and metrics show it."""
