@@ -1,0 +1,11 @@
+"""How a service says no: a service result in the ResponseHeader, nothing was done (OPC 10000-4, 7.38)."""
+
+from __future__ import annotations
+
+
+class ServiceFault(Exception):
+    """Raised by a service; its code becomes the service result. Operation results are no faults."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"0x{code:08X}")
+        self.code = int(code)
