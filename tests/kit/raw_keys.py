@@ -7,14 +7,15 @@ import hmac
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asyncua import ua
 from asyncua.crypto import security_policies as policies
 from asyncua.crypto import uacrypto
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from tests.kit.opcua import Identity
+if TYPE_CHECKING:
+    from tests.kit.opcua import Identity
 
 NONE_URI = "http://opcfoundation.org/UA/SecurityPolicy#None"
 BLOCK = 16
