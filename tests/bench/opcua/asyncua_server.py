@@ -14,8 +14,8 @@ from typing import Any
 
 from asyncua import Server, ua, uamethod
 
+from tests.bench.opcua import certificate
 from tests.bench.opcua.bodies import FIRST_FOLDER, FIRST_NODE, LOAD_URI, METHOD, PER_FOLDER, ROOT
-from tests.kit.opcua import make_identity
 
 URI = "urn:bench:asyncua"
 
@@ -46,14 +46,14 @@ async def count_up(server: Server, ids: list[ua.NodeId], period_s: float) -> Non
 
 async def serve(nodes: int, period_ms: int, folder: Path) -> None:
     """Build, listen, count, until told to end."""
-    own = make_identity(folder, "server", uri=URI)
+    own, key = certificate.make(folder, URI)
     server = Server()
     await server.init()
     await server.set_application_uri(URI)
     server.set_endpoint("opc.tcp://127.0.0.1:0/bench")
     server.set_security_policy([ua.SecurityPolicyType.NoSecurity, ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt])
-    await server.load_certificate(str(own.certificate_file))
-    await server.load_private_key(str(own.key_file))
+    await server.load_certificate(str(own))
+    await server.load_private_key(str(key))
     index = await server.register_namespace(LOAD_URI)
     root = await server.nodes.objects.add_folder(ua.NodeId(ROOT, index), ua.QualifiedName("Load", index))
     double_type = [ua.VariantType.Double]

@@ -11,8 +11,9 @@ from typing import Any
 
 import psutil
 
-from tests.bench.opcua import client_certificate
+from tests.bench.opcua import certificate
 from tests.bench.opcua.figures import Figures, server_cpu_s
+from tests.bench.opcua.link import CLIENT_URI
 from tests.bench.opcua.running import STILL_MS, Asked, Server, load, start
 from tests.bench.opcua.scenarios import NODES, Scenario
 
@@ -48,7 +49,7 @@ class Runner:
         self._servers = servers
         self._seconds = seconds
         self._folder = folder
-        self._certificate, self._key = client_certificate.make(folder / "client")
+        self._certificate, self._key = certificate.make(folder / "client", CLIENT_URI)
         self._numbers = itertools.count()
         self.results = Results()
 
