@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 from asyncua import ua
-from asyncua.server.address_space import NodeData
 
 from server.core.clock import to_datetime
 from server.core.values import AlarmEvent
@@ -15,6 +13,9 @@ from server.opcua.datavalues import stack_status
 from server.opcua.device_nodes import CONDITION_TYPES
 from server.opcua.events import EventBus, Fields
 from server.opcua.names import ALARMS, PLANT_URI, folder_path, parameter_path
+from server.opcua.nodes.keys import Key, key_of
+from server.opcua.nodes.node import OBJECT
+from server.opcua.nodes.values import put_data_value
 from server.opcua.space import (
     HAS_COMPONENT,
     HAS_CONDITION,
@@ -135,13 +136,28 @@ class ConditionNodes:
         input_node = self._space.id(PLANT_URI, parameter_path(event.device_id, event.input_parameter))
         return condition_fields(event, source, input_node)
 
-    def node_id(self, event: AlarmEvent) -> ua.NodeId:
+    def key(self, event: AlarmEvent) -> Key:
         """The ConditionId."""
-        return self._space.id(PLANT_URI, event.condition_id)
+        return key_of(self._space.id(PLANT_URI, event.condition_id))
 
-    def materialise(self, identifier: str) -> bool:
-        """Make the nodes of the condition that an identifier belongs to; False when there is no such condition."""
-        parts = identifier.split("/", 3)
+    def announced(self, key: Key) -> tuple[ua.QualifiedName, int, Key] | None:
+        """(BrowseName, NodeClass, type) of a condition that is not made, for those who browse its parents."""
+        event = self._event(key)
+        if event is None:
+            return None
+        return self._space.name(PLANT_URI, event.name), OBJECT, CONDITION_TYPES[event.kind]
+
+    def _event(self, key: Key) -> AlarmEvent | None:
+        if isinstance(key, int) or key[0] != self._space.indexes[PLANT_URI] or not isinstance(key[1], str):
+            return None
+        parts = key[1].split("/", 3)
+        return self._alarms.state(key[1]) if len(parts) == 3 and parts[1] == ALARMS else None
+
+    def materialise(self, key: Key) -> bool:
+        """Make the nodes of the condition that a key belongs to; False when there is no such condition."""
+        if isinstance(key, int) or key[0] != self._space.indexes[PLANT_URI] or not isinstance(key[1], str):
+            return False
+        parts = key[1].split("/", 3)
         if len(parts) < 3 or parts[1] != ALARMS:
             return False
         condition_id = "/".join(parts[:3])
@@ -182,62 +198,26 @@ class ConditionNodes:
                 reference=ua.NodeId(ua.ObjectIds.HasProperty) if is_property else HAS_COMPONENT,
             )
 
-    def changed(self, event: AlarmEvent, fields: Fields) -> list[tuple[ua.NodeId, ua.DataValue]]:
-        """Writes that bring a made instance in step with an event; empty when nobody has looked at it."""
+    def changed(self, event: AlarmEvent, fields: Fields) -> None:
+        """Bring a made instance in step with an event; one that nobody has looked at has no nodes."""
         if event.condition_id not in self._made:
-            return []
-        writes = []
+            return
         for path, value in fields.items():
             node_id = self._space.id(PLANT_URI, f"{event.condition_id}/{path}")
             if node_id in self._space:
-                writes.append((node_id, ua.DataValue(value)))
-        return writes
+                put_data_value(self._space.point(node_id), ua.DataValue(value))
 
     def forget(self, device_id: str) -> None:
         """A device went: its conditions will be made anew if it returns."""
         prefix = f"{device_id}/{ALARMS}/"
         self._made = {condition for condition in self._made if not condition.startswith(prefix)}
 
-    def notifiers(self, event: AlarmEvent) -> list[ua.NodeId]:
+    def notifiers(self, event: AlarmEvent) -> list[Key]:
         """Every notifier above a condition: its device, the folders of its place, Plant, Server."""
         device = self._plant.devices.get(event.device_id)
         path = device.path if device is not None else ()
-        found = [self._space.id(PLANT_URI, event.device_id)]
-        found += [self._space.id(PLANT_URI, folder_path(*path[:depth])) for depth in range(len(path), 0, -1)]
-        return [*found, self._space.id(PLANT_URI, "Plant"), SERVER]
-
-
-class LazyNodes(dict[ua.NodeId, NodeData]):
-    """The node table of the address space; asks a maker before it says that a node is not there."""
-
-    def __init__(self, nodes: dict[ua.NodeId, NodeData], index: int) -> None:
-        super().__init__(nodes)
-        self._index = index
-        self.make: Callable[[str], bool] = lambda _identifier: False
-
-    def _missing(self, node_id: ua.NodeId) -> bool:
-        identifier = node_id.Identifier
-        return (
-            node_id.NamespaceIndex == self._index
-            and isinstance(identifier, str)
-            and f"/{ALARMS}/" in identifier
-            and self.make(identifier)
-        )
-
-    def get(self, node_id: ua.NodeId, default: NodeData | None = None) -> NodeData | None:
-        found = super().get(node_id)
-        if found is None and self._missing(node_id):
-            found = super().get(node_id)
-        return default if found is None else found
-
-    def __getitem__(self, node_id: ua.NodeId) -> NodeData:
-        found = self.get(node_id)
-        if found is None:
-            raise KeyError(node_id)
-        return found
-
-    def __contains__(self, node_id: object) -> bool:
-        return super().__contains__(node_id) or (isinstance(node_id, ua.NodeId) and self.get(node_id) is not None)
+        found = [event.device_id, *(folder_path(*path[:depth]) for depth in range(len(path), 0, -1)), "Plant"]
+        return [*(key_of(self._space.id(PLANT_URI, name)) for name in found), key_of(SERVER)]
 
 
 class Refresh:
@@ -248,18 +228,17 @@ class Refresh:
         self._nodes = nodes
         self._alarms = alarms
 
-    async def run(self, subscription_id: int, item_id: int | None = None) -> None:
+    def run(self, subscription_id: int, item_id: int | None = None) -> None:
         """RefreshStart, every retained condition with its own EventId, RefreshEnd; only to that subscription."""
-        await self._mark(ua.ObjectIds.RefreshStartEventType, subscription_id, item_id)
+        self._mark(ua.ObjectIds.RefreshStartEventType, subscription_id, item_id)
         for event in self._alarms.retained():
             fields = self._nodes.fields_of(event)
-            condition = self._nodes.node_id(event)
             notifiers = self._nodes.notifiers(event)
-            await self._bus.send_to(subscription_id, fields, notifiers, condition, item_id)
-        await self._mark(ua.ObjectIds.RefreshEndEventType, subscription_id, item_id)
+            self._bus.send_to(subscription_id, fields, notifiers, self._nodes.key(event), item_id)
+        self._mark(ua.ObjectIds.RefreshEndEventType, subscription_id, item_id)
 
-    async def _mark(self, event_type: int, subscription_id: int, item_id: int | None) -> None:
+    def _mark(self, event_type: int, subscription_id: int, item_id: int | None) -> None:
         name = "started" if event_type == ua.ObjectIds.RefreshStartEventType else "ended"
-        fields = self._bus.base_fields(event_type, SERVER, "Server", f"Refresh {name}", 100)
+        fields = self._bus.base_fields(event_type, key_of(SERVER), "Server", f"Refresh {name}", 100)
         # Every notifier that the subscription listens to sees where its refresh starts and ends.
-        await self._bus.send_to(subscription_id, fields, self._bus.monitored(subscription_id), None, item_id)
+        self._bus.send_to(subscription_id, fields, self._bus.monitored(subscription_id), None, item_id)

@@ -14,6 +14,7 @@ from server.core.texts import Texts
 from server.core.units import EUInformation
 from server.core.values import Scalar
 from server.model.device_type import DataType
+from server.opcua.wire import Point, to_ticks
 
 VARIANT = {
     DataType.BOOLEAN: ua.VariantType.Boolean,
@@ -34,7 +35,8 @@ VARIANT = {
 }
 _GOOD = ua.StatusCode(status.GOOD)
 _CODES: dict[int, ua.StatusCode] = {status.GOOD: _GOOD}
-_FLOATS = (DataType.DOUBLE, DataType.FLOAT, DataType.DURATION)
+_FLOATS = frozenset({DataType.DOUBLE, DataType.FLOAT, DataType.DURATION})
+_BAD = 0x80000000
 
 
 def stack_status(code: StatusCode) -> ua.StatusCode:
@@ -78,6 +80,34 @@ def to_data_value(
         SourceTimestamp=moment(source_time),
         ServerTimestamp=moment(server_time),
     )
+
+
+KIND = {data_type: int(variant) for data_type, variant in VARIANT.items()}
+"""Built-in type of a parameter's Variant, as a plain number."""
+
+
+def show(
+    point: Point,
+    value: Scalar | None,
+    data_type: DataType,
+    code: StatusCode,
+    source_time: TimeUs,
+    server_time: TimeUs,
+) -> None:
+    """Put a parameter's value into its point; the same rules as `to_data_value`, without the stack's classes."""
+    if value is not None:
+        if code & _BAD:
+            value = None
+        elif data_type in _FLOATS:
+            value = float(value)
+        elif data_type is DataType.DATETIME:
+            value = to_ticks(int(value))
+        elif data_type.integer:
+            value = int(value)
+        limits = data_type.limits
+        if limits is not None and value is not None and not limits[0] <= value <= limits[1]:  # type: ignore[operator]
+            value, code = None, status.BAD_OUT_OF_RANGE
+    point.put_scalar(KIND[data_type], value, code, to_ticks(source_time), to_ticks(server_time))
 
 
 def from_variant(variant: ua.Variant) -> Scalar | None:

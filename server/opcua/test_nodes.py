@@ -17,14 +17,15 @@ from server.core import status
 from server.core.binding import DeviceBinding
 from server.core.clock import Clock, from_datetime, to_datetime
 from server.core.texts import Texts
-from server.core.values import Caller, DeviceId, Measurement
+from server.core.values import DeviceId, Measurement
 from server.model.device_type import DataType, DeviceType, LimitAlarmSpec, ParameterSpec
-from server.opcua.attributes import written_range
 from server.opcua.datavalues import stack_status
 from server.opcua.device_nodes import CONDITION_TYPES
 from server.opcua.events import EventBus
-from server.opcua.methods import Methods, check_count, check_types
+from server.opcua.method_calls import DirectMethods
 from server.opcua.names import ALARMS, PLANT_URI
+from server.opcua.nodes.keys import Key, key_of
+from server.opcua.roles import OPEN
 from server.opcua.space import (
     FOLDER_TYPE,
     HAS_COMPONENT,
@@ -40,7 +41,6 @@ from server.opcua.space import (
 )
 from server.opcua.values import Values
 
-Put = Callable[[Sequence[tuple[ua.NodeId, ua.DataValue]]], Awaitable[None]]
 Offer = Callable[[Sequence[Measurement]], Awaitable[object]]
 TEST = "Test"
 EVENT_PERIOD_S = 1.0
@@ -98,40 +98,40 @@ class TestNodes:
     __test__ = False  # no test class, whatever its name
     DEVICE = DeviceId(TEST)
 
-    def __init__(self, space: Space, bus: EventBus, clock: Clock, methods: Methods, offer: Offer) -> None:
+    def __init__(self, space: Space, bus: EventBus, clock: Clock, methods: DirectMethods, offer: Offer) -> None:
         self._space = space
         self._bus = bus
         self._clock = clock
         self._methods = methods
         self._offer = offer
         self._root = space.id(PLANT_URI, TEST)
-        self._writable: dict[ua.NodeId, tuple[ua.VariantType, bool, bool]] = {}  # type, array, any type
+        self._devices: dict[Key, str] = {}  # Variables that the plant's device `Test` stands behind
 
     def add(self, values: Values) -> None:
         """Make the nodes; `Level` and `History` show what the plant says of the device `Test`."""
         space = self._space
         parent = space.id(PLANT_URI, "Fieldloom")
-        space.object(self._root, space.name(PLANT_URI, TEST), FOLDER_TYPE, parent=parent, notifier=1)
+        space.object(self._root, space.name(PLANT_URI, TEST), FOLDER_TYPE, parent=parent, notifier=1, permissions=OPEN)
         space.link(SERVER, HAS_NOTIFIER, self._root)
         self._folder("Static")
         self._folder("StaticArray")
         for name, kind, data_type, value in STATIC:
-            anything = name == "Variant"
-            self._value(f"Static/{name}", name, "Static", kind, data_type, value, anything=anything)
-            array = f"StaticArray/{name}"
-            self._value(array, name, "StaticArray", kind, data_type, [value] * 8, anything=anything, rank=1)
+            self._value(f"Static/{name}", name, "Static", kind, data_type, value)
+            self._value(f"StaticArray/{name}", name, "StaticArray", kind, data_type, [value] * 8, rank=1)
         self._value("ReadOnly", "ReadOnly", "", _V.Double, 11, 42.0, access=READ)
         self._analog()
         self._add_method()
         self._device_nodes()
         for name, spec in TEST_TYPE.parameters.items():
             values.add(self._id(name), TEST, name, spec.data_type)
+            self._devices[key_of(self._id(name))] = name
 
     def _id(self, path: str) -> ua.NodeId:
         return self._space.id(PLANT_URI, f"{TEST}/{path}" if path else TEST)
 
     def _folder(self, name: str) -> None:
-        self._space.object(self._id(name), self._space.name(PLANT_URI, name), FOLDER_TYPE, parent=self._root)
+        space = self._space
+        space.object(self._id(name), space.name(PLANT_URI, name), FOLDER_TYPE, parent=self._root, permissions=OPEN)
 
     def _value(
         self,
@@ -144,7 +144,7 @@ class TestNodes:
         *,
         rank: int = -1,
         access: int = READ | WRITE,
-        anything: bool = False,
+        direct: bool = True,
         type_definition: int = ua.ObjectIds.BaseDataVariableType,
     ) -> None:
         node_id = self._id(path)
@@ -160,9 +160,9 @@ class TestNodes:
             access=access,
             rank=rank,
             historizing=bool(access & HISTORY_READ),
+            permissions=OPEN,
+            direct=direct and bool(access & WRITE),
         )
-        if access & WRITE:
-            self._writable[node_id] = (kind, rank == 1, anything)
 
     def _analog(self) -> None:
         self._value("Analog", "Analog", "", _V.Double, 11, 50.0, type_definition=ua.ObjectIds.AnalogItemType)
@@ -178,7 +178,7 @@ class TestNodes:
         space = self._space
         holder, method = self._id("Methods"), self._id("Methods/Add")
         base = ua.NodeId(ua.ObjectIds.BaseObjectType)
-        space.object(holder, space.name(PLANT_URI, "Methods"), base, parent=self._root)
+        space.object(holder, space.name(PLANT_URI, "Methods"), base, parent=self._root, permissions=OPEN)
         double = ua.NodeId(ua.ObjectIds.Double)
         space.method(
             method,
@@ -186,29 +186,16 @@ class TestNodes:
             parent=holder,
             inputs=[ua.Argument(Name=name, DataType=double, ValueRank=-1) for name in ("A", "B")],
             outputs=[ua.Argument(Name="Sum", DataType=double, ValueRank=-1)],
+            permissions=OPEN,
         )
-        self._methods.own[(holder, method)] = self._sum
-
-    async def _sum(self, arguments: list[ua.Variant], caller: Caller) -> ua.CallMethodResult:
-        count = check_count(len(arguments), 2)
-        if count != status.GOOD:
-            return ua.CallMethodResult(StatusCode=stack_status(count))
-        types = check_types(arguments, (DataType.DOUBLE, DataType.DOUBLE))
-        results = [stack_status(code) for code in types]
-        if any(code != status.GOOD for code in types):
-            return ua.CallMethodResult(
-                StatusCode=stack_status(status.BAD_INVALID_ARGUMENT), InputArgumentResults=results
-            )
-        total = ua.Variant(float(arguments[0].Value) + float(arguments[1].Value), _V.Double)
-        return ua.CallMethodResult(
-            StatusCode=stack_status(status.GOOD), InputArgumentResults=results, OutputArguments=[total]
-        )
+        kind = int(_V.Double)
+        self._methods.add(key_of(holder), key_of(method), (kind, kind), (kind,), lambda a, b: (a + b,))
 
     def _device_nodes(self) -> None:
         space = self._space
         for name in TEST_TYPE.parameters:
             access = READ | WRITE | (HISTORY_READ if name == "History" else 0)
-            self._value(name, name, "", _V.Double, 11, 50.0, access=access)
+            self._value(name, name, "", _V.Double, 11, 50.0, access=access, direct=False)
         folder, level = self._id(ALARMS), self._id("Level")
         space.object(folder, space.name(PLANT_URI, ALARMS), FOLDER_TYPE, parent=self._root)
         condition, name = self._id(f"{ALARMS}/Level"), space.name(PLANT_URI, "Level")
@@ -217,37 +204,15 @@ class TestNodes:
         space.announce(level, HAS_CONDITION, condition, name, type_definition)
         space.link(self._root, HAS_EVENT_SOURCE, level)
 
-    def owns(self, node_id: ua.NodeId) -> bool:
-        """True for the writable nodes here."""
-        return node_id in self._writable
+    def owns(self, key: Key) -> bool:
+        """True for the Variables whose values are the device's."""
+        return key in self._devices
 
-    async def write(self, request: ua.WriteValue, put: Put) -> int:
-        """A client's Write: type and rank must fit; status and times are stored when given."""
-        kind, array, anything = self._writable[request.NodeId]
-        variant = request.Value.Value
-        if variant is None or variant.VariantType == _V.Null:
+    async def write(self, key: Key, value: ua.DataValue) -> int:
+        """A client's Write of a device's value: it takes the way of every measurement."""
+        if value.Value is None or value.Value.Value is None:
             return status.BAD_TYPE_MISMATCH
-        if request.IndexRange:
-            held = self._space.value(request.NodeId).Value
-            code, variant = written_range(held, variant, request.IndexRange)
-            if code:
-                return code
-        if not anything and (variant.VariantType != kind or bool(variant.is_array) != array):
-            return status.BAD_TYPE_MISMATCH
-        if kind == _V.ExtensionObject and not _arguments(variant.Value):
-            return status.BAD_TYPE_MISMATCH
-        name = str(request.NodeId.Identifier).removeprefix(f"{TEST}/")
-        now = self._clock.now()
-        if name in TEST_TYPE.parameters:
-            await self._offer([self._measurement(name, request.Value, now)])
-            return status.GOOD
-        value = ua.DataValue(
-            variant,
-            request.Value.StatusCode or stack_status(0),
-            SourceTimestamp=request.Value.SourceTimestamp or to_datetime(now),
-            ServerTimestamp=request.Value.ServerTimestamp or to_datetime(now),
-        )
-        await put([(request.NodeId, value)])
+        await self._offer([self._measurement(self._devices[key], value, self._clock.now())])
         return status.GOOD
 
     def _measurement(self, name: str, value: ua.DataValue, now: int) -> Measurement:
@@ -264,15 +229,11 @@ class TestNodes:
     async def run(self) -> None:
         """One BaseEvent a second from Test."""
         number = 0
+        root, server = key_of(self._root), key_of(SERVER)
         while True:
             number += 1
             fields = self._bus.base_fields(
-                ua.ObjectIds.BaseEventType, self._root, TEST, f"Test event {number}", 1 + number % 1000
+                ua.ObjectIds.BaseEventType, root, TEST, f"Test event {number}", 1 + number % 1000
             )
-            await self._bus.send(fields, [self._root, SERVER])
+            self._bus.send(fields, [root, server])
             await asyncio.sleep(EVENT_PERIOD_S)
-
-
-def _arguments(value: Any) -> bool:
-    entries = value if isinstance(value, list) else [value]
-    return all(isinstance(entry, ua.uaprotocol_auto.Argument) for entry in entries)

@@ -1,0 +1,237 @@
+"""What a Call means: device commands, conditions, the Server object's methods, test and load methods."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+import msgspec
+from asyncua import ua
+
+from server.core import status
+from server.core.errors import IntegrationError
+from server.core.values import AlarmEvent, Caller, Command, CommandResult, DeviceId, Scalar
+from server.model.device_type import MethodSpec
+from server.model.plant import Plant
+from server.opcua.conditions import Refresh
+from server.opcua.datavalues import from_variant, stack_status
+from server.opcua.events import EventBus
+from server.opcua.names import ALARMS, METHOD_SET, PLANT_URI, Place, place_of
+from server.opcua.nodes.keys import Key, key_of, node_id_of
+from server.opcua.services.context import Request
+from server.opcua.space import Space
+
+Result = ua.CallMethodResult
+MethodHandler = Callable[[Request, Key, Key, list[ua.Variant]], Result | Awaitable[Result]]
+"""(request, object, method, arguments of the right number and types) -> the result."""
+_IDS = ua.ObjectIds
+
+
+class Commands(Protocol):
+    """What of the pipeline methods need."""
+
+    async def submit(self, command: Command) -> CommandResult: ...
+
+    async def acknowledge(
+        self, condition_id: str, event_id: bytes | None, comment: str, caller: Caller
+    ) -> AlarmEvent: ...
+
+    async def comment(self, condition_id: str, event_id: bytes | None, comment: str, caller: Caller) -> AlarmEvent: ...
+
+
+class SubscriptionMethods(Protocol):
+    """What of the subscription engine is called as methods of the Server object."""
+
+    def owns(self, request: Request, subscription_id: int) -> bool: ...
+
+    def get_monitored_items(self, request: Request, subscription_id: int) -> Result: ...
+
+    def resend_data(self, request: Request, subscription_id: int) -> Result: ...
+
+    def set_durable(self, request: Request, subscription_id: int, hours: int) -> Result: ...
+
+
+def result(code: int, outputs: list[ua.Variant] | None = None, arguments: tuple[int, ...] = ()) -> Result:
+    """A CallMethodResult."""
+    return Result(
+        StatusCode=stack_status(code),
+        InputArgumentResults=[stack_status(argument) for argument in arguments],
+        OutputArguments=outputs or [],
+    )
+
+
+class DirectMethod:
+    """A method of scalars that answers at once and waits for nobody."""
+
+    __slots__ = ("function", "inputs", "outputs")
+
+    def __init__(self, inputs: tuple[int, ...], outputs: tuple[int, ...], function: Callable[..., tuple[Any, ...]]) -> None:
+        self.inputs = inputs  # built-in types
+        self.outputs = outputs
+        self.function = function
+
+    def __call__(self, _request: Request, _object: Key, _method: Key, arguments: list[ua.Variant]) -> Result:
+        values = self.function(*(argument.Value for argument in arguments))
+        outputs = [
+            ua.Variant(value, ua.VariantType(kind)) for value, kind in zip(values, self.outputs, strict=True)
+        ]
+        return result(status.GOOD, outputs, tuple(status.GOOD for _ in arguments))
+
+
+class DirectMethods:
+    """The direct methods by object and method."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[Key, Key], DirectMethod] = {}
+
+    def add(
+        self,
+        object_key: Key,
+        method_key: Key,
+        inputs: tuple[int, ...],
+        outputs: tuple[int, ...],
+        function: Callable[..., tuple[Any, ...]],
+    ) -> None:
+        """Let a function answer the calls of a method."""
+        self.known[object_key, method_key] = DirectMethod(inputs, outputs, function)
+
+
+class MethodHandlers:
+    """Finds what a call means."""
+
+    def __init__(
+        self,
+        space: Space,
+        plant: Plant,
+        commands: Commands,
+        direct: DirectMethods,
+        refresh: Refresh,
+        bus: EventBus,
+        subscriptions: SubscriptionMethods,
+    ) -> None:
+        self._space = space
+        self._plant = plant
+        self._commands = commands
+        self._direct = direct
+        self._refresh = refresh
+        self._bus = bus
+        self._subscriptions = subscriptions
+        self._standard: dict[int, MethodHandler] = {
+            _IDS.ConditionType_ConditionRefresh: self._condition_refresh,
+            _IDS.ConditionType_ConditionRefresh2: self._condition_refresh,
+            _IDS.AcknowledgeableConditionType_Acknowledge: self._remark,
+            _IDS.ConditionType_AddComment: self._remark,
+            _IDS.Server_GetMonitoredItems: self._get_monitored_items,
+            _IDS.ServerType_GetMonitoredItems: self._get_monitored_items,
+            _IDS.Server_ResendData: self._resend_data,
+            _IDS.ServerType_ResendData: self._resend_data,
+            _IDS.Server_SetSubscriptionDurable: self._set_durable,
+            _IDS.ServerType_SetSubscriptionDurable: self._set_durable,
+        }
+
+    def find(self, object_key: Key, method_key: Key) -> MethodHandler | None:
+        """The handler of a method of an object; None when it is not one of that object."""
+        direct = self._direct.known.get((object_key, method_key))
+        if direct is not None:
+            return direct
+        if isinstance(method_key, int) and method_key >> 32 == 0:
+            return self._standard.get(method_key)
+        return self._device if self._spec(object_key, method_key) is not None else None
+
+    # -- devices
+
+    def _spec(self, object_key: Key, method_key: Key) -> tuple[DeviceId, MethodSpec] | None:
+        """The command that a method of a device stands for; called at the device or at its MethodSet."""
+        plant_index = self._space.indexes[PLANT_URI]
+        place = place_of(node_id_of(object_key), plant_index)
+        if place is None or place.part not in ("", METHOD_SET) or place.name or isinstance(method_key, int):
+            return None
+        device = self._plant.devices.get(DeviceId(place.device_id))
+        if device is None:
+            return None
+        name = str(method_key[1]).rsplit("/", 1)[-1]
+        kind = device.device_type
+        expected = (
+            key_of(self._space.id(PLANT_URI, f"{place.device_id}/{METHOD_SET}/{name}")),
+            key_of(self._space.id(kind.namespace_uri, f"{kind.type_id}/{METHOD_SET}/{name}")),
+        )
+        spec = next((method for method in kind.methods if method.name == name), None)
+        return (device.device_id, spec) if spec is not None and method_key in expected else None
+
+    async def _device(
+        self, request: Request, object_key: Key, method_key: Key, arguments: list[ua.Variant]
+    ) -> Result:
+        found = self._spec(object_key, method_key)
+        session = request.session
+        if found is None or session is None:
+            return result(status.BAD_METHOD_INVALID)
+        device_id, spec = found
+        params: dict[str, Scalar] = {}
+        for param, argument in zip(spec.params, arguments, strict=True):
+            value = from_variant(argument)
+            params[param] = "" if value is None else value
+        try:
+            done = await self._commands.submit(Command(device_id, spec.command, params, session.caller))
+        except IntegrationError as error:
+            return result(error.status)
+        outputs = _outputs(spec, done) if done.ok else []
+        return result(done.status, outputs, done.argument_status or tuple(status.GOOD for _ in arguments))
+
+    # -- conditions
+
+    def _condition_refresh(
+        self, request: Request, _object: Key, _method: Key, arguments: list[ua.Variant]
+    ) -> Result:
+        subscription_id = int(arguments[0].Value)
+        item_id = int(arguments[1].Value) if len(arguments) > 1 else None
+        if not self._subscriptions.owns(request, subscription_id):
+            return result(ua.StatusCodes.BadSubscriptionIdInvalid)
+        if item_id is not None and not self._bus.has_item(subscription_id, item_id):
+            return result(ua.StatusCodes.BadMonitoredItemIdInvalid)
+        self._refresh.run(subscription_id, item_id)
+        return result(status.GOOD, arguments=tuple(status.GOOD for _ in arguments))
+
+    async def _remark(
+        self, request: Request, object_key: Key, method_key: Key, arguments: list[ua.Variant]
+    ) -> Result:
+        place = place_of(node_id_of(object_key), self._space.indexes[PLANT_URI])
+        session = request.session
+        if place is None:
+            return result(ua.StatusCodes.BadNodeIdInvalid)
+        if session is None or not _is_condition(place):
+            return result(status.BAD_NODE_ID_UNKNOWN)
+        event_id, comment = arguments
+        words = comment.Value.Text or "" if isinstance(comment.Value, ua.LocalizedText) else ""
+        only_comment = method_key == _IDS.ConditionType_AddComment
+        action = self._commands.comment if only_comment else self._commands.acknowledge
+        try:
+            condition = f"{place.device_id}/{ALARMS}/{place.name}"
+            await action(condition, bytes(event_id.Value or b""), words, session.caller)
+        except IntegrationError as error:
+            return result(error.status)
+        return result(status.GOOD, arguments=(status.GOOD, status.GOOD))
+
+    # -- the Server object
+
+    def _get_monitored_items(
+        self, request: Request, _object: Key, _method: Key, arguments: list[ua.Variant]
+    ) -> Result:
+        return self._subscriptions.get_monitored_items(request, int(arguments[0].Value))
+
+    def _resend_data(self, request: Request, _object: Key, _method: Key, arguments: list[ua.Variant]) -> Result:
+        return self._subscriptions.resend_data(request, int(arguments[0].Value))
+
+    def _set_durable(self, request: Request, _object: Key, _method: Key, arguments: list[ua.Variant]) -> Result:
+        return self._subscriptions.set_durable(request, int(arguments[0].Value), int(arguments[1].Value))
+
+
+def _is_condition(place: Place) -> bool:
+    return place.part == ALARMS and bool(place.name) and not place.rest
+
+
+def _outputs(spec: MethodSpec, done: CommandResult) -> list[ua.Variant]:
+    if not spec.outputs:
+        return []
+    # The one answer there is: the device's values as JSON.
+    report = msgspec.json.encode(dict(done.values)).decode("utf-8")
+    return [ua.Variant(report, ua.VariantType.String)]

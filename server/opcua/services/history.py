@@ -1,0 +1,178 @@
+"""HistoryRead and HistoryUpdate: what is the same for every kind of history; the kinds themselves are doors (OPC 10000-4, 5.11.3/5).
+
+A door answers for one class of HistoryReadDetails or HistoryUpdateDetails. What no door answers for is refused per node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from asyncua import ua
+
+from server.core.errors import IntegrationError
+from server.opcua.datavalues import stack_status
+from server.opcua.nodes.keys import key_of
+from server.opcua.nodes.node import OBJECT, VARIABLE, VIEW, Node
+from server.opcua.nodes.store import NodeStore
+from server.opcua.roles import DELETE_HISTORY, INSERT_HISTORY, MODIFY_HISTORY, READ_HISTORY
+from server.opcua.services.context import Request, Session
+from server.opcua.services.dispatch import Dispatcher
+from server.opcua.services.fault import ServiceFault
+from server.opcua.services.limits import OperationLimits, require_count
+
+_S = ua.StatusCodes
+_ACCESS_HISTORY_READ, _ACCESS_HISTORY_WRITE = 4, 8
+_NOTIFIER_HISTORY_READ, _NOTIFIER_HISTORY_WRITE = 4, 8
+
+
+class HistoryReader(Protocol):
+    """Reads one kind of history."""
+
+    async def read(
+        self, request: Request, node: Node, wanted: ua.HistoryReadValueId, params: ua.HistoryReadParameters
+    ) -> ua.HistoryReadResult:
+        """One node's page.
+
+        Raises:
+            ServiceFault: the operation's result.
+        """
+
+    def release(self, session: Session, point: bytes) -> bool:
+        """Give a continuation point back; False when it is none of this session's."""
+
+    def forget(self, session: Session) -> None:
+        """The session ended."""
+
+
+class HistoryUpdater(Protocol):
+    """Changes one kind of history. `permission` is the bit that a caller needs."""
+
+    permission: int
+
+    async def update(self, request: Request, node: Node, details: Any) -> ua.HistoryUpdateResult:
+        """One node's changes."""
+
+
+class HistoryAudit(Protocol):
+    """Where updates of history leave their events."""
+
+    def history_updated(self, request: Request, details: Any, code: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryDoors:
+    """What this server can do with history, by class of the details."""
+
+    readers: Mapping[type, HistoryReader]
+    updaters: Mapping[type, HistoryUpdater]
+
+
+class HistoryService:
+    """The two history services of the Attribute service set."""
+
+    def __init__(self, store: NodeStore, limits: OperationLimits, doors: HistoryDoors, audit: HistoryAudit) -> None:
+        self._store = store
+        self._limits = limits
+        self._doors = doors
+        self._audit = audit
+
+    def register(self, dispatcher: Dispatcher) -> None:
+        """Answer HistoryRead and HistoryUpdate."""
+        dispatcher.register("HistoryRead", self._read)
+        dispatcher.register("HistoryUpdate", self._update)
+
+    def session_closed(self, session: Session, _delete: bool) -> None:
+        """Continuation points end with their session."""
+        for reader in set(self._doors.readers.values()):
+            reader.forget(session)
+
+    # -- HistoryRead
+
+    def _read(self, request: Request, params: ua.HistoryReadParameters) -> Awaitable[ua.HistoryReadResponse]:
+        require_count(params.NodesToRead, self._limits.history_read)
+        if params.TimestampsToReturn not in tuple(ua.TimestampsToReturn)[:3]:
+            raise ServiceFault(_S.BadTimestampsToReturnInvalid)
+        reader = self._doors.readers.get(type(params.HistoryReadDetails))
+        if reader is None:
+            raise ServiceFault(_S.BadHistoryOperationUnsupported)
+        return self._read_all(request, params, reader)
+
+    async def _read_all(
+        self, request: Request, params: ua.HistoryReadParameters, reader: HistoryReader
+    ) -> ua.HistoryReadResponse:
+        response = ua.HistoryReadResponse()
+        response.Results = [await self._read_one(request, wanted, params, reader) for wanted in params.NodesToRead]
+        return response
+
+    async def _read_one(
+        self,
+        request: Request,
+        wanted: ua.HistoryReadValueId,
+        params: ua.HistoryReadParameters,
+        reader: HistoryReader,
+    ) -> ua.HistoryReadResult:
+        session = request.session
+        try:
+            node = self._node(request, wanted.NodeId, READ_HISTORY)
+            if params.ReleaseContinuationPoints:
+                known = session is not None and reader.release(session, bytes(wanted.ContinuationPoint or b""))
+                return ua.HistoryReadResult(StatusCode=stack_status(0 if known else _S.BadContinuationPointInvalid))
+            if not self._has_history(node, _ACCESS_HISTORY_READ, _NOTIFIER_HISTORY_READ):
+                raise ServiceFault(_S.BadHistoryOperationUnsupported)
+            return await reader.read(request, node, wanted, params)
+        except ServiceFault as fault:
+            return ua.HistoryReadResult(StatusCode=stack_status(fault.code))
+        except IntegrationError:
+            return ua.HistoryReadResult(StatusCode=stack_status(_S.BadResourceUnavailable))
+
+    def _node(self, request: Request, node_id: ua.NodeId, permission: int) -> Node:
+        node = self._store.get(key_of(node_id))
+        session = request.session
+        if node is None or session is None:
+            raise ServiceFault(_S.BadNodeIdUnknown)
+        if session.audience.insecure(node):
+            raise ServiceFault(_S.BadSecurityModeInsufficient)
+        if not session.audience.has(node, permission):
+            raise ServiceFault(_S.BadUserAccessDenied)
+        return node
+
+    def _has_history(self, node: Node, access: int, notifier: int) -> bool:
+        shape = node.shape
+        if shape.node_class == VARIABLE:
+            return bool(shape.access & access)
+        return shape.node_class in (OBJECT, VIEW) and bool(shape.notifier & notifier)
+
+    # -- HistoryUpdate
+
+    def _update(self, request: Request, params: ua.HistoryUpdateParameters) -> Awaitable[ua.HistoryUpdateResponse]:
+        require_count(params.HistoryUpdateDetails, self._limits.history_update)
+        return self._update_all(request, params.HistoryUpdateDetails)
+
+    async def _update_all(self, request: Request, wanted: Sequence[Any]) -> ua.HistoryUpdateResponse:
+        response = ua.HistoryUpdateResponse()
+        response.Results = [await self._update_one(request, details) for details in wanted]
+        return response
+
+    async def _update_one(self, request: Request, details: Any) -> ua.HistoryUpdateResult:
+        result = await self._judge_update(request, details)
+        self._audit.history_updated(request, details, int(result.StatusCode.value))
+        return result
+
+    async def _judge_update(self, request: Request, details: Any) -> ua.HistoryUpdateResult:
+        try:
+            node_id = getattr(details, "NodeId", None)
+            if not isinstance(node_id, ua.NodeId):
+                raise ServiceFault(_S.BadHistoryOperationInvalid)
+            updater = self._doors.updaters.get(type(details))
+            permission = updater.permission if updater is not None else INSERT_HISTORY | MODIFY_HISTORY | DELETE_HISTORY
+            node = self._node(request, node_id, 0)
+            if updater is None or not self._has_history(node, _ACCESS_HISTORY_WRITE, _NOTIFIER_HISTORY_WRITE):
+                raise ServiceFault(_S.BadHistoryOperationUnsupported)
+            self._node(request, node_id, permission)
+            return await updater.update(request, node, details)
+        except ServiceFault as fault:
+            return ua.HistoryUpdateResult(StatusCode=stack_status(fault.code))
+        except IntegrationError:
+            return ua.HistoryUpdateResult(StatusCode=stack_status(_S.BadResourceUnavailable))
