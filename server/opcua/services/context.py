@@ -8,7 +8,6 @@ from typing import Any, Protocol
 from asyncua import ua
 
 from server.core.values import Caller
-from server.opcua.nodes.keys import Key
 from server.opcua.roles import Audience
 
 
@@ -23,10 +22,14 @@ class Channel(Protocol):
     peer_chain: bytes | None
     own_certificate: bytes
     max_response_bytes: int
+    activated: bool  # kept by the session table: an activated session is bound to it
+
+    @property
+    def signature_uri(self) -> str: ...
 
     def send(self, request_id: int, body: bytes) -> None: ...
 
-    def sign_with_own_key(self, data: bytes) -> tuple[str, bytes]: ...
+    def sign_with_own_key(self, data: bytes) -> bytes: ...
 
     def verify_with_peer_key(self, data: bytes, signature: bytes) -> bool: ...
 
@@ -55,12 +58,15 @@ class Session:
         "identity_history",
         "last_contact",
         "last_seen",
+        "locale_ids",
         "locales",
         "max_response_bytes",
+        "mode",
         "name",
         "nonce",
         "on_close",
         "pending",
+        "policy_uri",
         "publish",
         "server_uri",
         "session_id",
@@ -71,15 +77,20 @@ class Session:
         "unauthorized",
     )
 
-    def __init__(self, session_id: ua.NodeId, token: bytes, channel: Channel, caller: Caller, audience: Audience) -> None:
+    def __init__(
+        self, session_id: ua.NodeId, token: bytes, channel: Channel, caller: Caller, audience: Audience
+    ) -> None:
         self.session_id = session_id
         self.token = token  # the AuthenticationToken as encoded NodeId: key of the session table
-        self.channel: Channel | None = channel
+        self.channel: Channel | None = channel  # None while its channel is lost
+        self.policy_uri = channel.policy_uri  # of the channel it was created on; it never changes
+        self.mode = channel.mode
         self.caller = caller
         self.audience = audience
         self.activated = False
         self.closed = False
-        self.locales: tuple[str, ...] = ()  # those asked for, without English; () is the default language
+        self.locale_ids: tuple[str, ...] = ()  # as the client asked
+        self.locales: tuple[str, ...] = ()  # those before English; () is the default language
         self.name = ""
         self.client = ua.ApplicationDescription()
         self.application_uri = ""
@@ -92,7 +103,7 @@ class Session:
         self.created = 0  # TimeUs
         self.last_contact = 0  # TimeUs of the last request
         self.last_seen = 0.0  # monotonic seconds of the last request: time-outs
-        self.token_kind = "Anonymous"
+        self.token_kind = "Anonymous"  # noqa: S105 - the kind of token, not one
         self.identity_history: list[str] = []
         self.counters: dict[str, list[int]] = {}  # request name -> [total, errors]
         self.unauthorized = 0
@@ -107,7 +118,18 @@ class Session:
 class Request:
     """One request. Answer it once: return the body from the handler, or call `respond` or `fault` later."""
 
-    __slots__ = ("__weakref__", "answered", "at", "body", "cancel", "channel", "handle", "name", "request_id", "session")
+    __slots__ = (
+        "__weakref__",
+        "answered",
+        "at",
+        "body",
+        "cancel",
+        "channel",
+        "handle",
+        "name",
+        "request_id",
+        "session",
+    )
 
     def __init__(self, channel: Channel, request_id: int, handle: int, body: bytes, at: int, name: str) -> None:
         self.channel = channel

@@ -1,4 +1,4 @@
-"""From a request's bytes to the service that answers it: sessions, faults, counters, and what goes on beside the channel."""
+"""From a request's bytes to its service and back: sessions, faults, counters, and what goes on beside the channel."""
 
 from __future__ import annotations
 
@@ -17,17 +17,46 @@ from server.core.errors import IntegrationError
 from server.opcua.services.context import Channel, Request, Session
 from server.opcua.services.fault import ServiceFault
 from server.opcua.services.guard import BoundedBuffer, MessageError
-from server.opcua.transport.receiver import ResponseTooLargeError
+from server.opcua.transport.framing import ResponseTooLargeError
 from server.opcua.wire.headers import HeaderError, read_header, request_type, response_header, service_fault
 from server.opcua.wire.ticks import to_ticks
 
 log = structlog.get_logger("fieldloom.opcua")
 _S = ua.StatusCodes
-BROKEN = (MessageError, ua.UaError, ValueError, TypeError, IndexError, KeyError, AttributeError, struct.error, OverflowError)
+BROKEN = (
+    MessageError,
+    ua.UaError,
+    ValueError,
+    TypeError,
+    IndexError,
+    KeyError,
+    AttributeError,
+    struct.error,
+    OverflowError,
+)
 """What the stack's decoder raises for bytes that are no such structure."""
 
 FastHandler = Callable[[Request], bytes | None]
 """Works on bytes. Returns the response body, None when it will be answered later, or NOT_MINE."""
+SECURITY_REASONS = frozenset(
+    {
+        _S.BadUserAccessDenied,
+        _S.BadSecurityChecksFailed,
+        _S.BadSecurityModeInsufficient,
+        _S.BadSecurityPolicyRejected,
+        _S.BadIdentityTokenInvalid,
+        _S.BadIdentityTokenRejected,
+        _S.BadUserSignatureInvalid,
+        _S.BadApplicationSignatureInvalid,
+        _S.BadCertificateInvalid,
+        _S.BadCertificateUriInvalid,
+        _S.BadNonceInvalid,
+        _S.BadSessionIdInvalid,
+        _S.BadSessionNotActivated,
+        _S.BadSecureChannelIdInvalid,
+    }
+)
+"""Service results that count as rejected for security (OPC 10000-5, 12.9)."""
 _HEADER_BYTES = 28
 """TypeId and ResponseHeader without a result, diagnostics or strings, as the stack encodes them."""
 NOT_MINE = b""
@@ -161,7 +190,9 @@ class Dispatcher:
 
     def _serve(self, service: Service, request: Request) -> None:
         try:
-            params = struct_from_binary(service.parameters, BoundedBuffer(request.body, 0 if service.whole else request.at))
+            params = struct_from_binary(
+                service.parameters, BoundedBuffer(request.body, 0 if service.whole else request.at)
+            )
         except RecursionError:
             raise ServiceFault(_S.BadEncodingLimitsExceeded) from None
         except MessageError as error:
@@ -251,6 +282,8 @@ class Dispatcher:
             if code == _S.BadUserAccessDenied:
                 session.unauthorized += 1
         self.rejected += 1
+        if code in SECURITY_REASONS:
+            self.security_rejected += 1
         self._send(request.channel, request.request_id, service_fault(request.handle, code, self.ticks()))
 
     def header(self, number: int, request: Request) -> bytes:

@@ -73,6 +73,20 @@ def read_header(body: bytes) -> tuple[bytes, int, int, int]:
         raise HeaderError(str(error)) from None
 
 
+AUDIT_ENTRY_BYTES = 1024
+"""Of a client's auditEntryId; what is longer is cut."""
+
+
+def audit_entry(body: bytes) -> str | None:
+    """The auditEntryId of a request header that `read_header` has taken; None when there is none."""
+    at = 4 if body[0] == 1 else read_key(body, 0)[1]
+    at = read_key(body, at)[1] + 16
+    size = int(_I32.unpack_from(body, at)[0])
+    if size < 0:
+        return None
+    return body[at + 4 : at + 4 + min(size, AUDIT_ENTRY_BYTES)].decode("utf-8", "replace")
+
+
 def response_header(number: int, handle: int, now: int, result: int = 0) -> bytes:
     """TypeId and ResponseHeader; `number` of the response's encoding in namespace 0, `now` in ticks."""
     return _RESPONSE.pack(1, 0, number, now, handle, result) + _NO_DETAIL
