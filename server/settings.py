@@ -58,6 +58,22 @@ class OpcUaSettings(_Section):
     """Every so many milliseconds all load nodes count up."""
     max_sessions: int = Field(default=100, ge=1, le=10_000)
     """Sessions at once."""
+    min_session_timeout_ms: int = Field(default=10_000, ge=1_000, le=3_600_000)
+    """Shortest time-out of a session without requests, milliseconds; less is revised to it."""
+    max_session_timeout_ms: int = Field(default=3_600_000, ge=1_000, le=86_400_000)
+    """Longest time-out of a session without requests, milliseconds; more is revised to it."""
+    session_activation_s: float = Field(default=30.0, gt=0, le=600)
+    """A session that nobody activates ends after so many seconds."""
+    login_attempts: int = Field(default=10, ge=1, le=1_000)
+    """Failed sign-ins of one user or address within a minute before further ones are refused unseen."""
+    user_certificates_file: Path | None = None
+    """TOML file of certificates that sign users in (X.509 user tokens); absent: not offered."""
+    jwt_keys_file: Path | None = None
+    """TOML file of the issuers whose JSON Web Tokens sign users in; absent: not offered."""
+    diagnostics: bool = True
+    """Collect ServerDiagnostics from the start; administrators switch EnabledFlag at run time."""
+    auditing: bool = True
+    """Send audit events to administrators who subscribe to them."""
 
 
 class HttpSettings(_Section):
