@@ -1,6 +1,6 @@
-"""Nodes put straight into the stack's address space: its own services search every reference of a parent per node.
+"""The builder's face of the node store: Objects, Variables, Methods and types placed below their parents.
 
-One object knows the namespace indexes. Everything that builds nodes goes through `Space`.
+One object knows the namespace indexes and the rights. Everything that builds nodes goes through `Space`.
 """
 
 from __future__ import annotations
@@ -9,11 +9,18 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from asyncua import ua
-from asyncua.server.address_space import AddressSpace, AttributeValue, NodeData
 
 from server.core.texts import Texts
+from server.opcua.nodes.keys import Key, key_of
+from server.opcua.nodes.node import METHOD, OBJECT, OBJECT_TYPE, VARIABLE, A, Node, Shape
+from server.opcua.nodes.store import HAS_MODELLING_RULE_KEY, HAS_TYPE_DEFINITION_KEY, NodeStore
+from server.opcua.nodes.values import Encoded, new_point
+from server.opcua.nodes.values import data_value as shown_value
+from server.opcua.roles import Permissions, Rights
+from server.opcua.wire import Point
 
-A = ua.AttributeIds
+__all__ = ["A", "Space", "data_value", "localized"]
+
 HAS_COMPONENT = ua.NodeId(ua.ObjectIds.HasComponent)
 HAS_PROPERTY = ua.NodeId(ua.ObjectIds.HasProperty)
 HAS_SUBTYPE = ua.NodeId(ua.ObjectIds.HasSubtype)
@@ -35,6 +42,11 @@ READ = 1
 WRITE = 2
 HISTORY_READ = 4
 
+SHARED_TEXTS = 20_000
+"""Names and texts kept once for all nodes that have them; later ones stand at their node."""
+_ANY_LENGTH = ua.Variant([0], ua.VariantType.UInt32, is_array=True)
+_ARGUMENT = ua.NodeId(ua.ObjectIds.Argument)
+
 
 def localized(texts: Texts | str) -> ua.LocalizedText:
     """The default language of a text, as the wire has it."""
@@ -49,24 +61,29 @@ def data_value(value: Any, variant_type: ua.VariantType, *, is_array: bool | Non
     return ua.DataValue(ua.Variant(value, variant_type, is_array=is_array))
 
 
-def _key(value: Any) -> Any:
-    if isinstance(value, ua.QualifiedName):
-        return value.Name, value.NamespaceIndex
-    if isinstance(value, ua.LocalizedText):
-        return value.Text, value.Locale
-    return value
-
-
 class Space:
     """The address space under construction and at run time."""
 
-    def __init__(self, aspace: AddressSpace, indexes: Mapping[str, int]) -> None:
-        self.aspace = aspace
+    def __init__(self, store: Any, indexes: Mapping[str, int], rights: Rights | None = None) -> None:
+        if not isinstance(store, NodeStore):
+            # The address space of another stack: what is built is shown there. Only comparisons ask for that.
+            from server.opcua.nodes.foreign import ForeignStore
+
+            store = ForeignStore(store)
+        self.store: NodeStore = store
         self.indexes = indexes  # namespace URI -> index
-        # Attributes that are the same on thousands of nodes are kept once: nobody writes them.
-        self._shared: dict[tuple[ua.AttributeIds, Any], AttributeValue] = {}
-        self.property_values: dict[tuple[str, int], tuple[object, ua.DataValue]] = {}  # per specification, see users
+        self.rights = rights if rights is not None else Rights()
+        self.property_values: dict[tuple[str, int], tuple[object, Encoded]] = {}  # per specification, see users
+        self._names: dict[tuple[str, int], ua.QualifiedName] = {}
+        self._texts: dict[tuple[str | None, str | None], ua.LocalizedText] = {}
         self._translations: dict[str, Texts] = {}  # by what is shown in the default language
+
+    @property
+    def aspace(self) -> Any:
+        """The same nodes as the stack's own server keeps them, for comparisons with it."""
+        from server.opcua.nodes.foreign import stack_nodes
+
+        return stack_nodes(self.store)
 
     # -- ids
 
@@ -79,7 +96,22 @@ class Space:
         return ua.QualifiedName(text, self.indexes[uri])
 
     def __contains__(self, node_id: ua.NodeId) -> bool:
-        return node_id in self.aspace
+        return key_of(node_id) in self.store
+
+    def node(self, node_id: ua.NodeId) -> Node:
+        """A node. Raises KeyError when there is none."""
+        return self.store[key_of(node_id)]
+
+    def point(self, node_id: ua.NodeId) -> Point:
+        """The Point of a Variable. Raises KeyError when there is none."""
+        point = self.store[key_of(node_id)].point
+        if point is None:
+            raise KeyError(node_id)
+        return point
+
+    def value(self, node_id: ua.NodeId) -> ua.DataValue:
+        """The Value attribute as it stands. Raises KeyError when there is none."""
+        return shown_value(self.point(node_id))
 
     # -- texts
 
@@ -87,7 +119,20 @@ class Space:
         shown = localized(texts)
         if isinstance(texts, Texts) and len(texts.by_language) > 1:
             self._translations[shown.Text or ""] = texts
-        return shown
+        found = self._texts.get((shown.Text, shown.Locale))
+        if found is None:
+            found = shown
+            if len(self._texts) < SHARED_TEXTS:
+                self._texts[shown.Text, shown.Locale] = shown
+        return found
+
+    def _named(self, name: ua.QualifiedName) -> ua.QualifiedName:
+        found = self._names.get((name.Name, name.NamespaceIndex))
+        if found is None:
+            found = name
+            if len(self._names) < SHARED_TEXTS:
+                self._names[name.Name, name.NamespaceIndex] = name
+        return found
 
     def translated(self, shown: ua.LocalizedText, locales: Iterable[str]) -> ua.LocalizedText:
         """A name or description in the first locale that it exists in, else as it is."""
@@ -99,37 +144,15 @@ class Space:
 
     # -- nodes
 
-    def shared(self, attribute: ua.AttributeIds, value: Any, variant_type: ua.VariantType) -> AttributeValue:
-        """One AttributeValue for all nodes that have this constant."""
-        key = (attribute, _key(value))
-        found = self._shared.get(key)
-        if found is None:
-            found = self._shared[key] = AttributeValue(data_value(value, variant_type))
-        return found
-
     def _node(
-        self,
-        node_id: ua.NodeId,
-        node_class: ua.NodeClass,
-        name: ua.QualifiedName,
-        display: Texts | str,
-        help_: Texts | str,
-    ) -> NodeData:
-        node = NodeData(node_id)
-        shown = self._localized(display or name.Name)
-        node.attributes = {
-            A.NodeId: AttributeValue(data_value(node_id, ua.VariantType.NodeId)),
-            A.NodeClass: self.shared(A.NodeClass, node_class, ua.VariantType.Int32),
-            A.BrowseName: self.shared(A.BrowseName, name, ua.VariantType.QualifiedName),
-            A.DisplayName: self.shared(A.DisplayName, shown, ua.VariantType.LocalizedText),
-            A.WriteMask: self.shared(A.WriteMask, 0, ua.VariantType.UInt32),
-            A.UserWriteMask: self.shared(A.UserWriteMask, 0, ua.VariantType.UInt32),
-        }
+        self, node_id: ua.NodeId, shape: Shape, name: ua.QualifiedName, display: Texts | str, help_: Texts | str
+    ) -> Node:
+        """A node that is not in the store yet."""
+        node = Node(key_of(node_id), self.store.shape(shape), self._named(name))
+        if display and display != name.Name:
+            node.display = self._localized(display)
         if help_:
-            node.attributes[A.Description] = self.shared(
-                A.Description, self._localized(help_), ua.VariantType.LocalizedText
-            )
-        self.aspace[node_id] = node
+            node.description = self._localized(help_)
         return node
 
     def object(
@@ -144,18 +167,19 @@ class Space:
         description: Texts | str = "",
         notifier: int = 0,
         rule: ua.NodeId | None = None,
-    ) -> NodeData:
-        """An Object below a parent."""
-        node = self._node(node_id, ua.NodeClass.Object, name, display, description)
-        node.attributes[A.EventNotifier] = self.shared(A.EventNotifier, notifier, ua.VariantType.Byte)
-        self._place(node_id, type_definition, parent, reference, rule)
+        permissions: Permissions | None = None,
+    ) -> Node:
+        """An Object below a parent; `permissions` None are those of its namespace."""
+        shape = Shape(OBJECT, notifier=notifier, permissions=permissions)
+        node = self.store.add(self._node(node_id, shape, name, display, description))
+        self._place(node, type_definition, parent, reference, rule)
         return node
 
     def variable(
         self,
         node_id: ua.NodeId,
         name: ua.QualifiedName,
-        value: ua.DataValue,
+        value: ua.DataValue | Encoded,
         data_type: ua.NodeId,
         *,
         type_definition: ua.NodeId = BASE_DATA_VARIABLE_TYPE,
@@ -167,35 +191,40 @@ class Space:
         rank: int = -1,
         historizing: bool = False,
         rule: ua.NodeId | None = None,
-    ) -> NodeData:
-        """A Variable below a parent."""
-        node = self._node(node_id, ua.NodeClass.Variable, name, display, description)
-        node.attributes |= {
-            A.Value: AttributeValue(value),
-            A.DataType: self.shared(A.DataType, data_type, ua.VariantType.NodeId),
-            A.ValueRank: self.shared(A.ValueRank, rank, ua.VariantType.Int32),
-            A.AccessLevel: self.shared(A.AccessLevel, access, ua.VariantType.Byte),
-            A.UserAccessLevel: self.shared(A.UserAccessLevel, access, ua.VariantType.Byte),
-            A.Historizing: self.shared(A.Historizing, historizing, ua.VariantType.Boolean),
-            A.MinimumSamplingInterval: self.shared(A.MinimumSamplingInterval, 0.0, ua.VariantType.Double),
-        }
+        permissions: Permissions | None = None,
+        direct: bool = False,
+    ) -> Node:
+        """A Variable below a parent; `direct` ones take a client's Write at once. Raises ValueEncodingError."""
+        shape = Shape(
+            VARIABLE,
+            data_type=key_of(data_type),
+            rank=rank,
+            access=access,
+            historizing=historizing,
+            permissions=permissions,
+            direct=direct,
+        )
+        node = self._node(node_id, shape, name, display, description)
+        node.point = new_point(value)
         if rank == 1:
-            node.attributes[A.ArrayDimensions] = AttributeValue(data_value([0], ua.VariantType.UInt32, is_array=True))
-        self._place(node_id, type_definition, parent, reference, rule)
+            node.extra = {A.ArrayDimensions: _ANY_LENGTH}
+        self.store.add(node)
+        self._place(node, type_definition, parent, reference, rule)
         return node
 
     def property(
         self,
         node_id: ua.NodeId,
         name: ua.QualifiedName,
-        value: ua.DataValue,
+        value: ua.DataValue | Encoded,
         data_type: ua.NodeId,
         *,
         parent: ua.NodeId,
         rank: int = -1,
         access: int = READ,
         rule: ua.NodeId | None = None,
-    ) -> NodeData:
+        permissions: Permissions | None = None,
+    ) -> Node:
         """A Property of a parent."""
         return self.variable(
             node_id,
@@ -208,6 +237,7 @@ class Space:
             rank=rank,
             access=access,
             rule=rule,
+            permissions=permissions,
         )
 
     def method(
@@ -218,16 +248,13 @@ class Space:
         parent: ua.NodeId,
         inputs: list[ua.Argument],
         outputs: list[ua.Argument],
-        call: Any = None,
         display: Texts | str = "",
         description: Texts | str = "",
         rule: ua.NodeId | None = None,
-    ) -> NodeData:
+        permissions: Permissions | None = None,
+    ) -> Node:
         """A Method with its InputArguments and OutputArguments."""
-        node = self._node(node_id, ua.NodeClass.Method, name, display, description)
-        node.attributes[A.Executable] = self.shared(A.Executable, True, ua.VariantType.Boolean)
-        node.attributes[A.UserExecutable] = self.shared(A.UserExecutable, True, ua.VariantType.Boolean)
-        node.call = call
+        node = self.store.add(self._node(node_id, Shape(METHOD, permissions=permissions), name, display, description))
         self.link(parent, HAS_COMPONENT, node_id)
         if rule is not None:
             self.link(node_id, HAS_MODELLING_RULE, rule, inverse=False)
@@ -237,7 +264,7 @@ class Space:
                     ua.NodeId(f"{node_id.Identifier}/{part}", node_id.NamespaceIndex),
                     ua.QualifiedName(part, 0),
                     data_value(arguments, ua.VariantType.ExtensionObject, is_array=True),
-                    ua.NodeId(ua.ObjectIds.Argument),
+                    _ARGUMENT,
                     parent=node_id,
                     rank=1,
                     rule=rule,
@@ -252,35 +279,37 @@ class Space:
         supertype: ua.NodeId,
         display: Texts | str = "",
         description: Texts | str = "",
-    ) -> NodeData:
+    ) -> Node:
         """A concrete ObjectType below its supertype."""
-        node = self._node(node_id, ua.NodeClass.ObjectType, name, display, description)
-        node.attributes[A.IsAbstract] = self.shared(A.IsAbstract, False, ua.VariantType.Boolean)
+        node = self.store.add(self._node(node_id, Shape(OBJECT_TYPE), name, display, description))
         self.link(supertype, HAS_SUBTYPE, node_id)
         return node
 
     def _place(
         self,
-        node_id: ua.NodeId,
+        node: Node,
         type_definition: ua.NodeId,
         parent: ua.NodeId | None,
         reference: ua.NodeId,
         rule: ua.NodeId | None,
     ) -> None:
         # The type's side of HasTypeDefinition is left out: with thousands of instances nobody wants to browse it.
-        self.link(node_id, HAS_TYPE_DEFINITION, type_definition, inverse=False)
+        link, key = self.store.link, node.key
+        link(key, HAS_TYPE_DEFINITION_KEY, key_of(type_definition), inverse=False)
         if rule is not None:
-            self.link(node_id, HAS_MODELLING_RULE, rule, inverse=False)
+            link(key, HAS_MODELLING_RULE_KEY, key_of(rule), inverse=False)
         if parent is not None:
-            self.link(parent, reference, node_id)
+            link(key_of(parent), key_of(reference), key)
 
     # -- references
 
     def link(self, source: ua.NodeId, reference: ua.NodeId, target: ua.NodeId, *, inverse: bool = True) -> None:
-        """A reference and, unless told otherwise, its inverse. The caller knows that it is new."""
-        self.aspace[source].references.append(self._description(reference, target, forward=True))
-        if inverse:
-            self.aspace[target].references.append(self._description(reference, source, forward=False))
+        """A reference and, unless told otherwise, its inverse. The caller knows that it is new.
+
+        Raises:
+            KeyError: the source (or, for the inverse, the target) does not exist.
+        """
+        self.store.link(key_of(source), key_of(reference), key_of(target), inverse=inverse)
 
     def announce(
         self,
@@ -291,72 +320,35 @@ class Space:
         type_definition: ua.NodeId,
     ) -> None:
         """A forward reference to an Object that is made only when somebody looks at it."""
-        self.aspace[source].references.append(
-            ua.ReferenceDescription(
-                ReferenceTypeId=reference,
-                IsForward=True,
-                NodeId=target,
-                BrowseName=name,
-                DisplayName=ua.LocalizedText(name.Name),
-                NodeClass=ua.NodeClass.Object,
-                TypeDefinition=type_definition,
-            )
-        )
+        self.store.announce(key_of(source), key_of(reference), key_of(target))
 
     def back(self, source: ua.NodeId, reference: ua.NodeId, target: ua.NodeId) -> None:
         """The inverse reference alone: `target` gets one back to `source`."""
-        self.aspace[target].references.append(self._description(reference, source, forward=False))
+        self.store.back(key_of(source), key_of(reference), key_of(target))
 
-    def _description(self, reference: ua.NodeId, target: ua.NodeId, *, forward: bool) -> ua.ReferenceDescription:
-        node = self.aspace[target]
-        attributes = node.attributes
-        type_definition = ua.NodeId()
-        for known in node.references:
-            if known.IsForward and known.ReferenceTypeId == HAS_TYPE_DEFINITION:
-                type_definition = known.NodeId
-                break
-        return ua.ReferenceDescription(
-            ReferenceTypeId=reference,
-            IsForward=forward,
-            NodeId=target,
-            BrowseName=attributes[A.BrowseName].value.Value.Value,
-            DisplayName=attributes[A.DisplayName].value.Value.Value,
-            NodeClass=attributes[A.NodeClass].value.Value.Value,
-            TypeDefinition=type_definition,
-        )
-
-    def remove(self, node_ids: Iterable[ua.NodeId]) -> list[NodeData]:
+    def remove(self, node_ids: Iterable[ua.NodeId]) -> list[Node]:
         """Take nodes out, and every reference that others have to them; returns what went."""
-        gone = {node_id for node_id in node_ids if node_id in self.aspace}
-        nodes = [self.aspace[node_id] for node_id in gone]
-        neighbours = {ref.NodeId for node_id in gone for ref in self.aspace[node_id].references} - gone
-        for node_id in neighbours:
-            node = self.aspace.get(node_id)
-            if node is not None:
-                node.references[:] = [ref for ref in node.references if ref.NodeId not in gone]
-        for node_id in gone:
-            del self.aspace[node_id]
-        return nodes
+        return self.store.remove(key_of(node_id) for node_id in node_ids)
 
     def subtree(self, root: ua.NodeId, prefix: str) -> list[ua.NodeId]:
-        """A node and everything below it whose identifier starts with a prefix."""
-        found = [root]
-        seen = {root}
-        for node_id in found:
-            for ref in self.aspace[node_id].references:
-                below = ref.NodeId
+        """A node and everything made below it whose identifier starts with a prefix."""
+        store, namespace = self.store, root.NamespaceIndex
+        found: list[Key] = [key_of(root)]
+        seen = set(found)
+        for key in found:
+            node = store.peek(key)
+            if node is None:
+                continue
+            for code, below in node.pairs():
                 if (
-                    ref.IsForward
+                    code & 1 == 0
                     and below not in seen
-                    and below.NamespaceIndex == root.NamespaceIndex
-                    and isinstance(below.Identifier, str)
-                    and below.Identifier.startswith(prefix)
-                    and below in self.aspace
+                    and isinstance(below, tuple)
+                    and below[0] == namespace
+                    and isinstance(below[1], str)
+                    and below[1].startswith(prefix)
                 ):
                     seen.add(below)
-                    found.append(below)
-        return found
-
-    def value(self, node_id: ua.NodeId) -> ua.DataValue:
-        """The Value attribute as it stands."""
-        return self.aspace[node_id].attributes[A.Value].value
+                    if store.peek(below) is not None:
+                        found.append(below)
+        return [root, *(ua.NodeId(key[1], key[0]) for key in found[1:] if isinstance(key, tuple))]

@@ -1,7 +1,7 @@
 """Node keys: what the node store is indexed by, and their one canonical wire form (OPC 10000-6, 5.2.2.9).
 
-A numeric identifier is one integer, `namespace << 32 | identifier`; every other kind is `(namespace, identifier)` with a
-str, bytes or UUID. Keys hash and compare at C speed; the stack's NodeId objects do not.
+A numeric identifier is one integer, `namespace << 32 | identifier`; every other kind is `(namespace, identifier)` with
+a str, bytes or UUID. Keys hash and compare at C speed; the stack's NodeId objects do not.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class NodeIdError(ValueError):
 
 def key_of(node_id: ua.NodeId) -> Key:
     """The key of a NodeId; a null string or null bytes count as empty."""
-    identifier = node_id.Identifier
-    namespace = node_id.NamespaceIndex
+    identifier: int | str | bytes | uuid.UUID = node_id.Identifier
+    namespace: int = node_id.NamespaceIndex
     if isinstance(identifier, int):
         return namespace << 32 | int(identifier)
     return namespace, identifier  # type: ignore[return-value]
@@ -90,6 +90,6 @@ def read_key(data: bytes | memoryview, offset: int) -> tuple[Key, int]:
         if end > len(data):
             raise NodeIdError("ends inside an identifier")
         content = bytes(data[begin:end])
-        return (namespace, content.decode() if kind == 3 else content), end
+        return ((namespace, content.decode()) if kind == 3 else (namespace, content)), end
     except (IndexError, struct.error, ValueError) as error:
         raise NodeIdError(str(error)) from None

@@ -12,6 +12,7 @@ from server.opcua.nodes.node import Node, Shape
 
 HAS_SUBTYPE_KEY = 45
 HAS_TYPE_DEFINITION_KEY = 40
+HAS_MODELLING_RULE_KEY = 37
 INDEXED_FROM = 32
 """References of one node from which on a set tells whether one exists already."""
 
@@ -43,6 +44,10 @@ class NodeStore:
         if node is None and not isinstance(key, int) and self.make(key):
             node = self._nodes.get(key)
         return node
+
+    def peek(self, key: Key) -> Node | None:
+        """The node when it is made already."""
+        return self._nodes.get(key)
 
     def find(self, node_id: ua.NodeId) -> Node | None:
         """The node of a NodeId, or None."""

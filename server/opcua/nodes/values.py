@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from datetime import datetime
+from typing import NamedTuple
 
 from asyncua import ua
 from asyncua.common.utils import Buffer
@@ -79,10 +80,24 @@ def put_data_value(point: Point, value: ua.DataValue) -> None:
     point.put(flags, body, to_ticks_of(value.SourceTimestamp), to_ticks_of(value.ServerTimestamp))
 
 
-def new_point(value: ua.DataValue) -> Point:
+class Encoded(NamedTuple):
+    """A value made ready once for many Points, as `Point.put` takes it."""
+
+    flags: int = 0
+    body: bytes = b""
+    source: int = 0
+    server: int = 0
+
+
+def encoded(value: ua.DataValue) -> Encoded:
+    """A DataValue made ready for Points. Raises ValueEncodingError."""
+    return Encoded(*_body(value), to_ticks_of(value.SourceTimestamp), to_ticks_of(value.ServerTimestamp))
+
+
+def new_point(value: ua.DataValue | Encoded) -> Point:
     """A Point that holds a value from the start. Raises ValueEncodingError."""
     point = Point()
-    put_data_value(point, value)
+    point.put(*(value if isinstance(value, Encoded) else encoded(value)))
     return point
 
 

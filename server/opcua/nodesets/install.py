@@ -1,13 +1,15 @@
-"""Parsed NodeSets into the running address space: nodes first, then references, both directions, each once."""
+"""Parsed NodeSets into the node store: nodes first, then references, both directions, each once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from asyncua import ua
-from asyncua.server.address_space import AttributeValue, NodeData
 
+from server.opcua.nodes.keys import key_of
+from server.opcua.nodes.node import A, Shape
+from server.opcua.nodes.node import Node as StoreNode
+from server.opcua.nodes.values import ValueEncodingError, new_point
 from server.opcua.nodesets.data_types import DataTypes, Edge
 from server.opcua.nodesets.model import (
     HAS_MODELLING_RULE,
@@ -18,11 +20,12 @@ from server.opcua.nodesets.model import (
     NodeKey,
     NodeSetError,
     NodeSetFile,
+    Text,
     at,
 )
 from server.opcua.nodesets.stack_values import StackValues
 from server.opcua.nodesets.values import ValueFormatError
-from server.opcua.space import A, Space, data_value
+from server.opcua.space import Space
 
 PARENTLESS = {
     "http://fdi-cooperation.com/OPCUA/FDI5/": ("i=92", "i=182", "i=183"),
@@ -31,6 +34,7 @@ PARENTLESS = {
 browsed by nobody, until a feature gives them their place."""
 
 _V = ua.VariantType
+_LOW_BYTE = 0xFF
 
 
 def install(space: Space, files: Iterable[NodeSetFile]) -> int:
@@ -45,7 +49,7 @@ def install(space: Space, files: Iterable[NodeSetFile]) -> int:
     installer.check()
     made = installer.nodes()
     for node in made:
-        space.aspace[node.nodeid] = node
+        space.store.add(node)
     installer.link()
     return len(made)
 
@@ -100,94 +104,74 @@ class _Installer:
         if problems:
             raise NodeSetError(problems)
 
-    def nodes(self) -> list[NodeData]:
+    def nodes(self) -> list[StoreNode]:
         made = []
         problems = []
         for file in self._files:
             for node in file.nodes:
                 try:
                     made.append(self._node(node))
-                except ValueFormatError as problem:
+                except (ValueFormatError, ValueEncodingError) as problem:
                     problems.append(at(file.path, node.line, f"{node.node_id}: {problem}"))
         if problems:
             raise NodeSetError(problems)
         return made
 
     def link(self) -> None:
-        # Type definitions first: every other reference describes its target by it.
+        # Type definitions first: another stack's table describes the target of every other reference by it.
         edges = sorted(self._edges, key=lambda edge: edge[1] != HAS_TYPE_DEFINITION)
-        known = self._existing()
-        for source, kind, target in edges:
-            edge = (self.id(source), self.id(kind), self.id(target))
-            if edge not in known:
-                # Types and modelling rules do not list all that use them: nobody wants to browse thousands.
-                self._space.link(*edge, inverse=kind not in (HAS_TYPE_DEFINITION, HAS_MODELLING_RULE))
-
-    def _existing(self) -> set[tuple[ua.NodeId, ua.NodeId, ua.NodeId]]:
-        """The references between nodes that were there before; files may repeat one."""
         coming = {node.node_id for file in self._files for node in file.nodes}
-        known = set()
-        for source, _kind, target in self._edges:
-            if source not in coming and target not in coming:
-                for reference in self._space.aspace[self.id(source)].references:
-                    if reference.IsForward:
-                        known.add((self.id(source), reference.ReferenceTypeId, reference.NodeId))
-        return known
+        store = self._space.store
+        for source, kind, target in edges:
+            edge = (key_of(self.id(source)), key_of(self.id(kind)), key_of(self.id(target)))
+            # Files may repeat a reference between nodes that were there before.
+            if source in coming or target in coming or not store.linked(*edge):
+                # Types and modelling rules do not list all that use them: nobody wants to browse thousands.
+                store.link(*edge, inverse=kind not in (HAS_TYPE_DEFINITION, HAS_MODELLING_RULE))
 
-    def _node(self, node: Node) -> NodeData:
-        node_id = self.id(node.node_id)
-        data = NodeData(node_id)
-        display = node.display_name[0]
-        put = data.attributes
-        put[A.NodeId] = AttributeValue(data_value(node_id, _V.NodeId))
-        put[A.NodeClass] = self._space.shared(A.NodeClass, ua.NodeClass(int(node.node_class)), _V.Int32)
+    def _node(self, node: Node) -> StoreNode:
         name = ua.QualifiedName(node.browse_name.text, self._index(node.browse_name.uri))
-        put[A.BrowseName] = AttributeValue(data_value(name, _V.QualifiedName))
-        shown = ua.LocalizedText(display.text, display.locale or None)
-        put[A.DisplayName] = AttributeValue(data_value(shown, _V.LocalizedText))
+        made = StoreNode(key_of(self.id(node.node_id)), self._space.store.shape(self._shape(node)), name)
+        display = node.display_name[0]
+        if display.locale or display.text != name.Name:
+            made.display = _text(display)
         if node.description:
-            text = ua.LocalizedText(node.description[0].text, node.description[0].locale or None)
-            put[A.Description] = AttributeValue(data_value(text, _V.LocalizedText))
-        put[A.WriteMask] = self._space.shared(A.WriteMask, node.write_mask, _V.UInt32)
-        put[A.UserWriteMask] = self._space.shared(A.UserWriteMask, 0, _V.UInt32)
-        for attribute, value, kind in self._attributes(node):
-            put[attribute] = self._space.shared(attribute, value, kind)
+            made.description = _text(node.description[0])
+        extra: dict[int, ua.Variant] = {}
         if node.inverse_name:
-            inverse = ua.LocalizedText(node.inverse_name[0].text, node.inverse_name[0].locale or None)
-            put[A.InverseName] = AttributeValue(data_value(inverse, _V.LocalizedText))
+            extra[A.InverseName] = ua.Variant(_text(node.inverse_name[0]), _V.LocalizedText)
         if node.data_type is not None:
-            put[A.DataType] = self._space.shared(A.DataType, self.id(node.data_type), _V.NodeId)
             if node.array_dimensions:
-                dimensions = data_value(list(node.array_dimensions), _V.UInt32, is_array=True)
-                put[A.ArrayDimensions] = AttributeValue(dimensions)
+                extra[A.ArrayDimensions] = ua.Variant(list(node.array_dimensions), _V.UInt32, is_array=True)
             value = self._values.variant(node.value) if node.value is not None else ua.Variant(None, _V.Null)
-            put[A.Value] = AttributeValue(ua.DataValue(value))
+            if node.value is not None or node.node_class is NodeClass.VARIABLE:
+                made.point = new_point(ua.DataValue(value))
         if node.node_class is NodeClass.DATA_TYPE and node.definition is not None:
             definition = self._data_types.definition(node.node_id)
-            put[A.DataTypeDefinition] = AttributeValue(data_value(definition, _V.ExtensionObject))
-        return data
+            extra[A.DataTypeDefinition] = ua.Variant(definition, _V.ExtensionObject)
+        made.extra = extra or None
+        return made
 
-    def _attributes(self, node: Node) -> list[tuple[ua.AttributeIds, Any, ua.VariantType]]:
-        kind = node.node_class
-        found: list[tuple[ua.AttributeIds, Any, ua.VariantType]] = []
-        if kind in (NodeClass.OBJECT_TYPE, NodeClass.VARIABLE_TYPE, NodeClass.DATA_TYPE, NodeClass.REFERENCE_TYPE):
-            found.append((A.IsAbstract, node.is_abstract, _V.Boolean))
-        if kind is NodeClass.REFERENCE_TYPE:
-            found.append((A.Symmetric, node.symmetric, _V.Boolean))
-        if kind in (NodeClass.OBJECT, NodeClass.VIEW):
-            found.append((A.EventNotifier, node.event_notifier, _V.Byte))
-        if kind in (NodeClass.VARIABLE, NodeClass.VARIABLE_TYPE):
-            found.append((A.ValueRank, node.value_rank, _V.Int32))
-        if kind is NodeClass.VARIABLE:
-            user = node.access_level if node.user_access_level is None else node.user_access_level
-            found.append((A.AccessLevel, node.access_level, _V.Byte))
-            found.append((A.UserAccessLevel, user, _V.Byte))
-            found.append((A.Historizing, node.historizing, _V.Boolean))
-            found.append((A.MinimumSamplingInterval, node.minimum_sampling_interval, _V.Double))
-        if kind is NodeClass.METHOD:
-            found.append((A.Executable, node.executable, _V.Boolean))
-            found.append((A.UserExecutable, node.executable, _V.Boolean))
-        return found
+    def _shape(self, node: Node) -> Shape:
+        return Shape(
+            int(node.node_class),
+            data_type=key_of(self.id(node.data_type)) if node.data_type is not None else None,
+            rank=node.value_rank,
+            access=node.access_level & _LOW_BYTE,
+            access_ex=node.access_level & ~_LOW_BYTE,
+            historizing=node.historizing,
+            min_sampling=node.minimum_sampling_interval,
+            notifier=node.event_notifier,
+            executable=node.executable,
+            abstract=node.is_abstract,
+            symmetric=node.symmetric,
+            no_loops=node.contains_no_loops if node.node_class is NodeClass.VIEW else True,
+            write_mask=node.write_mask,
+        )
+
+
+def _text(text: Text) -> ua.LocalizedText:
+    return ua.LocalizedText(text.text, text.locale or None)
 
 
 def uris(files: Iterable[NodeSetFile]) -> list[str]:
