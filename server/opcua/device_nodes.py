@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from asyncua import ua
-from asyncua.server.address_space import NodeData
 
 from server.core.texts import Texts
 from server.model.device import Device
@@ -21,6 +20,7 @@ from server.opcua.names import (
     method_path,
     parameter_path,
 )
+from server.opcua.nodes.node import Node
 from server.opcua.parameter_nodes import add_parameter
 from server.opcua.space import (
     FOLDER_TYPE,
@@ -203,7 +203,7 @@ class DeviceNodes:
                 sources.add(source)
                 space.link(root, HAS_EVENT_SOURCE, source)
 
-    def remove(self, device_id: str) -> list[NodeData]:
+    def remove(self, device_id: str) -> list[Node]:
         """Take a device out with everything below it; returns the nodes that went."""
         root = self._space.id(PLANT_URI, device_id)
         if root not in self._space:

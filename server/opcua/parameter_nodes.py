@@ -8,7 +8,8 @@ from asyncua import ua
 
 from server.core import status
 from server.model.device_type import DataType, ParameterSpec
-from server.opcua.datavalues import eu_information, text, to_data_value
+from server.opcua.datavalues import eu_information, stack_status, text
+from server.opcua.nodes.values import Encoded, encoded
 from server.opcua.space import HISTORY_READ, READ, WRITE, Space, data_value
 
 ANALOG_ITEM = ua.NodeId(ua.ObjectIds.AnalogItemType)
@@ -16,6 +17,11 @@ BASE_ANALOG = ua.NodeId(ua.ObjectIds.BaseAnalogType)
 MULTI_STATE = ua.NodeId(ua.ObjectIds.MultiStateValueDiscreteType)
 OPTION_SET = ua.NodeId(ua.ObjectIds.OptionSetType)
 PLAIN = ua.NodeId(ua.ObjectIds.BaseDataVariableType)
+NO_VALUE = Encoded()
+"""What an instance declaration has."""
+WAITING = encoded(ua.DataValue(StatusCode=stack_status(status.BAD_WAITING_FOR_INITIAL_DATA)))
+"""What a parameter shows before its device has said anything."""
+_NO_TEXT = encoded(data_value(ua.LocalizedText(None), ua.VariantType.LocalizedText))
 
 
 def variable_type(spec: ParameterSpec) -> ua.NodeId:
@@ -55,9 +61,7 @@ def add_parameter(
     space.variable(
         node_id,
         space.name(package_uri, spec.name),
-        to_data_value(None, spec.data_type, status.BAD_WAITING_FOR_INITIAL_DATA, 0, 0)
-        if rule is None
-        else ua.DataValue(ua.Variant(None, ua.VariantType.Null)),
+        WAITING if rule is None else NO_VALUE,
         data_type_id(spec.data_type),
         type_definition=variable_type(spec),
         parent=parent,
@@ -71,7 +75,7 @@ def add_parameter(
 
 
 def _properties(space: Space, spec: ParameterSpec, node_id: ua.NodeId, rule: ua.NodeId | None) -> None:
-    def put(name: str, value: ua.DataValue, data_type: int, rank: int = -1) -> None:
+    def put(name: str, value: Encoded, data_type: int, rank: int = -1) -> None:
         space.property(
             ua.NodeId(f"{node_id.Identifier}/{name}", node_id.NamespaceIndex),
             ua.QualifiedName(name, 0),
@@ -87,19 +91,19 @@ def _properties(space: Space, spec: ParameterSpec, node_id: ua.NodeId, rule: ua.
         put("OptionSetValues", _shared(space, spec, _option_texts), ua.ObjectIds.LocalizedText, 1)
     elif kind == MULTI_STATE:
         put("EnumValues", _shared(space, spec, _enum_values), ua.ObjectIds.EnumValueType, 1)
-        put("ValueAsText", data_value(ua.LocalizedText(None), ua.VariantType.LocalizedText), ua.ObjectIds.LocalizedText)
+        put("ValueAsText", _NO_TEXT, ua.ObjectIds.LocalizedText)
     if kind == ANALOG_ITEM and spec.eu_range is not None:
         put("EURange", _shared(space, spec, _eu_range), ua.ObjectIds.Range)
     if kind in (ANALOG_ITEM, BASE_ANALOG) and spec.unit is not None:
         put("EngineeringUnits", _shared(space, spec, _unit), ua.ObjectIds.EUInformation)
 
 
-def _shared(space: Space, spec: ParameterSpec, make: Callable[[ParameterSpec], ua.DataValue]) -> ua.DataValue:
-    """The same property value for every instance of a type: made once per specification."""
+def _shared(space: Space, spec: ParameterSpec, make: Callable[[ParameterSpec], ua.DataValue]) -> Encoded:
+    """The same property value for every instance of a type: made and encoded once per specification."""
     key = (make.__name__, id(spec))
     found = space.property_values.get(key)
     if found is None or found[0] is not spec:
-        found = space.property_values[key] = (spec, make(spec))
+        found = space.property_values[key] = (spec, encoded(make(spec)))
     return found[1]
 
 

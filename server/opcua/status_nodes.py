@@ -9,23 +9,25 @@ from asyncua import ua
 from server.core.clock import TimeUs
 from server.core.texts import Texts
 from server.model.device_type import DeviceType
-from server.opcua.datavalues import moment, stack_status
 from server.opcua.names import PLANT_URI, TYPES_URI
+from server.opcua.nodes.values import Encoded
 from server.opcua.space import OBJECTS, ORGANIZES, Space, data_value
 from server.opcua.type_nodes import type_id
+from server.opcua.wire import Point, to_ticks
 
 ROOT = "Fieldloom"
 PIPELINE = "Fieldloom/Pipeline"
 PACKAGES = "Fieldloom/Packages"
-_DOUBLE = ua.NodeId(ua.ObjectIds.Double)
-_INT64 = ua.NodeId(ua.ObjectIds.Int64)
+_DOUBLE = ua.VariantType.Double.value
+_INT64 = ua.VariantType.Int64.value
 
 
 class StatusNodes:
-    """Builds the folder and gives the writes of each second."""
+    """Builds the folder and shows the counters of each second."""
 
     def __init__(self, space: Space) -> None:
         self._space = space
+        self._points: dict[str, Point] = {}  # by counter
 
     def add_frame(self) -> None:
         """The folder and its two parts."""
@@ -46,25 +48,22 @@ class StatusNodes:
             space.id(PLANT_URI, PACKAGES), space.name(PLANT_URI, "Packages"), space.id(TYPES_URI, 1011), parent=root
         )
 
-    def counters(self, values: Mapping[str, int | float], now: TimeUs) -> list[tuple[ua.NodeId, ua.DataValue]]:
-        """Writes for the counters; a counter seen for the first time gets its node."""
-        writes = []
+    def counters(self, values: Mapping[str, int | float], now: TimeUs) -> None:
+        """Show the counters; one seen for the first time gets its node."""
+        ticks = to_ticks(now)
         for name, value in values.items():
-            node_id = self._space.id(PLANT_URI, f"{PIPELINE}/{name}")
-            kind = ua.VariantType.Double if isinstance(value, float) else ua.VariantType.Int64
-            shown = ua.DataValue(
-                ua.Variant(value, kind),
-                stack_status(0),
-                SourceTimestamp=moment(now),
-                ServerTimestamp=moment(now),
-            )
-            if node_id not in self._space:
-                parent = self._space.id(PLANT_URI, PIPELINE)
-                data_type = _DOUBLE if isinstance(value, float) else _INT64
-                self._space.variable(node_id, self._space.name(PLANT_URI, name), shown, data_type, parent=parent)
-            else:
-                writes.append((node_id, shown))
-        return writes
+            kind = _DOUBLE if isinstance(value, float) else _INT64
+            point = self._points.get(name)
+            if point is None:
+                node = self._space.variable(
+                    self._space.id(PLANT_URI, f"{PIPELINE}/{name}"),
+                    self._space.name(PLANT_URI, name),
+                    Encoded(),
+                    ua.NodeId(kind),
+                    parent=self._space.id(PLANT_URI, PIPELINE),
+                )
+                point = self._points[name] = node.point or Point()
+            point.put_scalar(kind, value, 0, ticks, ticks)
 
     def add_package(self, device_type: DeviceType) -> None:
         """One installed package with its id, version and type."""

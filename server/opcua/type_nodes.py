@@ -8,9 +8,12 @@ from server.model.device_type import ArgumentSpec, Attachment, DeviceType, Group
 from server.opcua.datavalues import text
 from server.opcua.names import DI_URI, METHOD_SET, PARAMETER_SET
 from server.opcua.parameter_nodes import add_parameter, data_type_id
+from server.opcua.roles import ADMINS_CALL, ENGINEERS_CALL, Permissions
 from server.opcua.space import FOLDER_TYPE, MANDATORY, OPTIONAL, ORGANIZES, Space, data_value
 
 BASE_OBJECT = ua.NodeId(ua.ObjectIds.BaseObjectType)
+CALLERS: dict[str, Permissions | None] = {"operator": None, "engineer": ENGINEERS_CALL, "admin": ADMINS_CALL}
+"""RolePermissions of a Method by the least role that its package lets call it; None: those of the namespace."""
 DEVICE_TYPE = 1002
 FUNCTIONAL_GROUP = 1005
 
@@ -66,7 +69,7 @@ def arguments(specs: tuple[ArgumentSpec, ...]) -> list[ua.Argument]:
 def add_method(
     space: Space, method: MethodSpec, node_id: ua.NodeId, uri: str, parent: ua.NodeId, rule: ua.NodeId | None = None
 ) -> None:
-    """One Method; who calls it is settled by the session, not by the node."""
+    """One Method; a role that nobody knows leaves it to administrators."""
     space.method(
         node_id,
         space.name(uri, method.name),
@@ -76,6 +79,7 @@ def add_method(
         display=method.label or method.name,
         description=method.description,
         rule=rule,
+        permissions=CALLERS.get(method.role, ADMINS_CALL),
     )
 
 
