@@ -1,4 +1,4 @@
-"""Who signs in: token policies of an endpoint, the secret inside a token, the role behind a name and a password."""
+"""Who signs in: from the identity token of ActivateSession to a user and a role (OPC 10000-4, 5.7.3 and 7.41)."""
 
 from __future__ import annotations
 
@@ -6,15 +6,22 @@ import asyncio
 import hmac
 import struct
 from collections import OrderedDict, deque
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from asyncua import ua
-from asyncua.common.utils import ServiceError
-from asyncua.crypto import security_policies as policies
 from asyncua.crypto import uacrypto
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from server.core.clock import Clock
+from server.opcua.endpoints import Endpoints
+from server.opcua.services.context import Channel
+from server.opcua.services.fault import ServiceFault
+from server.opcua.tokens import TOKEN_LIMIT, TokenVerifier, UserCertificates
+from server.opcua.transport.security import POLICIES, usable_key
+from server.security.pki import CertificateRefusedError, split_chain
 
 Verify = Callable[[str, str], str | None]
 """(user, password) -> role, or None for a wrong pair; blocks, called in a thread."""
@@ -23,76 +30,52 @@ WINDOW_S = 60.0
 TRACKED = 1_000
 """Failed sign-ins of one name or one address within the window before further ones are refused unseen."""
 AT_ONCE = 2
-"""Passwords hashed at the same time: hashing is made to be costly."""
-SECRET_LIMIT = 4_096
+"""Passwords hashed, and secrets decrypted, at the same time: both are costly."""
+PASSWORD_LIMIT = 4_096
+"""Bytes of a password."""
+USER_LIMIT = 256
+"""Characters of a name; a longer one is nobody's."""
 
-BASIC = policies.SecurityPolicyBasic256Sha256
-AES128 = policies.SecurityPolicyAes128Sha256RsaOaep
-AES256 = policies.SecurityPolicyAes256Sha256RsaPss
-NONE = policies.SecurityPolicyNone
-_NAMES = {BASIC: "basic256sha256", AES128: "aes128_sha256_rsaoaep", AES256: "aes256_sha256_rsapss"}
-_OAEP = "http://www.w3.org/2001/04/xmlenc#rsa-oaep"
-_OAEP_SHA256 = "http://opcfoundation.org/UA/security/rsa-oaep-sha2-256"
-_ALGORITHMS = {
-    BASIC: (_OAEP, uacrypto.decrypt_rsa_oaep),
-    AES128: (_OAEP, uacrypto.decrypt_rsa_oaep),
-    AES256: (_OAEP_SHA256, uacrypto.decrypt_rsa_oaep_sha256),
+_S = ua.StatusCodes
+_T = ua.UserTokenType
+_KINDS: dict[type, ua.UserTokenType] = {
+    ua.AnonymousIdentityToken: _T.Anonymous,
+    ua.UserNameIdentityToken: _T.UserName,
+    ua.X509IdentityToken: _T.Certificate,
+    ua.IssuedIdentityToken: _T.IssuedToken,
 }
-_REJECTED = ua.StatusCodes.BadIdentityTokenRejected
-_INVALID = ua.StatusCodes.BadIdentityTokenInvalid
 
 
-def password_policy(policy: type[Any]) -> type[Any]:
-    """The policy that encrypts passwords on a channel: its own, on an open channel Basic256Sha256."""
-    return BASIC if policy is NONE else policy
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A proven user."""
+
+    user: str
+    role: str
+    kind: str  # UserTokenType by name: Anonymous, UserName, Certificate, IssuedToken
 
 
-def token_policies(policy: type[Any], *, anonymous: bool) -> list[ua.UserTokenPolicy]:
-    """What an endpoint accepts; a password is encrypted whatever the channel does."""
-    found = []
-    if anonymous:
-        found.append(ua.UserTokenPolicy("anonymous", ua.UserTokenType.Anonymous))
-    encrypting = password_policy(policy)
-    found.append(
-        ua.UserTokenPolicy(
-            PolicyId=f"username_{_NAMES[encrypting]}",
-            TokenType=ua.UserTokenType.UserName,
-            SecurityPolicyUri=encrypting.URI,
-        )
-    )
-    return found
+ANONYMOUS = Identity("anonymous", "anonymous", "Anonymous")
 
 
-def decrypt_password(token: ua.UserNameIdentityToken, policy: type[Any], key: Any, nonce: bytes) -> str:
-    """The password of a UserNameIdentityToken (OPC 10000-4, 7.41.4 with the secret format of 7.41.2.2).
+class Passwords(Protocol):
+    """Who knows the passwords."""
 
-    Raises:
-        ServiceError: BadIdentityTokenInvalid: other policy or algorithm, not encrypted, or another session's nonce.
-    """
-    encrypting = password_policy(policy)
-    algorithm, decrypt = _ALGORITHMS[encrypting]
-    if token.PolicyId != f"username_{_NAMES[encrypting]}" or token.EncryptionAlgorithm != algorithm:
-        raise ServiceError(_INVALID)
-    secret = token.Password
-    if not isinstance(secret, bytes) or not 0 < len(secret) <= SECRET_LIMIT:
-        raise ServiceError(_INVALID)
-    try:
-        content = decrypt(key, secret)
-        size = struct.unpack_from("<I", content)[0]
-        body = content[4 : 4 + size]
-        if len(body) != size or size < len(nonce) or not hmac.compare_digest(body[size - len(nonce) :], nonce):
-            raise ServiceError(_INVALID)
-        return bytes(body[: size - len(nonce)]).decode("utf-8")
-    except (ValueError, struct.error):
-        raise ServiceError(_INVALID) from None
+    async def role(self, user: str, password: str, address: str) -> str:
+        """The role of a user.
+
+        Raises:
+            ServiceFault: BadIdentityTokenRejected.
+        """
 
 
 class SignIn:
     """Names and passwords to roles; the same answer for an unknown name, a wrong password and too many attempts."""
 
-    def __init__(self, verify: Verify, clock: Clock) -> None:
+    def __init__(self, verify: Verify, clock: Clock, *, attempts: int = ATTEMPTS) -> None:
         self._verify = verify
         self._clock = clock
+        self._attempts = attempts
         self._failures: OrderedDict[str, deque[float]] = OrderedDict()
         self._slots = asyncio.Semaphore(AT_ONCE)
 
@@ -100,19 +83,24 @@ class SignIn:
         """The role of a user.
 
         Raises:
-            ServiceError: BadIdentityTokenRejected.
+            ServiceFault: BadIdentityTokenRejected.
         """
-        keys = (f"user {user}", f"address {address}")
-        if any(self._blocked(key) for key in keys):
-            raise ServiceError(_REJECTED)
+        keys = (f"user {user[:USER_LIMIT]}", f"address {address}")
+        self._require_patience(keys)
         async with self._slots:
-            role = await asyncio.to_thread(self._verify, user, password)
+            # Once more: attempts sent in one burst must not all get past the first look.
+            self._require_patience(keys)
+            role = await asyncio.to_thread(self._verify, user, password) if len(user) <= USER_LIMIT else None
         if role is None:
             for key in keys:
                 self._failed(key)
-            raise ServiceError(_REJECTED)
+            raise ServiceFault(_S.BadIdentityTokenRejected)
         self._failures.pop(keys[0], None)
         return role
+
+    def _require_patience(self, keys: tuple[str, ...]) -> None:
+        if any(self._blocked(key) for key in keys):
+            raise ServiceFault(_S.BadIdentityTokenRejected)
 
     def _blocked(self, key: str) -> bool:
         times = self._failures.get(key)
@@ -123,11 +111,135 @@ class SignIn:
             times.popleft()
         if not times:
             del self._failures[key]
-        return len(times) >= ATTEMPTS
+        return len(times) >= self._attempts
 
     def _failed(self, key: str) -> None:
-        times = self._failures.setdefault(key, deque(maxlen=ATTEMPTS))
+        times = self._failures.setdefault(key, deque(maxlen=self._attempts))
         times.append(self._clock.monotonic())
         self._failures.move_to_end(key)
         while len(self._failures) > TRACKED:
             self._failures.popitem(last=False)
+
+
+class Identities:
+    """Every kind of identity token that our endpoints offer."""
+
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        key: rsa.RSAPrivateKey,
+        passwords: Passwords,
+        *,
+        certificates: UserCertificates | None = None,
+        tokens: TokenVerifier | None = None,
+    ) -> None:
+        """`key` is the one of our application instance certificate: secrets are encrypted for it."""
+        self._endpoints = endpoints
+        self._key = key
+        self._passwords = passwords
+        self._certificates = certificates
+        self._tokens = tokens
+        self._slots = asyncio.Semaphore(AT_ONCE)
+
+    def identify(
+        self, channel: Channel, token: Any, signature: ua.SignatureData, nonce: bytes
+    ) -> Identity | Awaitable[Identity]:
+        """The user behind a token; an awaitable when a secret must be decrypted and looked up. `nonce` is our last.
+
+        Raises:
+            ServiceFault: at once or when awaited: BadIdentityTokenInvalid, BadIdentityTokenRejected or
+                BadUserSignatureInvalid. The reason does not tell an unknown user from a wrong secret.
+        """
+        if token is None or (isinstance(token, ua.ExtensionObject) and token.TypeId == ua.NodeId()):
+            token = ua.AnonymousIdentityToken()
+        kind = _KINDS.get(type(token))
+        policy = self._policy(channel, kind, token)
+        if kind == _T.Anonymous:
+            return ANONYMOUS
+        securing = str(policy.SecurityPolicyUri)
+        if kind == _T.UserName:
+            return self._by_password(channel, token, securing, nonce)
+        if kind == _T.IssuedToken:
+            return self._by_issuer(token, securing, nonce)
+        return self._by_certificate(channel, token, signature, securing, nonce)
+
+    def _policy(self, channel: Channel, kind: ua.UserTokenType | None, token: Any) -> ua.UserTokenPolicy:
+        offered = self._endpoints.tokens(channel.policy_uri, channel.mode)
+        if kind is None:
+            raise ServiceFault(_S.BadIdentityTokenInvalid)
+        found = next((policy for policy in offered if policy.TokenType == kind), None)
+        if found is None:
+            raise ServiceFault(_S.BadIdentityTokenRejected)
+        if token.PolicyId != found.PolicyId and not (kind == _T.Anonymous and not token.PolicyId):
+            raise ServiceFault(_S.BadIdentityTokenInvalid)
+        return found
+
+    async def _by_password(
+        self, channel: Channel, token: ua.UserNameIdentityToken, securing: str, nonce: bytes
+    ) -> Identity:
+        content = await self._decrypt(token.Password, token.EncryptionAlgorithm, securing, nonce, PASSWORD_LIMIT)
+        try:
+            password = content.decode("utf-8")
+        except UnicodeDecodeError:
+            raise ServiceFault(_S.BadIdentityTokenInvalid) from None
+        user = token.UserName or ""
+        return Identity(user, await self._passwords.role(user, password, channel.address), "UserName")
+
+    async def _by_issuer(self, token: ua.IssuedIdentityToken, securing: str, nonce: bytes) -> Identity:
+        content = await self._decrypt(token.TokenData, token.EncryptionAlgorithm, securing, nonce, TOKEN_LIMIT)
+        found = await asyncio.to_thread(self._tokens.user, content) if self._tokens is not None else None
+        if found is None:
+            raise ServiceFault(_S.BadIdentityTokenRejected)
+        return Identity(*found, "IssuedToken")
+
+    async def _decrypt(self, secret: Any, algorithm: str | None, securing: str, nonce: bytes, limit: int) -> bytes:
+        if algorithm != POLICIES[securing].encryption_uri or not isinstance(secret, bytes):
+            raise ServiceFault(_S.BadIdentityTokenInvalid)
+        async with self._slots:
+            content = await asyncio.to_thread(decrypt_secret, secret, securing, self._key, nonce, limit)
+        if content is None:
+            raise ServiceFault(_S.BadIdentityTokenInvalid)
+        return content
+
+    def _by_certificate(
+        self, channel: Channel, token: ua.X509IdentityToken, signature: ua.SignatureData, securing: str, nonce: bytes
+    ) -> Identity:
+        policy = POLICIES[securing]
+        try:
+            certificate = split_chain(token.CertificateData or b"")[0]
+        except CertificateRefusedError:
+            raise ServiceFault(_S.BadIdentityTokenInvalid) from None
+        if not usable_key(certificate):
+            raise ServiceFault(_S.BadIdentityTokenRejected)
+        if signature is None or signature.Algorithm != policy.signature_uri:
+            raise ServiceFault(_S.BadUserSignatureInvalid)
+        try:
+            policy.verify(certificate, channel.own_certificate + nonce, signature.Signature or b"")
+        except (InvalidSignature, uacrypto.InvalidSignature, ValueError, TypeError):
+            raise ServiceFault(_S.BadUserSignatureInvalid) from None
+        found = self._certificates.user(certificate) if self._certificates is not None else None
+        if found is None:
+            raise ServiceFault(_S.BadIdentityTokenRejected)
+        return Identity(*found, "Certificate")
+
+
+def decrypt_secret(secret: bytes, policy_uri: str, key: rsa.RSAPrivateKey, nonce: bytes, limit: int) -> bytes | None:
+    """What a client encrypted for us together with our nonce (OPC 10000-4, 7.41.2.2), `limit` bytes at most.
+
+    None when it is not of that form, not for our key, or made for another nonce. Blocks about a millisecond per block.
+    """
+    policy = POLICIES[policy_uri]
+    block = key.key_size // 8
+    room = block - policy.overhead_bytes
+    if not secret or len(secret) % block or len(secret) // block > -(-(limit + len(nonce) + 4) // room):
+        return None
+    try:
+        content = b"".join(policy.decrypt(key, secret[at : at + block]) for at in range(0, len(secret), block))
+        size = struct.unpack_from("<I", content)[0]
+    except (ValueError, struct.error):
+        return None
+    body = content[4 : 4 + size]
+    end = size - len(nonce)
+    if len(body) != size or end < 0 or end > limit or not hmac.compare_digest(body[end:], nonce):
+        return None
+    return body[:end]
