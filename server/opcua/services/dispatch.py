@@ -107,11 +107,11 @@ class Dispatcher:
 
     # -- registration
 
-    def register(self, name: str, handler: Handler, *, needs: str = "active") -> None:
-        """Let a service answer `<name>Request`."""
-        parameters = getattr(ua, f"{name}Parameters", None)
-        whole = parameters is None  # the stack has no structure of its own for the parameters: the whole request it is
-        kind = getattr(ua, f"{name}Request") if whole else parameters
+    def register(self, name: str, handler: Handler, *, needs: str = "active", parameters: type | None = None) -> None:
+        """Let a service answer `<name>Request`; `parameters` stands in for the stack's structure of them."""
+        own = parameters or getattr(ua, f"{name}Parameters", None)
+        whole = own is None  # the stack has no structure of its own for the parameters: the whole request it is
+        kind = own or getattr(ua, f"{name}Request")
         self._services[request_number(f"{name}Request")] = Service(name, kind, whole, handler, needs)
 
     def register_fast(self, name: str, handler: FastHandler) -> None:
@@ -229,6 +229,8 @@ class Dispatcher:
                 self._waiting[key] = left
             else:
                 del self._waiting[key]
+            if asyncio.iscoroutine(work):
+                work.close()  # one that was cancelled before its first step
             self.settled(request)
 
         task.add_done_callback(done)
