@@ -1,7 +1,7 @@
 """The hot codec: values kept encoded, monitored items that queue them, joins of both. No stack type comes in here.
 
-Two twins of one interface: `points` and `items` in Python, `_typed` compiled. The compiled one is taken when it was built,
-unless FIELDLOOM_PURE=1 is in the environment; `TWIN` tells which one is in force.
+Two twins of one interface: `points` and `items` in Python, `_typed` compiled. The compiled one is taken when it was
+built, unless FIELDLOOM_PURE=1 is in the environment; `TWIN` tells which one is in force.
 """
 
 from __future__ import annotations

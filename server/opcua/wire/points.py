@@ -6,6 +6,8 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from server.opcua.wire.values import canonical, pack, rows, variant
+
 if TYPE_CHECKING:
     from server.opcua.wire.items import Item
 
@@ -15,82 +17,78 @@ SOURCE_ONLY, SERVER_ONLY, BOTH, NEITHER = 0, 1, 2, 3
 """TimestampsToReturn."""
 
 _TIME = struct.Struct("<q")
+_TIMES = struct.Struct("<qq")
 _STATUS = struct.Struct("<I")
-_I32 = struct.Struct("<i")
-PACKERS: dict[int, Callable[..., bytes]] = {
-    1: struct.Struct("<B?").pack,
-    2: struct.Struct("<Bb").pack,
-    3: struct.Struct("<BB").pack,
-    4: struct.Struct("<Bh").pack,
-    5: struct.Struct("<BH").pack,
-    6: struct.Struct("<Bi").pack,
-    7: struct.Struct("<BI").pack,
-    8: struct.Struct("<Bq").pack,
-    9: struct.Struct("<BQ").pack,
-    10: struct.Struct("<Bf").pack,
-    11: struct.Struct("<Bd").pack,
-    13: struct.Struct("<Bq").pack,
-    19: struct.Struct("<BI").pack,
-}
-"""Scalars of fixed size by built-in type, as (type, value) -> Variant; a DateTime is given in ticks."""
-
-
-def variant(kind: int, value: Any) -> bytes:
-    """A scalar Variant of a fixed-size type, a String (12) or a ByteString (15).
-
-    Raises:
-        struct.error: the value is outside the type's range.
-    """
-    packer = PACKERS.get(kind)
-    if packer is not None:
-        return packer(kind, value)
-    content = value.encode() if kind == 12 else value
-    return bytes((kind,)) + _I32.pack(len(content)) + content
+_GOOD = bytes(4)
+_FEW = 6
+"""Below it rows cost more than they spare."""
+_ENCODING = tuple(bytes((flags,)) for flags in range(16))
 
 
 class Point:
     """One value with status and times, encoded. `body` is Variant and StatusCode as they stand on the wire.
 
     `flags` tells which of both the body has. `source` and `server` are ticks; a `server` of 0 means that the value is
-    as of the moment it is read. `live`, when there is one, brings the point up to date before each reading.
+    as of the moment it is read. `live`, when there is one, brings the point up to date (by `put`) before each reading;
+    such a point tells its items of nothing, they have to be polled.
     """
 
-    __slots__ = ("__weakref__", "body", "flags", "items", "live", "server", "source", "wire")
+    # _head: flags and body in the form in which equal values are equal bytes; what items compare.
+    # wire: whole DataValue with both times; empty when it cannot be kept (no server time, or live).
+    # _rest: (body, source, server) of a point without wire.
+    __slots__ = ("_head", "_live", "_rest", "items", "wire")
 
     def __init__(self) -> None:
-        self.flags = 0
-        self.body = b""
-        self.source = 0
-        self.server = 0
-        self.wire = b""  # whole DataValue with both times; empty when it cannot be kept (`server` 0, or `live`)
+        self._head = b"\x00"
+        self.wire = b""
+        self._rest: tuple[bytes, int, int] | None = None
         self.items: list[Item] | None = None
-        self.live: Callable[[], None] | None = None
+        self._live: Callable[[], None] | None = None
+
+    @property
+    def live(self) -> Callable[[], None] | None:
+        """What brings the point up to date."""
+        return self._live
+
+    @live.setter
+    def live(self, live: Callable[[], None] | None) -> None:
+        flags, body, source, server = self.flags, self.body, self.source, self.server
+        self._live = live
+        self._keep(flags, body, source, server)
 
     def put(self, flags: int, body: bytes, source: int, server: int) -> None:
-        """Replace the value; monitored items hear of it. `flags` has VALUE and STATUS only."""
-        changed = flags != self.flags or body != self.body
-        self.flags = flags
-        self.body = body
-        self.source = source
-        self.server = server
-        if server and self.live is None:
-            if source:
-                self.wire = bytes((flags | 12,)) + body + _TIME.pack(source) + _TIME.pack(server)
-            else:
-                self.wire = bytes((flags | 8,)) + body + _TIME.pack(server)
-        else:
-            self.wire = b""
-        items = self.items
-        if items is not None:
-            for item in items:
+        """Replace the value; monitored items hear of it. `flags` has VALUE and STATUS only.
+
+        A Good status is left out.
+        """
+        if flags & STATUS and body[-4:] == _GOOD:
+            flags ^= STATUS
+            body = body[:-4]
+        head = canonical(flags, body)
+        changed = head != self._head
+        self._head = head
+        self._keep(flags, body, source, server)
+        if self.items is not None and self._live is None:
+            for item in self.items:
                 if not item.dirty and (changed or item.timestamps):
                     item.touch(server)
+
+    def _keep(self, flags: int, body: bytes, source: int, server: int) -> None:
+        if not server or self._live is not None:
+            self.wire = b""
+            self._rest = (body, source, server)
+            return
+        self._rest = None
+        if source:
+            self.wire = _ENCODING[flags | 12] + body + _TIMES.pack(source, server)
+        else:
+            self.wire = _ENCODING[flags | 8] + body + _TIME.pack(server)
 
     def put_scalar(self, kind: int, value: Any, status: int, source: int, server: int) -> None:
         """Replace the value by a scalar (see `variant`); None is no value.
 
         Raises:
-            struct.error: the value is outside the type's range; nothing has changed then.
+            struct.error: the value is not one of the type's; nothing has changed then.
         """
         flags, body = (0, b"") if value is None else (VALUE, variant(kind, value))
         if status:
@@ -100,32 +98,68 @@ class Point:
 
     def encoded(self, which: int, now: int) -> bytes:
         """The DataValue with exactly the times asked for; `now` stands in for a missing server time."""
-        if self.live is not None:
-            self.live()
-        elif which == BOTH and self.wire:
+        if self._live is not None:
+            self._live()
+        return self.current(which, now)
+
+    def current(self, which: int, now: int) -> bytes:
+        """As `encoded`, but of the value as it stands: `live` is not asked."""
+        if which == BOTH and self.wire:
             return self.wire
         flags, tail = self.flags, b""
-        if self.source and which in (SOURCE_ONLY, BOTH):
+        source = self.source
+        if source and which in (SOURCE_ONLY, BOTH):
             flags |= SOURCE
-            tail = _TIME.pack(self.source)
+            tail = _TIME.pack(source)
         if which in (SERVER_ONLY, BOTH):
             server = self.server or now
             if server:
                 flags |= SERVER_TIME
                 tail += _TIME.pack(server)
-        return bytes((flags,)) + self.body + tail
+        return _ENCODING[flags] + self.body + tail
+
+    @property
+    def flags(self) -> int:
+        """VALUE and STATUS, as far as the body has them."""
+        return self._head[0]
+
+    @property
+    def body(self) -> bytes:
+        """The encoded Variant and StatusCode."""
+        wire = self.wire
+        if wire:
+            return wire[1 : -16 if wire[0] & SOURCE else -8]
+        return self._rest[0] if self._rest is not None else b""
+
+    @property
+    def source(self) -> int:
+        """SourceTimestamp in ticks, 0 for none."""
+        wire = self.wire
+        if wire:
+            return int(_TIME.unpack_from(wire, len(wire) - 16)[0]) if wire[0] & SOURCE else 0
+        return self._rest[1] if self._rest is not None else 0
+
+    @property
+    def server(self) -> int:
+        """ServerTimestamp in ticks, 0 for the moment of reading."""
+        wire = self.wire
+        if wire:
+            return int(_TIME.unpack_from(wire, len(wire) - 8)[0])
+        return self._rest[2] if self._rest is not None else 0
 
     @property
     def status(self) -> int:
         """The StatusCode."""
-        return int(_STATUS.unpack_from(self.body, len(self.body) - 4)[0]) if self.flags & STATUS else 0
+        head = self._head
+        return int(_STATUS.unpack_from(head, len(head) - 4)[0]) if head[0] & STATUS else 0
 
     @property
     def variant(self) -> bytes:
         """The encoded Variant, b"" for none."""
-        if not self.flags & VALUE:
+        flags = self._head[0]
+        if not flags & VALUE:
             return b""
-        return self.body[:-4] if self.flags & STATUS else self.body
+        return self.body[:-4] if flags & STATUS else self.body
 
 
 def join_values(points: Sequence[Point], which: int, now: int) -> bytes:
@@ -136,22 +170,36 @@ def join_values(points: Sequence[Point], which: int, now: int) -> bytes:
 
 
 def put_scalars(points: Sequence[Point], kind: int, values: Sequence[Any], source: int, server: int) -> None:
-    """Good scalars of one fixed-size type, all of the same times: as many `put_scalar` in one call."""
-    pack = PACKERS[kind]
-    tail = _TIME.pack(source) + _TIME.pack(server)
-    for point, value in zip(points, values, strict=True):
-        body = pack(kind, value)
-        changed = body != point.body or point.flags != VALUE
-        point.flags = VALUE
-        point.body = body
-        point.source = source
-        point.server = server
-        point.wire = b"\x0d" + body + tail
+    """Good scalars of one fixed-size type, all of the same times: as many `put_scalar` in one call.
+
+    Raises:
+        struct.error: a value is not one of the type's; nothing has changed then.
+        ValueError: not as many values as points, or no fixed-size type; likewise.
+    """
+    if len(points) != len(values):
+        raise ValueError(f"{len(values)} values for {len(points)} points")
+    packed = pack(kind, values)
+    if packed is None or not source or not server or len(points) < _FEW:  # a NaN among them, a time missing
+        for point, body in zip(points, [variant(kind, value) for value in values], strict=True):
+            point.put(VALUE, body, source, server)
+        return
+    for point, (head, wire) in zip(points, rows(kind, packed, _TIMES.pack(source, server)), strict=True):
+        if point._live is not None:
+            point.put(VALUE, head[1:], source, server)
+            continue
+        changed = head != point._head
+        point._head = head
+        point.wire = wire
         items = point.items
         if items is not None:
             for item in items:
                 if not item.dirty and (changed or item.timestamps):
-                    item.touch(server)
+                    group = item._group
+                    if group is None:
+                        item.sample(server)
+                    else:
+                        item.dirty = True
+                        group.dirty.append(item)
 
 
 def with_status_bits(wire: bytes, bits: int) -> bytes:
