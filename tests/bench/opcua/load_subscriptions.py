@@ -13,7 +13,7 @@ from tests.bench.opcua.link import BrokenError, Link, ticks
 from tests.bench.opcua.notifications import Counters, take
 
 BATCH = 1_000  # items a CreateMonitoredItems request
-OUTSTANDING = 20  # Publish requests a client keeps at the server
+OUTSTANDING = 20  # Publish requests a client keeps at the server, or as many as it allows
 FIRST_S = 60.0  # every item has its first value within this
 WARM_S = 3.0
 SILENT_S = 30.0  # longest wait for anything from the server while values change
@@ -24,7 +24,6 @@ class Subscriber:
 
     def __init__(self, spec: dict[str, Any], first: int) -> None:
         self.link = Link(spec["url"])
-        self.publishing = 0
         try:
             self.link.session()
             index, token = self.link.index(), self.link.token
@@ -63,7 +62,10 @@ class Subscriber:
             if message is None:
                 continue
             now = ticks()
-            subscription_id, sequence, data = take(message[1], self.counters)
+            taken = take(message[1], self.counters)
+            if taken is None:
+                continue  # one less outstanding from now on
+            subscription_id, sequence, data = taken
             frames.append(self.publish((subscription_id, sequence) if data else None))
             if latencies is not None:
                 for stamp, count in self.counters.ages.items():

@@ -12,6 +12,7 @@ from tests.bench.opcua.link import BrokenError
 PUBLISH_RESPONSE = 829
 DATA_CHANGE = 811
 STATUS_CHANGE = 820
+TOO_MANY = 0x80780000  # BadTooManyPublishRequests
 DOUBLE = 11
 HEADER = 28  # TypeId, response header without diagnostics, strings and additional header
 _EXTENSION = struct.Struct("<BBHBi")
@@ -70,13 +71,16 @@ def _notifications(body: bytes, at: int, count: int, size: int) -> Iterator[tupl
             yield fields[0], fields[3], fields[4], 0
 
 
-def take(body: bytes, counters: Counters) -> tuple[int, int, bool]:
+def take(body: bytes, counters: Counters) -> tuple[int, int, bool] | None:
     """Count a Publish response in; returns subscription id, sequence number, and whether it carried data.
 
-    Raises BrokenError for a fault, a status change or a Bad value.
+    None when the server keeps no more Publish requests. Raises BrokenError for another fault, a status change or a
+    Bad value.
     """
     _, _, kind = struct.unpack_from("<BBH", body)
     (result,) = struct.unpack_from("<I", body, 16)
+    if result == TOO_MANY:
+        return None
     if kind != PUBLISH_RESPONSE or result or body[20]:
         raise BrokenError(f"Publish answered with {kind}, 0x{result:08x}")
     subscription_id, available = struct.unpack_from("<Ii", body, HEADER)
