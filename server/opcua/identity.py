@@ -8,6 +8,7 @@ import struct
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from asyncua import ua
@@ -55,6 +56,7 @@ class Identity:
     kind: str  # UserTokenType by name: Anonymous, UserName, Certificate, IssuedToken
 
 
+Waiting = Callable[[], Awaitable[Identity]]
 ANONYMOUS = Identity("anonymous", "anonymous", "Anonymous")
 
 
@@ -141,10 +143,8 @@ class Identities:
         self._tokens = tokens
         self._slots = asyncio.Semaphore(AT_ONCE)
 
-    def identify(
-        self, channel: Channel, token: Any, signature: ua.SignatureData, nonce: bytes
-    ) -> Identity | Awaitable[Identity]:
-        """The user behind a token; an awaitable when a secret must be decrypted and looked up. `nonce` is our last.
+    def identify(self, channel: Channel, token: Any, signature: ua.SignatureData, nonce: bytes) -> Identity | Waiting:
+        """The user behind a token; what to call and await when a secret must be decrypted first. `nonce` is our last.
 
         Raises:
             ServiceFault: at once or when awaited: BadIdentityTokenInvalid, BadIdentityTokenRejected or
@@ -158,9 +158,9 @@ class Identities:
             return ANONYMOUS
         securing = str(policy.SecurityPolicyUri)
         if kind == _T.UserName:
-            return self._by_password(channel, token, securing, nonce)
+            return partial(self._by_password, channel, token, securing, nonce)
         if kind == _T.IssuedToken:
-            return self._by_issuer(token, securing, nonce)
+            return partial(self._by_issuer, token, securing, nonce)
         return self._by_certificate(channel, token, signature, securing, nonce)
 
     def _policy(self, channel: Channel, kind: ua.UserTokenType | None, token: Any) -> ua.UserTokenPolicy:

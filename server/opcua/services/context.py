@@ -22,6 +22,7 @@ class Channel(Protocol):
     peer_chain: bytes | None
     own_certificate: bytes
     max_response_bytes: int
+    opened: bool  # False once it is gone; what is sent then goes nowhere
     activated: bool  # kept by the session table: an activated session is bound to it
 
     @property
