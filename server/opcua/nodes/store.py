@@ -88,7 +88,15 @@ class NodeStore:
         """An attribute outside the shape was changed."""
         self.version += 1
 
+    def shapes(self) -> Iterator[Shape]:
+        """Every shape that was asked for."""
+        return iter(self._shapes)
+
     # -- references
+
+    def reference_types(self) -> list[Key]:
+        """The reference types in the order of their codes."""
+        return list(self._types)
 
     def code(self, reference_type: Key) -> int:
         """The code of a reference type's forward direction; + 1 is its inverse."""

@@ -2,6 +2,6 @@
 
 from server.opcua.nodesets.commands import build_all, check_folder, list_folder
 from server.opcua.nodesets.model import NodeSetError, NodeSetFile
-from server.opcua.nodesets.order import load_folder
+from server.opcua.nodesets.order import fingerprint, load_folder
 
-__all__ = ["NodeSetError", "NodeSetFile", "build_all", "check_folder", "list_folder", "load_folder"]
+__all__ = ["NodeSetError", "NodeSetFile", "build_all", "check_folder", "fingerprint", "list_folder", "load_folder"]

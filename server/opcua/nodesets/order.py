@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 
 from asyncua import ua
 
 from server.opcua.nodesets.model import UA_URI, NodeKey, NodeSetError, NodeSetFile, RequiredModel, at
-from server.opcua.nodesets.reader import DEFAULT_LIMITS, Limits, read_file
+from server.opcua.nodesets.reader import DEFAULT_LIMITS, Limits, read_content, read_file
 
 BASE_MODEL = RequiredModel(UA_URI, "1.05.07", "2026-05-01T00:00:00Z")
 """The base namespace that the pinned OPC UA stack brings; a test compares it with what the stack says of itself."""
@@ -18,6 +19,23 @@ MAX_FILES = 200
 
 SHOWN = 20
 """Missing nodes named one by one for each file; the rest is counted, a wrong namespace table would list thousands."""
+
+
+def fingerprint(folder: Path, limits: Limits = DEFAULT_LIMITS) -> str:
+    """One digest of what `load_folder` would read, without parsing any of it.
+
+    Raises:
+        NodeSetError: a file cannot be read, is too large, or there are too many.
+    """
+    digest = hashlib.sha256()
+    paths = sorted(folder.glob("*.xml"))
+    if len(paths) > MAX_FILES:
+        raise NodeSetError([f"{folder}: more than {MAX_FILES} NodeSet2 files"])
+    for path in paths:
+        content = read_content(path, limits)
+        digest.update(f"{path.name}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()
 
 
 def load_folder(folder: Path, limits: Limits = DEFAULT_LIMITS) -> list[NodeSetFile]:

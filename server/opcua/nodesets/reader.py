@@ -45,12 +45,16 @@ DEFAULT_LIMITS = Limits()
 
 def read_file(path: Path, limits: Limits = DEFAULT_LIMITS) -> NodeSetFile:
     """One file from disk. Raises NodeSetError with the file, the line and the reason."""
+    return read_bytes(path, read_content(path, limits), limits)
+
+
+def read_content(path: Path, limits: Limits = DEFAULT_LIMITS) -> bytes:
+    """The bytes of one file, one more than allowed at most. Raises NodeSetError when it cannot be read."""
     try:
         with path.open("rb") as stream:
-            content = stream.read(limits.size_bytes + 1)
+            return stream.read(limits.size_bytes + 1)
     except OSError as error:
         raise NodeSetError([at(path, 0, f"cannot be read: {error.strerror}")]) from error
-    return read_bytes(path, content, limits)
 
 
 def read_bytes(path: Path, content: bytes, limits: Limits = DEFAULT_LIMITS) -> NodeSetFile:
