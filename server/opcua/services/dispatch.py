@@ -145,7 +145,8 @@ class Dispatcher:
                 if answer is None:
                     return
                 if answer is not NOT_MINE:
-                    self._send(channel, request_id, answer)
+                    request.answered = True
+                    self._send(channel, request_id, answer, request)
                     return
             self._serve(service, request)
         except ServiceFault as fault:
