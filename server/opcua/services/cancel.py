@@ -1,19 +1,19 @@
-"""Cancel: requests that still wait are answered BadRequestCancelledByClient (OPC 10000-4, 5.7.5)."""
+"""Cancel: requests that still wait are answered BadRequestCancelledByClient (OPC 10000-4, 5.7.5).
+
+Whoever lets a request wait keeps it in `session.pending` with a way to end the work: Publish requests are among them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 from asyncua import ua
 
-from server.opcua.services.context import Request, Session
+from server.opcua.services.context import Request
 from server.opcua.services.dispatch import Dispatcher
 from server.opcua.services.fault import ServiceFault
 
 _S = ua.StatusCodes
-CancelPublish = Callable[[Session, int], int]
-"""(session, requestHandle) -> how many waiting Publish requests were answered BadRequestCancelledByClient."""
 
 
 class Audit(Protocol):
@@ -25,9 +25,9 @@ class Audit(Protocol):
 class CancelService:
     """Cancel; a command that a device has received already goes on there, only nobody waits for it."""
 
-    def __init__(self, cancel_publish: CancelPublish, audit: Audit) -> None:
-        self._cancel_publish = cancel_publish
+    def __init__(self, audit: Audit) -> None:
         self._audit = audit
+        self._dispatcher: Dispatcher | None = None
 
     def register(self, dispatcher: Dispatcher) -> None:
         """Answer Cancel."""
@@ -37,7 +37,7 @@ class CancelService:
     def cancel(self, request: Request, params: ua.CancelParameters) -> ua.CancelResponse:
         """How many requests of this handle were cancelled."""
         session = request.session
-        if session is None:
+        if session is None or self._dispatcher is None:
             raise ServiceFault(_S.BadSessionIdInvalid)
         count = 0
         for waiting in list(session.pending.get(params.RequestHandle, ())):
@@ -47,7 +47,6 @@ class CancelService:
             if waiting.cancel is not None:
                 waiting.cancel()
             count += 1
-        count += self._cancel_publish(session, params.RequestHandle)
         self._audit.cancelled(request, int(params.RequestHandle), int(_S.Good))
         response = ua.CancelResponse()
         response.Parameters.CancelCount = count
