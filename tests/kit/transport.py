@@ -123,11 +123,13 @@ class TransportRig:
     trust: Trust
     port: int
     own: OwnCertificate
+    clients: list[RawClient] = field(default_factory=list)
 
     async def raw(self) -> RawClient:
         """A connected client that has said nothing yet."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        return RawClient(reader, writer, self.own)
+        self.clients.append(RawClient(reader, writer, self.own))
+        return self.clients[-1]
 
 
 @asynccontextmanager
@@ -143,10 +145,13 @@ async def listening(
     trust, own = Trust(), pair("server", own_bits)
     listener = Listener(endpoints, receiver, limits or TransportLimits(), trust, own, clock or SystemClock())
     port = await listener.start("127.0.0.1", 0)
+    rig = TransportRig(listener, receiver, trust, port, own)
     try:
-        yield TransportRig(listener, receiver, trust, port, own)
+        yield rig
     finally:
         await listener.stop()
+        for client in rig.clients:
+            await client.close()
 
 
 async def until(condition: Any) -> None:

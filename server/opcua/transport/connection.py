@@ -65,6 +65,7 @@ class Connection(asyncio.Protocol):
         self._out_bytes = 0
         self._batch = False
         self._flush_due = False
+        self._waiting = 0  # write buffer at the last sweep: less now means that the client reads
         # Times, monotonic seconds: made, first byte of `_rest`, congested since, close begun, last message seen.
         self.made_at = listener.clock.monotonic()
         self._rest_since: float | None = None
@@ -100,6 +101,7 @@ class Connection(asyncio.Protocol):
         """The client is slow: no more of its requests are read."""
         self.congested = True
         self._congested_since = self._listener.clock.monotonic()
+        self._waiting = 0
         if self._transport is not None and not self._closing:
             self._transport.pause_reading()
 
@@ -344,7 +346,11 @@ class Connection(asyncio.Protocol):
         if channel.expired(now):
             self.end(_S.BadSecureChannelClosed, "the security token was not renewed")
             return
-        if self.congested:
+        if self.congested and self._transport is not None:
+            waiting = self._transport.get_write_buffer_size()
+            if waiting < self._waiting:
+                self._congested_since = now
+            self._waiting = waiting
             if now - self._congested_since > limits.stalled_s:
                 log.warning("stalled_client_ended", address=self.address)
                 self.abort()

@@ -27,7 +27,7 @@ class TransportLimits:
     idle_channel_s: float = 120.0
     """A channel without an activated session may stay so long after its last message."""
     stalled_s: float = 60.0
-    """A client may leave what we sent unread for so long."""
+    """A client may take nothing of what waits for it for so long."""
     closing_s: float = 5.0
     """What was sent before a close may take so long to leave; then the connection is cut."""
     sweep_s: float = 0.5
