@@ -20,6 +20,7 @@ from server.opcua.transport.security import (
     NONCE_BYTES,
     POLICIES,
     POLICY_NONE,
+    UNREADABLE,
     AsymmetricKeys,
     SymmetricKeys,
     open_none,
@@ -126,9 +127,9 @@ class Opener:
     def _keys(self, channel: SecureChannel | None, opening: Opening) -> tuple[AsymmetricKeys, bytes]:
         try:
             certificate = split_chain(opening.certificate)[0]
+            der = certificate.public_bytes(Encoding.DER)
         except CertificateRefusedError as error:
             raise security_error(error.text, error.status) from None
-        der = certificate.public_bytes(Encoding.DER)
         if channel is not None:
             if channel.keys is None or der != channel.peer_certificate:
                 raise security_error("the renewal has another certificate")
@@ -144,6 +145,8 @@ class Opener:
             self._certificates.check(chain)
         except CertificateRefusedError as error:
             raise security_error(error.text, error.status) from None
+        except UNREADABLE as error:
+            raise security_error(f"a certificate cannot be read: {error}", _S.BadCertificateInvalid) from None
 
     def _check_request(self, channel: SecureChannel | None, uri: str, request: OpenRequest) -> None:
         if request.request_type != (ISSUE if channel is None else RENEW):

@@ -13,7 +13,7 @@ from typing import Any
 
 from asyncua.crypto import uacrypto
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
@@ -28,6 +28,8 @@ BLOCK_BYTES = 16
 MAX_KEY_BITS = 4096
 """The policies end here (OPC 10000-7); it also bounds what a stranger's OPN costs."""
 MIN_KEY_BITS = 2048
+UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm)
+"""What parts of a certificate that only look like one can raise."""
 CLEAR_BYTES = 16
 """Message header, channel id and token id of a MSG: signed, never encrypted."""
 _PADDING = tuple(bytes([count]) * (count + 1) for count in range(256))
@@ -101,7 +103,7 @@ def usable_key(certificate: x509.Certificate) -> bool:
     """True when the certificate's key fits the policies: RSA of 2048 to 4096 bit."""
     try:
         key = certificate.public_key()
-    except (ValueError, TypeError):
+    except UNREADABLE:
         return False
     return isinstance(key, rsa.RSAPublicKey) and MIN_KEY_BITS <= key.key_size <= MAX_KEY_BITS
 
