@@ -20,7 +20,16 @@ log = structlog.get_logger("fieldloom.opcua")
 FILE_NAME = "address-space.snapshot"
 _SOURCES = (
     ("server.opcua", "space.py"),
-    ("server.opcua.nodes", "definitions.py", "extra.py", "node.py", "snapshot.py", "standard.py", "values.py"),
+    (
+        "server.opcua.nodes",
+        "definitions.py",
+        "extra.py",
+        "node.py",
+        "prune.py",
+        "snapshot.py",
+        "standard.py",
+        "values.py",
+    ),
     ("server.opcua.nodesets", "data_types.py", "install.py", "model.py", "reader.py", "stack_values.py", "values.py"),
 )
 """What decides how nodes come out of the data: a snapshot made by other code is not taken."""
@@ -71,6 +80,7 @@ def base_nodes(
 
 def _built(table: NamespaceTable, nodesets: Sequence[NodeSetFile]) -> Base:
     # Only who builds pays for importing what builds.
+    from server.opcua.nodes.prune import prune
     from server.opcua.nodes.standard import standard_store
     from server.opcua.nodesets.install import install, uris
     from server.opcua.space import Space
@@ -81,6 +91,7 @@ def _built(table: NamespaceTable, nodesets: Sequence[NodeSetFile]) -> Base:
     indexes = {uri: index for index, uri in enumerate(table.namespaces())}
     store = standard_store()
     install(Space(store, indexes), nodesets)
+    prune(store)
     loaded = {file.model_uri: file for file in nodesets}
     models = []
     for uri in wanted:

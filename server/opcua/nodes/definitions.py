@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
+from typing import Any
 
 from asyncua import ua
 
@@ -79,13 +80,28 @@ def _numbered(store: NodeStore, node: Node) -> ua.EnumDefinition | None:
     return None
 
 
+def _fields(made: type) -> list[dataclasses.Field[Any]]:
+    """The fields as the standard has them.
+
+    The stack's messages carry the id of their encoding as a field, and wrap what follows the header in another class.
+    """
+    found: list[dataclasses.Field[Any]] = []
+    message = made.__name__.endswith(("Request", "Response"))
+    for item in dataclasses.fields(made):
+        inner = getattr(ua, str(item.type).strip("'").removeprefix("ua."), None)
+        if message and item.name == "Parameters" and isinstance(inner, type):
+            found += _fields(inner)
+        elif not (message and item.name == "TypeId"):
+            found.append(item)
+    return found
+
+
 def _structure(store: NodeStore, node: Node, made: type | None, names: dict[str, Key]) -> ua.StructureDefinition | None:
-    # The stack's messages carry the id of their encoding as a field of their own; the standard's structures do not.
-    if made is None or any(item.name == "TypeId" for item in dataclasses.fields(made)):
+    if made is None:
         return None
     fields: list[ua.StructureField] = []
     kind = ua.StructureType.Structure
-    for item in dataclasses.fields(made):
+    for item in _fields(made):
         text = item.type if isinstance(item.type, str) else getattr(item.type, "__name__", "")
         parts = _TYPE.fullmatch(text.strip("'"))
         name = "" if parts is None else _ALIASES.get(parts["name"], parts["name"])

@@ -25,6 +25,10 @@ from server.opcua.nodes.store import HAS_MODELLING_RULE_KEY, HAS_TYPE_DEFINITION
 from server.opcua.nodes.values import new_point
 
 _READ = 1
+_HAS_COMPONENT = 47
+_MODELLING_RULES_FOLDER = 2996
+MODELLING_RULES: tuple[Key, ...] = (78, 80, 11508, 11510)
+"""Mandatory, Optional and their placeholders: listed below ServerCapabilities, where the data lists none."""
 _WITHOUT_INVERSE = (HAS_TYPE_DEFINITION_KEY, HAS_MODELLING_RULE_KEY)
 
 
@@ -59,6 +63,8 @@ def standard_store() -> NodeStore:
         store.add(_node(store, item))
     for source, kind, target in _edges(collected):
         store.link(source, kind, target, inverse=kind not in _WITHOUT_INVERSE)
+    for rule in MODELLING_RULES:
+        store.link(_MODELLING_RULES_FOLDER, _HAS_COMPONENT, rule)
     define(store)
     return store
 
