@@ -6,11 +6,12 @@ import struct
 
 from server.opcua.nodes.keys import NodeIdError, read_key
 
-_HEAD = struct.Struct("<qII")  # timestamp, requestHandle, returnDiagnostics
+_REST = struct.Struct(
+    "<qIIiI3s"
+)  # timestamp, requestHandle, returnDiagnostics, no auditEntryId, timeoutHint, no additional
 _I32 = struct.Struct("<i")
-_U16 = struct.Struct("<H")
-_RESPONSE = struct.Struct("<BBHqII")
-_NO_DETAIL = b"\x00" + b"\xff\xff\xff\xff" + b"\x00\x00\x00"
+_RESPONSE = struct.Struct("<HHqIIQ")
+_NO_DETAIL = int.from_bytes(b"\x00" + b"\xff\xff\xff\xff" + b"\x00\x00\x00", "little")
 """No diagnostics, no string table, no additional header."""
 _PLAIN_TAIL = b"\xff\xff\xff\xff"
 TOKEN_BYTES = 39
@@ -30,7 +31,7 @@ def request_type(body: bytes) -> int:
         HeaderError: not even a NodeId.
     """
     if len(body) >= 4 and body[0] == 1:
-        return int(_U16.unpack_from(body, 2)[0]) if body[1] == 0 else 0
+        return body[2] | body[3] << 8 if body[1] == 0 else 0
     try:
         key, _ = read_key(body, 0)
     except NodeIdError as error:
@@ -51,10 +52,10 @@ def read_header(body: bytes) -> tuple[bytes, int, int, int]:
         else:
             end = read_key(body, begin)[1]
         token = body[begin:end]
-        _time, handle, _diagnostics = _HEAD.unpack_from(body, end)
-        at = end + 16
-        size = _I32.unpack_from(body, at)[0]
-        at += 4 + max(size, 0)
+        _time, handle, _diagnostics, size, timeout, extra = _REST.unpack_from(body, end)
+        if size <= 0 and extra == b"\x00\x00\x00":
+            return token, handle, timeout, end + 27
+        at = end + 20 + max(size, 0)
         timeout = _I32.unpack_from(body, at)[0]
         at += 4
         if body[at : at + 3] == b"\x00\x00\x00":
@@ -89,7 +90,7 @@ def audit_entry(body: bytes) -> str | None:
 
 def response_header(number: int, handle: int, now: int, result: int = 0) -> bytes:
     """TypeId and ResponseHeader; `number` of the response's encoding in namespace 0, `now` in ticks."""
-    return _RESPONSE.pack(1, 0, number, now, handle, result) + _NO_DETAIL
+    return _RESPONSE.pack(1, number, now, handle, result, _NO_DETAIL)
 
 
 def service_fault(handle: int, code: int, now: int) -> bytes:

@@ -25,7 +25,8 @@ NO_DIAGNOSTICS = b"\x00\x00\x00\x00"
 """An empty array of DiagnosticInfos, as the stack encodes it."""
 VALUE_ATTRIBUTE = 13
 _READABLE = 1
-_HEAD = struct.Struct("<diI")  # MaxAge, TimestampsToReturn, number of nodes
+_HEAD = struct.Struct("<di")  # MaxAge, TimestampsToReturn
+_COUNT = struct.Struct("<i")
 _READ_ROW = struct.Struct("<IiHi")  # AttributeId, IndexRange's length, DataEncoding's namespace and length
 _EMPTY = (-1, 0)
 """Lengths of a String that says nothing."""
@@ -89,25 +90,26 @@ class ReadPlans:
         body, at = request.body, request.at
         if len(body) < at + 16:
             return NOT_MINE
-        max_age, which, count = _HEAD.unpack_from(body, at)
+        max_age, which = _HEAD.unpack_from(body, at)
         if not max_age >= 0 or not 0 <= which <= 3:  # NaN is not >= 0 either
             return NOT_MINE
-        region = body[at + 12 :]
-        audience = request.session.audience  # type: ignore[union-attr]  # the dispatcher has put it there
         if self._store.version != self._version:
             self._plans.clear()
             self._version = self._store.version
-        points = self._plans.get((audience, region))
+        region = body[at + 12 :]
+        key = (request.session.audience, region)  # type: ignore[union-attr]  # the dispatcher has put it there
+        points = self._plans.get(key)
         if points is None:
-            points = self._plan(audience, region, count)
+            points = self._plan(key[0], region)
             if points is None:
                 return NOT_MINE
         now = to_ticks(self._clock.now())
         head = response_header(READ_RESPONSE, request.handle, now)
-        return b"".join((head, region[:4], join_values(points, which, now), NO_DIAGNOSTICS))
+        return head + region[:4] + join_values(points, which, now) + NO_DIAGNOSTICS
 
-    def _plan(self, audience: Audience, region: bytes, count: int) -> Sequence[Point] | None:
+    def _plan(self, audience: Audience, region: bytes) -> Sequence[Point] | None:
         """The points that a region names; None when one of them needs a closer look."""
+        count = _COUNT.unpack_from(region)[0]
         if not 1 <= count <= self._most_nodes:
             return None
         points = []
