@@ -19,8 +19,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from server.core.errors import ConfigurationError
 
 PREFIX = "FIELDLOOM_"
-NOT_SETTINGS = frozenset({"FIELDLOOM_ORACLE_DIR", "FIELDLOOM_SETTINGS"})
-"""Environment names with our prefix that are no settings: the test oracle's folder, the settings file."""
+NOT_SETTINGS = frozenset({"FIELDLOOM_ORACLE_DIR", "FIELDLOOM_PURE", "FIELDLOOM_SETTINGS"})
+"""Environment names with our prefix that are no settings: the test oracle's folder, no compiled module, the file."""
 
 
 def is_loopback(host: str) -> bool:
@@ -74,6 +74,63 @@ class OpcUaSettings(_Section):
     """Collect ServerDiagnostics from the start; administrators switch EnabledFlag at run time."""
     auditing: bool = True
     """Send audit events to administrators who subscribe to them."""
+
+
+class LimitSettings(_Section):
+    """What OPC UA clients may cost, before and after they sign in. Excess gets the standard's StatusCode."""
+
+    chunk_bytes: int = Field(default=65_535, ge=8_192, le=16 * 1024 * 1024)
+    """Largest chunk taken and sent."""
+    message_bytes: int = Field(default=16 * 1024 * 1024, ge=65_535, le=256 * 1024 * 1024)
+    """Largest request, all its chunks together."""
+    message_bytes_unactivated: int = Field(default=1024 * 1024, ge=65_535)
+    """Largest request of a connection on which nobody has signed in."""
+    pending_bytes: int = Field(default=64 * 1024 * 1024, ge=1024 * 1024)
+    """Unfinished requests of all connections together."""
+    chunks: int = Field(default=4_096, ge=1)
+    """Chunks of one request."""
+    unread_bytes: int = Field(default=32 * 1024 * 1024, ge=1024 * 1024)
+    """Answers that wait for a slow client; beyond it the connection is ended."""
+    handshake_s: float = Field(default=10.0, gt=0, le=600)
+    """HEL and the first OPN must have come within so many seconds."""
+    assembly_s: float = Field(default=30.0, gt=0, le=600)
+    """A request may take so many seconds from its first byte to its last."""
+    idle_channel_s: float = Field(default=120.0, gt=0, le=3_600)
+    """A channel on which nobody has signed in ends after so many seconds without a message."""
+    connections: int = Field(default=512, ge=2, le=100_000)
+    """TCP connections at once; each carries at most one secure channel."""
+    connections_per_address: int = Field(default=256, ge=1, le=100_000)
+    """TCP connections at once from one address."""
+    waiting_requests: int = Field(default=64, ge=1, le=10_000)
+    """Requests of one channel that may wait for devices or disks at once."""
+    operations: int = Field(default=10_000, ge=1, le=1_000_000)
+    """Elements of one request; published under OperationLimits."""
+    browse_points: int = Field(default=20, ge=5, le=1_000)
+    """Continuation points of Browse that one session may hold."""
+    history_points: int = Field(default=100, ge=5, le=10_000)
+    """Continuation points of HistoryRead that one session may hold."""
+    subscriptions: int = Field(default=2_000, ge=1)
+    """Subscriptions of all sessions together."""
+    subscriptions_per_session: int = Field(default=100, ge=5)
+    """Subscriptions of one session."""
+    items: int = Field(default=500_000, ge=500)
+    """Monitored items of all subscriptions together."""
+    items_per_subscription: int = Field(default=100_000, ge=500)
+    """Monitored items of one subscription."""
+    queue_size: int = Field(default=1_000, ge=1, le=1_000_000)
+    """Values or events that one monitored item holds."""
+    publish_requests: int = Field(default=100, ge=5, le=10_000)
+    """Publish requests that wait in one session; beyond it the oldest is answered."""
+    retransmission_messages: int = Field(default=100, ge=2)
+    """Messages of one subscription kept for Republish."""
+    publishing_ms: float = Field(default=50.0, ge=1.0, le=60_000)
+    """Shortest publishing interval, milliseconds."""
+    sampling_ms: float = Field(default=50.0, ge=1.0, le=60_000)
+    """Shortest sampling interval above 0, milliseconds; 0 samples every change."""
+    durable_hours: int = Field(default=168, ge=1, le=8_760)
+    """Longest lifetime of a durable subscription, hours."""
+    added_nodes: int = Field(default=10_000, ge=0)
+    """Nodes that clients may have added (AddNodes)."""
 
 
 class HttpSettings(_Section):
@@ -211,6 +268,7 @@ class Settings(BaseSettings):
     packages_dir: Path = Path("fdi_packages")
     """Built packages installed at every start."""
     opcua: OpcUaSettings = OpcUaSettings()
+    limits: LimitSettings = LimitSettings()
     http: HttpSettings = HttpSettings()
     mqtt: MqttSettings = MqttSettings()
     pipeline: PipelineSettings = PipelineSettings()
