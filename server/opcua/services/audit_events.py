@@ -198,10 +198,11 @@ class AuditEvents:
             return
         if code == _S.Good:
             if session.caller.role != "anonymous":
-                self._trail(session.caller, "sign_in", session.application_uri, "done", session.token_kind)
+                detail = f"{session.token_kind}, {session.application_uri}"
+                self._trail(session.caller, "sign in", session.caller.user, "Good", detail)
         elif named:
             claimed = Caller(named[:TEXT_LIMIT], "anonymous", "opcua", request.channel.address)
-            self._trail(claimed, "sign_in", session.application_uri, "refused", ua.StatusCode(code).name)
+            self._trail(claimed, "sign in", claimed.user, ua.StatusCode(code).name, session.application_uri)
 
     def session_closed(self, session: Session, how: str) -> None:
         """AuditSessionEvent: by CloseSession, by its time-out, or by us."""
