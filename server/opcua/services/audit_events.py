@@ -57,7 +57,7 @@ _NODE_EVENTS = {
 class Bus(Protocol):
     """What carries events to those who listen."""
 
-    def wanted(self, notifier: Key) -> bool: ...
+    def audit_wanted(self) -> bool: ...
 
     def base_fields(self, event_type: int, source: Key, source_name: str, message: str, severity: int) -> Fields: ...
 
@@ -79,8 +79,8 @@ class AuditEvents:
 
     @property
     def wanted(self) -> bool:
-        """True when an event would reach somebody."""
-        return self.enabled and self._bus.wanted(SERVER_KEY)
+        """True when an event would reach somebody who may see it."""
+        return self.enabled and self._bus.audit_wanted()
 
     def register(self, dispatcher: Dispatcher) -> None:
         """Listen to what happens to channels."""
