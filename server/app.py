@@ -15,10 +15,7 @@ from bridge.intake import Bridge
 from bridge.sources.mqtt import MqttSource
 from bridge.sources.mqtt_options import MqttOptions
 from server.alarms.engine import AlarmEngine
-from server.console.api import create_app
-from server.console.context import ConsoleContext
 from server.console.feed import Feed
-from server.console.server import ConsoleServer
 from server.core.clock import Clock, SystemClock
 from server.core.errors import ConfigurationError
 from server.core.values import DeviceId
@@ -31,7 +28,6 @@ from server.history.recorder import Recorder
 from server.history.stores import open_store
 from server.model.layout import load_layout
 from server.model.plant import Plant
-from server.opcua.nodesets import load_folder
 from server.opcua.server import OpcUaServer
 from server.opcua.test_nodes import TEST, TEST_TYPE
 from server.ops.instance import DataFolder, RunningServer
@@ -82,8 +78,7 @@ class Server:
         self._check_ports()
         folder = DataFolder(settings.data_dir)
         self._on_stop("data folder", _plain(folder.release))
-        nodesets = await asyncio.to_thread(load_folder, settings.nodesets_dir)
-        if not nodesets:
+        if not any(settings.nodesets_dir.glob("*.xml")):
             raise ConfigurationError(
                 [f"nodesets_dir {settings.nodesets_dir} holds no NodeSets; run `fieldloom nodeset build`"],
                 what="NodeSets",
@@ -110,10 +105,12 @@ class Server:
             plant=self._plant,
             certificates=CertificateFolder(settings.certs_dir, clock, rejected_limit=settings.security.rejected_limit),
             namespaces=self._site,
-            nodesets=nodesets,
+            nodesets=settings.nodesets_dir,
             verify=accounts.verify,
             clock=clock,
             page_rows=settings.history.page_rows,
+            limits=settings.limits,
+            cache=settings.data_dir / "cache",
         )
         self._on_stop("OPC UA", self._opcua.stop)
         self._pipeline = Pipeline(
@@ -218,6 +215,11 @@ class Server:
         log.info("restored", devices=devices, retained_alarms=alarms)
 
     async def _start_console(self, accounts: Accounts, reader: HistoryReader, folder: DataFolder) -> None:
+        # Pages and routes are the larger half of what this process imports; OPC UA clients need not wait for them.
+        from server.console.api import create_app
+        from server.console.context import ConsoleContext
+        from server.console.server import ConsoleServer
+
         settings, clock = self._settings, self._clock
         sessions = Sessions(clock, settings.http.session_s, settings.http.login_attempts)
         context = ConsoleContext(

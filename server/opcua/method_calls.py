@@ -19,6 +19,7 @@ from server.opcua.events import EventBus
 from server.opcua.names import ALARMS, METHOD_SET, PLANT_URI, Place, place_of
 from server.opcua.nodes.keys import Key, key_of, node_id_of
 from server.opcua.services.context import Request
+from server.opcua.services.simple_method import SimpleMethod
 from server.opcua.space import Space
 
 Result = ua.CallMethodResult
@@ -60,29 +61,11 @@ def result(code: int, outputs: list[ua.Variant] | None = None, arguments: tuple[
     )
 
 
-class DirectMethod:
-    """A method of scalars that answers at once and waits for nobody."""
-
-    __slots__ = ("function", "inputs", "outputs")
-
-    def __init__(self, inputs: tuple[int, ...], outputs: tuple[int, ...], function: Callable[..., tuple[Any, ...]]) -> None:
-        self.inputs = inputs  # built-in types
-        self.outputs = outputs
-        self.function = function
-
-    def __call__(self, _request: Request, _object: Key, _method: Key, arguments: list[ua.Variant]) -> Result:
-        values = self.function(*(argument.Value for argument in arguments))
-        outputs = [
-            ua.Variant(value, ua.VariantType(kind)) for value, kind in zip(values, self.outputs, strict=True)
-        ]
-        return result(status.GOOD, outputs, tuple(status.GOOD for _ in arguments))
-
-
 class DirectMethods:
     """The direct methods by object and method."""
 
     def __init__(self) -> None:
-        self.known: dict[tuple[Key, Key], DirectMethod] = {}
+        self.known: dict[tuple[Key, Key], SimpleMethod] = {}
 
     def add(
         self,
@@ -93,7 +76,7 @@ class DirectMethods:
         function: Callable[..., tuple[Any, ...]],
     ) -> None:
         """Let a function answer the calls of a method."""
-        self.known[object_key, method_key] = DirectMethod(inputs, outputs, function)
+        self.known[object_key, method_key] = SimpleMethod(inputs, outputs, function)
 
 
 class MethodHandlers:
@@ -158,9 +141,7 @@ class MethodHandlers:
         spec = next((method for method in kind.methods if method.name == name), None)
         return (device.device_id, spec) if spec is not None and method_key in expected else None
 
-    async def _device(
-        self, request: Request, object_key: Key, method_key: Key, arguments: list[ua.Variant]
-    ) -> Result:
+    async def _device(self, request: Request, object_key: Key, method_key: Key, arguments: list[ua.Variant]) -> Result:
         found = self._spec(object_key, method_key)
         session = request.session
         if found is None or session is None:
@@ -179,9 +160,7 @@ class MethodHandlers:
 
     # -- conditions
 
-    def _condition_refresh(
-        self, request: Request, _object: Key, _method: Key, arguments: list[ua.Variant]
-    ) -> Result:
+    def _condition_refresh(self, request: Request, _object: Key, _method: Key, arguments: list[ua.Variant]) -> Result:
         subscription_id = int(arguments[0].Value)
         item_id = int(arguments[1].Value) if len(arguments) > 1 else None
         if not self._subscriptions.owns(request, subscription_id):
@@ -191,9 +170,7 @@ class MethodHandlers:
         self._refresh.run(subscription_id, item_id)
         return result(status.GOOD, arguments=tuple(status.GOOD for _ in arguments))
 
-    async def _remark(
-        self, request: Request, object_key: Key, method_key: Key, arguments: list[ua.Variant]
-    ) -> Result:
+    async def _remark(self, request: Request, object_key: Key, method_key: Key, arguments: list[ua.Variant]) -> Result:
         place = place_of(node_id_of(object_key), self._space.indexes[PLANT_URI])
         session = request.session
         if place is None:
@@ -213,9 +190,7 @@ class MethodHandlers:
 
     # -- the Server object
 
-    def _get_monitored_items(
-        self, request: Request, _object: Key, _method: Key, arguments: list[ua.Variant]
-    ) -> Result:
+    def _get_monitored_items(self, request: Request, _object: Key, _method: Key, arguments: list[ua.Variant]) -> Result:
         return self._subscriptions.get_monitored_items(request, int(arguments[0].Value))
 
     def _resend_data(self, request: Request, _object: Key, _method: Key, arguments: list[ua.Variant]) -> Result:

@@ -15,7 +15,6 @@ from typing import Any
 
 from asyncua import Client, ua
 from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
-from asyncua.server.address_space import AttributeValue, NodeData
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -30,13 +29,12 @@ from server.history.reading import raw_page
 from server.history.store import Page, StoredValue
 from server.model.device_type import ArgumentSpec, DataType, DeviceType, EnumValue, MethodSpec
 from server.model.plant import Plant
-from server.opcua.endpoint import Stack
-from server.opcua.nodesets import NodeSetFile, build_all, load_folder
+from server.opcua.nodesets import build_all
 from server.opcua.server import OpcUaServer
 from server.opcua.test_nodes import TEST, TEST_TYPE
 from server.pipeline import Pipeline
 from server.security.pki import CertificateFolder
-from server.settings import OpcUaSettings
+from server.settings import LimitSettings, OpcUaSettings
 from tests.kit.plant import measured, pump_type
 from tests.kit.sinks import RememberedPoints
 
@@ -47,35 +45,17 @@ PASSWORDS = {"vera": ("viewer", "see"), "olga": ("operator", "turn"), "emma": ("
 
 
 @cache
-def nodesets() -> tuple[NodeSetFile, ...]:
+def nodesets() -> Path:
     """DI, FDI5 and our own types, built once a process."""
     folder = Path(mkdtemp(prefix="nodesets"))
     build_all(ROOT / "nodesets" / "src", folder)
-    return tuple(load_folder(folder))
+    return folder
 
 
-_load_standard = Stack.load_standard_address_space
-_standard: dict[ua.NodeId, NodeData] = {}
-
-
-def _copied(nodes: Mapping[ua.NodeId, NodeData]) -> dict[ua.NodeId, NodeData]:
-    copies = {}
-    for node_id, node in nodes.items():
-        copies[node_id] = copied = NodeData(node_id)
-        copied.attributes = {number: AttributeValue(held.value) for number, held in node.attributes.items()}
-        copied.references = list(node.references)
-    return copies
-
-
-async def _standard_address_space(stack: Stack, shelf: Path | None = None) -> None:
-    """The standard nodes, built once a process and copied for each room: building them takes a second."""
-    if not _standard:
-        await _load_standard(stack, shelf)
-        _standard.update(_copied(stack.aspace._nodes))
-    stack.aspace._nodes = _copied(_standard)
-
-
-Stack.load_standard_address_space = _standard_address_space
+@cache
+def snapshots() -> Path:
+    """Where rooms of this process keep the snapshot of the standard nodes: building them takes a second."""
+    return Path(mkdtemp(prefix="snapshots"))
 
 
 @cache
@@ -323,6 +303,7 @@ async def running(
     types: Sequence[DeviceType] | None = None,
     page_rows: int = 10_000,
     command_timeout_s: float = 1.0,
+    limits: LimitSettings | None = None,
     **settings: Any,
 ) -> AsyncIterator[OpcUaRig]:
     """A listening OPC UA room with a few pumps; the open channel is allowed unless told otherwise."""
@@ -341,6 +322,8 @@ async def running(
         verify=verify,
         clock=clock,
         page_rows=page_rows,
+        limits=limits,
+        cache=snapshots(),
     )
     engine = AlarmEngine(plant)
     pipeline = Pipeline(
