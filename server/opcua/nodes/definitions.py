@@ -21,6 +21,33 @@ from server.opcua.nodes.values import variant_of
 _HAS_ENCODING, _HAS_PROPERTY = 38, 46
 _STRUCTURE, _ENUMERATION, _NUMBER = 22, 29, 26
 _ALIASES = {"Variant": "BaseDataType", "ExtensionObject": "Structure", "CharArray": "String"}
+_NODE = (
+    "NodeId:NodeId NodeClass:NodeClass BrowseName:QualifiedName DisplayName:LocalizedText Description:LocalizedText "
+    "WriteMask:UInt32 UserWriteMask:UInt32 RolePermissions:RolePermissionType[] "
+    "UserRolePermissions:RolePermissionType[] AccessRestrictions:UInt16 References:ReferenceNode[]"
+)
+_VALUE = "Value:BaseDataType DataType:NodeId ValueRank:Int32 ArrayDimensions:UInt32[]"
+_ACCESS = "AccessLevel:Byte UserAccessLevel:Byte MinimumSamplingInterval:Double Historizing:Boolean"
+WITHOUT_CLASS: dict[str, str] = {
+    "3DFrame": "CartesianCoordinates:3DCartesianCoordinates Orientation:3DOrientation",
+    "PortableNodeId": "NamespaceUri:String Identifier:NodeId",
+    "ReferenceNode": "ReferenceTypeId:NodeId IsInverse:Boolean TargetId:ExpandedNodeId",
+    "Node": _NODE,
+    "InstanceNode": _NODE,
+    "TypeNode": _NODE,
+    "ObjectNode": f"{_NODE} EventNotifier:Byte",
+    "ObjectTypeNode": f"{_NODE} IsAbstract:Boolean",
+    "VariableNode": f"{_NODE} {_VALUE} {_ACCESS} AccessLevelEx:UInt32",
+    "VariableTypeNode": f"{_NODE} {_VALUE} IsAbstract:Boolean",
+    "ReferenceTypeNode": f"{_NODE} IsAbstract:Boolean Symmetric:Boolean InverseName:LocalizedText",
+    "MethodNode": f"{_NODE} Executable:Boolean UserExecutable:Boolean",
+    "ViewNode": f"{_NODE} ContainsNoLoops:Boolean EventNotifier:Byte",
+    "DataTypeNode": f"{_NODE} IsAbstract:Boolean DataTypeDefinition:Structure",
+    "VariableAttributes": "SpecifiedAttributes:UInt32 DisplayName:LocalizedText Description:LocalizedText "
+    f"WriteMask:UInt32 UserWriteMask:UInt32 {_VALUE} {_ACCESS}",
+}
+"""Fields of structures that the stack has no class for, or one that does not say what its lists hold."""
+
 _TYPE = re.compile(r"(?P<list>list\[)?(?P<sub>type\[)?(?:ua\.)?(?P<name>\w+)\]*(?P<optional> \| None)?")
 
 
@@ -97,32 +124,43 @@ def _fields(made: type) -> list[dataclasses.Field[Any]]:
 
 
 def _structure(store: NodeStore, node: Node, made: type | None, names: dict[str, Key]) -> ua.StructureDefinition | None:
-    if made is None:
-        return None
-    fields: list[ua.StructureField] = []
     kind = ua.StructureType.Structure
-    for item in _fields(made):
-        text = item.type if isinstance(item.type, str) else getattr(item.type, "__name__", "")
-        parts = _TYPE.fullmatch(text.strip("'"))
-        name = "" if parts is None else _ALIASES.get(parts["name"], parts["name"])
-        if parts is None or name not in names:
-            return None
-        if parts["sub"]:
-            kind = ua.StructureType.StructureWithSubtypedValues
-        elif parts["optional"] and kind is ua.StructureType.Structure:
-            kind = ua.StructureType.StructureWithOptionalFields
-        fields.append(
-            ua.StructureField(
-                Name=item.name,
-                DataType=node_id_of(names[name]),
-                ValueRank=1 if parts["list"] else -1,
-                ArrayDimensions=[0] if parts["list"] else [],
-                # In a structure with subtyped values the flag means that subtypes are allowed (OPC 10000-3, 8.51).
-                IsOptional=bool(parts["optional"] or parts["sub"]),
-            )
-        )
+    if node.name.Name in WITHOUT_CLASS:
+        fields = [_by_hand(word, names) for word in WITHOUT_CLASS[node.name.Name].split()]
+    elif made is None:
+        return None
+    else:
+        fields = []
+        for item in _fields(made):
+            text = item.type if isinstance(item.type, str) else getattr(item.type, "__name__", "")
+            parts = _TYPE.fullmatch(text.strip("'"))
+            name = "" if parts is None else _ALIASES.get(parts["name"], parts["name"])
+            if parts is None or name not in names:
+                return None
+            if parts["sub"]:
+                kind = ua.StructureType.StructureWithSubtypedValues
+            elif parts["optional"] and kind is ua.StructureType.Structure:
+                kind = ua.StructureType.StructureWithOptionalFields
+            # In a structure with subtyped values the flag means that subtypes are allowed (OPC 10000-3, 8.51).
+            optional = bool(parts["optional"] or parts["sub"])
+            fields.append(_field(item.name, names[name], is_list=bool(parts["list"]), optional=optional))
     above = store.targets(node.key, HAS_SUBTYPE_KEY, forward=False)
     encoding = next(
         (key for key in store.targets(node.key, _HAS_ENCODING) if store[key].name.Name == "Default Binary"), NULL_KEY
     )
     return ua.StructureDefinition(node_id_of(encoding), node_id_of(above[0] if above else NULL_KEY), kind, fields)
+
+
+def _by_hand(word: str, names: dict[str, Key]) -> ua.StructureField:
+    name, _, type_name = word.partition(":")
+    return _field(name, names[type_name.removesuffix("[]")], is_list=type_name.endswith("[]"))
+
+
+def _field(name: str, data_type: Key, *, is_list: bool, optional: bool = False) -> ua.StructureField:
+    return ua.StructureField(
+        Name=name,
+        DataType=node_id_of(data_type),
+        ValueRank=1 if is_list else -1,
+        ArrayDimensions=[0] if is_list else [],
+        IsOptional=optional,
+    )
