@@ -68,10 +68,6 @@ class RawHistory:
             held = session.history_points = OrderedDict()
         return held
 
-    def forget(self, session: Session) -> None:
-        """A session ended: its continuation points end with it."""
-        session.history_points = None
-
     def release(self, session: Session, point: bytes) -> bool:
         """Give a continuation point back; False when it is none of this session's."""
         return self._held(session).pop(point, None) is not None

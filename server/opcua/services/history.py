@@ -1,4 +1,4 @@
-"""HistoryRead and HistoryUpdate: what is the same for every kind of history; the kinds themselves are doors (OPC 10000-4, 5.11.3/5).
+"""HistoryRead and HistoryUpdate: what every kind of history has in common (OPC 10000-4, 5.11.3 and 5.11.5).
 
 A door answers for one class of HistoryReadDetails or HistoryUpdateDetails. What no door answers for is refused per node.
 """
@@ -42,9 +42,6 @@ class HistoryReader(Protocol):
     def release(self, session: Session, point: bytes) -> bool:
         """Give a continuation point back; False when it is none of this session's."""
 
-    def forget(self, session: Session) -> None:
-        """The session ended."""
-
 
 class HistoryUpdater(Protocol):
     """Changes one kind of history. `permission` is the bit that a caller needs."""
@@ -82,11 +79,6 @@ class HistoryService:
         """Answer HistoryRead and HistoryUpdate."""
         dispatcher.register("HistoryRead", self._read)
         dispatcher.register("HistoryUpdate", self._update)
-
-    def session_closed(self, session: Session, _delete: bool) -> None:
-        """Continuation points end with their session."""
-        for reader in set(self._doors.readers.values()):
-            reader.forget(session)
 
     # -- HistoryRead
 
