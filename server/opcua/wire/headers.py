@@ -6,9 +6,8 @@ import struct
 
 from server.opcua.nodes.keys import NodeIdError, read_key
 
-_REST = struct.Struct(
-    "<qIIiI3s"
-)  # timestamp, requestHandle, returnDiagnostics, no auditEntryId, timeoutHint, no additional
+_REST = struct.Struct("<qIIiI3s")
+"""timestamp, requestHandle, returnDiagnostics, length of auditEntryId, timeoutHint, no additional header."""
 _I32 = struct.Struct("<i")
 _RESPONSE = struct.Struct("<HHqIIQ")
 _NO_DETAIL = int.from_bytes(b"\x00" + b"\xff\xff\xff\xff" + b"\x00\x00\x00", "little")
