@@ -23,6 +23,9 @@ from server.opcua.nodes.node import (
 from server.opcua.nodes.values import decode_variant
 from server.opcua.roles import (
     CALL,
+    DELETE_HISTORY,
+    INSERT_HISTORY,
+    MODIFY_HISTORY,
     READ,
     READ_HISTORY,
     WRITE,
@@ -134,7 +137,9 @@ def user_access(node: Node, audience: Audience) -> int:
     if not bits & WRITE:
         access &= ~(ACCESS_WRITE | _STATUS_WRITE | _TIMESTAMP_WRITE)
     if not bits & READ_HISTORY:
-        access &= ~(ACCESS_HISTORY_READ | ACCESS_HISTORY_WRITE)
+        access &= ~ACCESS_HISTORY_READ
+    if not bits & (INSERT_HISTORY | MODIFY_HISTORY | DELETE_HISTORY):
+        access &= ~ACCESS_HISTORY_WRITE
     return access
 
 
