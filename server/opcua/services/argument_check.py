@@ -15,6 +15,8 @@ from server.opcua.services.type_check import carried, fitted
 _S = ua.StatusCodes
 _V = ua.VariantType
 HAS_PROPERTY_KEY = 46
+_ARGUMENT = ua.uaprotocol_auto.Argument
+"""What the stack's decoder makes; its `ua.Argument` is a subclass."""
 _NULLABLE = frozenset(
     int(kind)
     for kind in (
@@ -37,7 +39,7 @@ def declared_inputs(store: NodeStore, method: Node) -> list[ua.Argument] | None:
     for key in store.targets(method.key, HAS_PROPERTY_KEY):
         node = store.peek(key)
         if node is not None and node.name.Name == "InputArguments" and node.point is not None:
-            return [each for each in variant_of(node.point).Value or () if isinstance(each, ua.Argument)]
+            return [each for each in variant_of(node.point).Value or () if isinstance(each, _ARGUMENT)]
     return None
 
 
