@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from asyncua import ua
-from asyncua.ua.ua_binary import struct_to_binary
+from asyncua.common.utils import Buffer
+from asyncua.ua.ua_binary import struct_from_binary, struct_to_binary
 
 from server.core.clock import ManualClock
 from server.core.values import Caller
@@ -197,7 +198,7 @@ class Room:
         return status_codes(good(self.send(write_request(wanted))))
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A Bad service result."""
 
     def __init__(self, code: int) -> None:
@@ -249,11 +250,11 @@ def good(answer: bytes) -> bytes:
     """What follows the ResponseHeader.
 
     Raises:
-        Refused: the service result is Bad.
+        RefusedError: the service result is Bad.
     """
     code = struct.unpack_from("<I", answer, 16)[0]
     if code:
-        raise Refused(code)
+        raise RefusedError(code)
     return answer[28:]
 
 
@@ -266,9 +267,6 @@ def status_codes(content: bytes) -> list[int]:
 
 def data_values(content: bytes) -> list[DataValue]:
     """An array of DataValues without picoseconds and no diagnostics."""
-    from asyncua.common.utils import Buffer
-    from asyncua.ua.ua_binary import struct_from_binary
-
     buffer = Buffer(content)
     (count,) = struct.unpack("<i", buffer.read(4))
     found = [struct_from_binary(ua.DataValue, buffer) for _ in range(count)]

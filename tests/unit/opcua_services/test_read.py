@@ -1,4 +1,4 @@
-"""Read: attributes, time stamps, ranges, encodings, locales, rights (OPC 10000-4 v1.05 §5.11.2; OPC 10000-3 v1.05 §5)."""
+"""Read: attributes, time stamps, ranges, encodings, locales, rights (OPC 10000-4 v1.05 §5.11.2; OPC 10000-3 §5)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from server.opcua.roles import (
 )
 from server.opcua.services.attribute import AttributeService
 from server.opcua.services.limits import OperationLimits
-from tests.kit.service_room import NS, Device, Listening, Refused, Room, Untranslated, read_request, value_id
+from tests.kit.service_room import NS, Device, Listening, RefusedError, Room, Untranslated, read_request, value_id
 
 S = ua.StatusCodes
 V = ua.VariantType
@@ -257,7 +257,7 @@ def test_exactly_the_time_stamps_asked_for_come_back(which: int, source: bool, s
 def test_other_time_stamps_are_invalid(which: int) -> None:
     room = make()
     room.variable(KEY, ua.Variant(1.5, V.Double))
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RefusedError) as refused:
         room.read(value_id(KEY), which=which)
     assert refused.value.code == S.BadTimestampsToReturnInvalid
 
@@ -266,7 +266,7 @@ def test_other_time_stamps_are_invalid(which: int) -> None:
 def test_a_negative_age_is_invalid(max_age: float) -> None:
     room = make()
     room.variable(KEY, ua.Variant(1.5, V.Double))
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RefusedError) as refused:
         room.read(value_id(KEY), max_age=max_age)
     assert refused.value.code == S.BadMaxAgeInvalid
     assert room.read(value_id(KEY), max_age=math.inf)[0].Value.Value == 1.5
@@ -275,7 +275,7 @@ def test_a_negative_age_is_invalid(max_age: float) -> None:
 def test_nothing_and_too_much_to_read_are_service_results() -> None:
     room = make()
     for count, code in ((0, S.BadNothingToDo), (101, S.BadTooManyOperations)):
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(RefusedError) as refused:
             room.read(*[value_id(KEY)] * count)
         assert refused.value.code == code
     assert len(room.read(*[value_id(KEY)] * 100)) == 100

@@ -1,4 +1,4 @@
-"""Write: rights, types, ranges, status and times, devices, attributes (OPC 10000-4 v1.05 §5.11.4; OPC 10000-3 §5.6.2)."""
+"""Write: rights, types, ranges, status, times, devices, attributes (OPC 10000-4 v1.05 §5.11.4; OPC 10000-3 §5.6.2)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.kit.service_room import (
     NS,
     Device,
     Listening,
-    Refused,
+    RefusedError,
     Room,
     Untranslated,
     good,
@@ -285,7 +285,7 @@ def test_operations_on_one_node_go_in_the_order_of_the_request() -> None:
 def test_nothing_and_too_much_to_write_are_service_results() -> None:
     room = Bench()
     for count, code in ((0, S.BadNothingToDo), (101, S.BadTooManyOperations)):
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(RefusedError) as refused:
             room.write(*[write_value(KEY, double())] * count)
         assert refused.value.code == code
 
