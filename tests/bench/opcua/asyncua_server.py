@@ -18,6 +18,7 @@ from tests.bench.opcua import certificate
 from tests.bench.opcua.bodies import FIRST_FOLDER, FIRST_NODE, LOAD_URI, METHOD, PER_FOLDER, ROOT
 
 URI = "urn:bench:asyncua"
+AT_ONCE = 100  # nodes written before requests get their turn
 
 
 @uamethod
@@ -40,8 +41,10 @@ async def count_up(server: Server, ids: list[ua.NodeId], period_s: float) -> Non
         await asyncio.sleep(max(0.0, due - time.monotonic()))
         value += 1.0
         counted = double(value)
-        for node_id in ids:
+        for number, node_id in enumerate(ids, 1):
             await server.write_attribute_value(node_id, counted)
+            if number % AT_ONCE == 0:
+                await asyncio.sleep(0)
 
 
 async def serve(nodes: int, period_ms: int, folder: Path) -> None:

@@ -70,6 +70,7 @@ class Link:
         self.keys: Plain = Plain()
         self.token = b"\x00\x00"
         self._rest = b""
+        self._leaving = 0  # request id of CloseSession
         self._parts: dict[int, bytearray] = {}
         parts = urlsplit(url)
         assert parts.hostname and parts.port
@@ -231,18 +232,23 @@ class Link:
         ]
         return int(self.call(request).Results[0].Value.Value.index(LOAD_URI))
 
+    def leave(self) -> None:
+        """Send CloseSession, which ends the subscriptions too; `close` takes its answer."""
+        request = ua.CloseSessionRequest()
+        request.RequestHeader.AuthenticationToken = nodeid_from_binary(Buffer(self.token))
+        request.DeleteSubscriptions = True
+        self.socket.sendall(self.frame(struct_to_binary(request)))
+        self._leaving = self.request_id
+
     def close(self) -> None:
-        """CloseSession with its subscriptions, CLO, the connection; answers still on their way are dropped."""
+        """CloseSession if there is a session, CLO, the connection; answers still on their way are dropped."""
         try:
             if self.token != b"\x00\x00":
-                request = ua.CloseSessionRequest()
-                request.RequestHeader.AuthenticationToken = nodeid_from_binary(Buffer(self.token))
-                request.DeleteSubscriptions = True
-                self.socket.sendall(self.frame(struct_to_binary(request)))
-                wanted = self.request_id
+                if not self._leaving:
+                    self.leave()
                 while True:
                     found = self.message(self._frame())
-                    if found is not None and found[0] == wanted:
+                    if found is not None and found[0] == self._leaving:
                         break
             self.socket.sendall(self.frame(struct_to_binary(ua.CloseSecureChannelRequest()), b"CLOF"))
         finally:

@@ -133,4 +133,6 @@ def subscriptions(spec: dict[str, Any]) -> Figures:
     finally:
         selector.close()
         for client in clients:
+            client.link.leave()
+        for client in clients:
             client.link.close()
