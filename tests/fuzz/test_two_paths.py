@@ -32,6 +32,7 @@ from server.opcua.wire.write_plan import WritePlans
 from tests.kit.service_room import NS, TOKEN_BYTES, Device, Listening, Room, Untranslated
 
 EXAMPLES = int(os.environ.get("TWO_PATHS_EXAMPLES", "300"))
+MOST_STEPS = 8
 LIMITS = OperationLimits(read=8, write=8, call=4)
 V = ua.VariantType
 TICKS = 133_000_000_000_000_000
@@ -136,9 +137,14 @@ def make(*, fast: bool, mode: int) -> tuple[Room, Listening]:
 # -- requests as bytes
 
 
-def mostly(usual: st.SearchStrategy[Any], odd: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """The usual nine times of ten: otherwise hardly a request of several rows would be plain."""
-    return st.integers(0, 9).flatmap(lambda number: odd if number == 9 else usual)
+ROLL = st.integers(0, 15)
+"""0 is the odd case."""
+
+
+@st.composite
+def mostly(draw: st.DrawFn, usual: st.SearchStrategy[Any], odd: st.SearchStrategy[Any]) -> Any:
+    """Hardly ever the odd one: otherwise few requests of several rows would be plain, and plans take only those."""
+    return draw(usual if draw(ROLL) else odd)
 
 
 def _wide(key: Key) -> bytes:
@@ -194,20 +200,24 @@ def _counted(rows: list[bytes], lie: int | None) -> bytes:
 LIES = mostly(st.none(), st.sampled_from([-1, 0, 1, 2, 9, 2**31 - 1, -(2**31)]))
 
 
+PLAIN_IDS = st.sampled_from([wire_of(key) for key in PLAIN_KEYS])
+ODD_READ = st.builds(
+    lambda node, attribute, part, encoding: node + struct.pack("<I", attribute) + part + encoding,
+    IDS,
+    ATTRIBUTES,
+    RANGES,
+    ENCODINGS,
+)
+PLAIN_READ = PLAIN_IDS.map(lambda node: node + struct.pack("<IiHi", 13, -1, 0, -1))
+READ_ROWS = st.lists(mostly(PLAIN_READ, ODD_READ), max_size=9)
+MAX_AGES = mostly(st.just(0.0), st.sampled_from([1.0, -1.0, float("nan"), float("inf"), -0.0]))
+STAMPS = mostly(st.integers(0, 3), st.sampled_from([-1, 4, 5, 99]))
+
+
 @st.composite
 def reads(draw: st.DrawFn) -> bytes:
     """Parameters of a Read."""
-    max_age = draw(mostly(st.just(0.0), st.sampled_from([1.0, -1.0, float("nan"), float("inf"), -0.0])))
-    which = draw(mostly(st.integers(0, 3), st.sampled_from([-1, 4, 5, 99])))
-    row = st.builds(
-        lambda node, attribute, part, encoding: node + struct.pack("<I", attribute) + part + encoding,
-        IDS,
-        ATTRIBUTES,
-        RANGES,
-        ENCODINGS,
-    )
-    rows = draw(st.lists(row, max_size=9))
-    return struct.pack("<di", max_age, which) + _counted(rows, draw(LIES))
+    return struct.pack("<di", draw(MAX_AGES), draw(STAMPS)) + _counted(draw(READ_ROWS), draw(LIES))
 
 
 def _raw(kind: int, number: int) -> bytes:
@@ -253,10 +263,12 @@ MOMENTS = mostly(
 @st.composite
 def data_values(draw: st.DrawFn, kind: int, mask: int) -> bytes:
     """A DataValue of the row's type and mask, or another one."""
-    mask = draw(mostly(st.just(mask), st.integers(0, 255)))
+    odd = not draw(ROLL)
+    if odd:
+        mask = draw(st.integers(0, 255))
     parts = [bytes((mask,))]
     if mask & 1:
-        parts.append(draw(mostly(st.builds(_raw, st.just(kind if kind in FORMATS else 11), RAW_NUMBERS), VARIANTS)))
+        parts.append(draw(VARIANTS) if odd else _raw(kind, draw(RAW_NUMBERS)))
     if mask & 2:
         parts.append(struct.pack("<I", draw(STATUSES)))
     for bit, pico in ((4, 16), (8, 32)):
@@ -267,17 +279,23 @@ def data_values(draw: st.DrawFn, kind: int, mask: int) -> bytes:
     return b"".join(parts)
 
 
+WRITE_KINDS = st.sampled_from([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 11, 11, 13])
+MASKS = st.sampled_from([1, 1, 3, 5, 7, 9, 13, 15])
+DOUBLES = st.sampled_from([wire_of(key) for key in (NS << 32 | 111, BIG, TEXT)])
+COUNTS = st.integers(0, 9)
+
+
 @st.composite
 def writes(draw: st.DrawFn) -> bytes:
     """Parameters of a Write: mostly rows of one type and mask, to nodes of that type."""
-    kind = draw(st.sampled_from([kind for kind in BUILT_IN if kind in FORMATS]))
-    mask = draw(st.sampled_from([1, 1, 3, 5, 7, 9, 13, 15]))
-    own = st.just(wire_of(NS << 32 | 100 + kind))
-    doubles = st.sampled_from([wire_of(key) for key in (NS << 32 | 111, BIG, TEXT)])
+    kind, mask = draw(WRITE_KINDS), draw(MASKS)
+    own = DOUBLES if kind == 11 else st.just(wire_of(NS << 32 | 100 + kind))
     rows = []
-    for _ in range(draw(st.integers(0, 9))):
-        node = draw(mostly(doubles if kind == 11 else own, IDS))
-        row = node + struct.pack("<I", draw(ATTRIBUTES)) + draw(RANGES)
+    for _ in range(draw(COUNTS)):
+        if draw(ROLL):
+            row = draw(own) + struct.pack("<Ii", 13, -1)
+        else:
+            row = draw(IDS) + struct.pack("<I", draw(ATTRIBUTES)) + draw(RANGES)
         rows.append(row + draw(data_values(kind, mask)))
     return _counted(rows, draw(LIES))
 
@@ -285,29 +303,37 @@ def writes(draw: st.DrawFn) -> bytes:
 ARGUMENTS: dict[Key, tuple[int, ...]] = {ECHO: (11,), PAIR: (1, 6), BARRED: ()}
 
 
+METHODS = st.sampled_from([ECHO, ECHO, PAIR, PAIR, BARRED])
+
+
 @st.composite
 def calls(draw: st.DrawFn) -> bytes:
     """Parameters of a Call."""
     rows = []
     for _ in range(draw(st.integers(0, 5))):
-        method = draw(st.sampled_from(list(ARGUMENTS)))
-        arguments = [draw(mostly(st.builds(_raw, st.just(kind), RAW_NUMBERS), VARIANTS)) for kind in ARGUMENTS[method]]
-        arguments += draw(mostly(st.just([]), st.lists(VARIANTS, max_size=2)))
-        owner = draw(mostly(st.just(wire_of(OBJECT_KEY)), IDS))
-        called = draw(mostly(st.just(wire_of(method)), IDS))
-        rows.append(owner + called + _counted(arguments, draw(LIES)))
+        method = draw(METHODS)
+        if draw(ROLL):
+            arguments = [_raw(kind, draw(RAW_NUMBERS)) for kind in ARGUMENTS[method]]
+            rows.append(wire_of(OBJECT_KEY) + wire_of(method) + _counted(arguments, None))
+        else:
+            arguments = draw(st.lists(VARIANTS, max_size=3))
+            rows.append(draw(IDS) + draw(IDS | st.just(wire_of(method))) + _counted(arguments, draw(LIES)))
     return _counted(rows, draw(LIES))
 
 
 NAMES = {"Read": 631, "Write": 673, "Call": 712}
 
 
+CONTENTS = {"Read": reads(), "Write": writes(), "Call": calls()}
+HARMS = mostly(st.just("none"), st.sampled_from(["flip", "cut", "more"]))
+
+
 @st.composite
 def requests(draw: st.DrawFn) -> bytes:
     """A whole request; now and then bytes of its parameters are others, or it ends early or late."""
     name = draw(st.sampled_from(list(NAMES)))
-    content = bytearray(draw({"Read": reads(), "Write": writes(), "Call": calls()}[name]))
-    harm = draw(mostly(st.just("none"), st.sampled_from(["flip", "cut", "more"])))
+    content = bytearray(draw(CONTENTS[name]))
+    harm = draw(HARMS)
     if harm == "flip" and content:
         content[draw(st.integers(0, len(content) - 1))] = draw(st.integers(0, 255))
     elif harm == "cut":
@@ -318,15 +344,13 @@ def requests(draw: st.DrawFn) -> bytes:
     return head + bytes(content)
 
 
-STEPS = st.one_of(
-    requests(),
-    requests(),
-    requests(),
+CHANGES = st.one_of(
     st.tuples(st.just("role"), st.sampled_from(["viewer", "operator", "admin"])),
     st.tuples(st.just("access"), st.sampled_from([key for key in KEYS if key not in (11, 2255)])),
     st.tuples(st.just("audit"), st.booleans()),
     st.tuples(st.just("time"), st.integers(1, 1_000_000)),
 )
+STEPS = mostly(requests(), CHANGES)
 
 
 def apply(room: Room, audit: Listening, step: Any) -> list[bytes]:
@@ -363,7 +387,7 @@ def state(room: Room) -> dict[Key, tuple[Any, ...]]:
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
-@given(steps=st.lists(STEPS, min_size=1, max_size=4), mode=st.sampled_from([1, 3]))
+@given(steps=st.lists(STEPS, min_size=1, max_size=MOST_STEPS), mode=st.sampled_from([1, 3]))
 @pytest.mark.timeout(0 if EXAMPLES > 300 else 120)
 def test_both_paths_answer_alike_and_leave_the_same_values(steps: list[Any], mode: int) -> None:
     fast, fast_audit = make(fast=True, mode=mode)
