@@ -171,12 +171,14 @@ async def assemble(facts: Facts, namespaces: Namespaces, pipeline: Any, reader: 
     )
 
     # Subscriptions, events, methods
-    engine = SubscriptionEngine(store, rights, clock, _subscription_limits(facts.limits), attributes.read_one, bus)
+    engine = SubscriptionEngine(
+        store, rights, clock, _subscription_limits(facts.limits), attributes.read_one, bus, operations=operations
+    )
     engine.register(dispatcher)
-    CancelService(engine.cancel_publish, audit).register(dispatcher)
+    CancelService(audit, engine.cancel_publish).register(dispatcher)
     direct = DirectMethods()
     handlers = MethodHandlers(
-        space, facts.plant, pipeline, direct, Refresh(bus, conditions, pipeline.alarms), bus, engine
+        space, facts.plant, pipeline, direct, Refresh(bus, conditions, pipeline.alarms), bus, engine.methods.handlers
     )
     MethodService(store, rights, operations, audit, handlers).register(dispatcher)
     dispatcher.register_fast("Call", CallPlans(store, clock, audit, direct.known, operations.call))

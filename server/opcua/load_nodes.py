@@ -13,7 +13,7 @@ from server.opcua.nodes.keys import key_of
 from server.opcua.roles import OPEN
 from server.opcua.space import FOLDER_TYPE, READ, WRITE, Space, data_value
 from server.opcua.wire import Point, put_scalars, to_ticks
-from server.opcua.wire.items import numbers
+from server.opcua.wire.values import numbers
 
 PER_FOLDER = 100
 FIRST_FOLDER = 100

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -22,8 +22,7 @@ from server.opcua.services.context import Request
 from server.opcua.services.simple_method import SimpleMethod
 from server.opcua.space import Space
 
-Result = ua.CallMethodResult
-MethodHandler = Callable[[Request, Key, Key, list[ua.Variant]], Result | Awaitable[Result]]
+MethodHandler = Callable[[Request, Key, Key, list[ua.Variant]], ua.CallMethodResult | Awaitable[ua.CallMethodResult]]
 """(request, object, method, arguments of the right number and types) -> the result."""
 _IDS = ua.ObjectIds
 
@@ -40,21 +39,9 @@ class Commands(Protocol):
     async def comment(self, condition_id: str, event_id: bytes | None, comment: str, caller: Caller) -> AlarmEvent: ...
 
 
-class SubscriptionMethods(Protocol):
-    """What of the subscription engine is called as methods of the Server object."""
-
-    def owns(self, request: Request, subscription_id: int) -> bool: ...
-
-    def get_monitored_items(self, request: Request, subscription_id: int) -> Result: ...
-
-    def resend_data(self, request: Request, subscription_id: int) -> Result: ...
-
-    def set_durable(self, request: Request, subscription_id: int, hours: int) -> Result: ...
-
-
-def result(code: int, outputs: list[ua.Variant] | None = None, arguments: tuple[int, ...] = ()) -> Result:
+def result(code: int, outputs: list[ua.Variant] | None = None, arguments: tuple[int, ...] = ()) -> ua.CallMethodResult:
     """A CallMethodResult."""
-    return Result(
+    return ua.CallMethodResult(
         StatusCode=stack_status(code),
         InputArgumentResults=[stack_status(argument) for argument in arguments],
         OutputArguments=outputs or [],
@@ -90,7 +77,7 @@ class MethodHandlers:
         direct: DirectMethods,
         refresh: Refresh,
         bus: EventBus,
-        subscriptions: SubscriptionMethods,
+        subscriptions: Mapping[int, MethodHandler],
     ) -> None:
         self._space = space
         self._plant = plant
@@ -98,18 +85,12 @@ class MethodHandlers:
         self._direct = direct
         self._refresh = refresh
         self._bus = bus
-        self._subscriptions = subscriptions
         self._standard: dict[int, MethodHandler] = {
             _IDS.ConditionType_ConditionRefresh: self._condition_refresh,
             _IDS.ConditionType_ConditionRefresh2: self._condition_refresh,
             _IDS.AcknowledgeableConditionType_Acknowledge: self._remark,
             _IDS.ConditionType_AddComment: self._remark,
-            _IDS.Server_GetMonitoredItems: self._get_monitored_items,
-            _IDS.ServerType_GetMonitoredItems: self._get_monitored_items,
-            _IDS.Server_ResendData: self._resend_data,
-            _IDS.ServerType_ResendData: self._resend_data,
-            _IDS.Server_SetSubscriptionDurable: self._set_durable,
-            _IDS.ServerType_SetSubscriptionDurable: self._set_durable,
+            **subscriptions,
         }
 
     def find(self, object_key: Key, method_key: Key) -> MethodHandler | None:
@@ -141,7 +122,9 @@ class MethodHandlers:
         spec = next((method for method in kind.methods if method.name == name), None)
         return (device.device_id, spec) if spec is not None and method_key in expected else None
 
-    async def _device(self, request: Request, object_key: Key, method_key: Key, arguments: list[ua.Variant]) -> Result:
+    async def _device(
+        self, request: Request, object_key: Key, method_key: Key, arguments: list[ua.Variant]
+    ) -> ua.CallMethodResult:
         found = self._spec(object_key, method_key)
         session = request.session
         if found is None or session is None:
@@ -160,17 +143,21 @@ class MethodHandlers:
 
     # -- conditions
 
-    def _condition_refresh(self, request: Request, _object: Key, _method: Key, arguments: list[ua.Variant]) -> Result:
+    def _condition_refresh(
+        self, request: Request, _object: Key, _method: Key, arguments: list[ua.Variant]
+    ) -> ua.CallMethodResult:
         subscription_id = int(arguments[0].Value)
         item_id = int(arguments[1].Value) if len(arguments) > 1 else None
-        if not self._subscriptions.owns(request, subscription_id):
+        if request.session is None or subscription_id not in request.session.subscriptions:
             return result(ua.StatusCodes.BadSubscriptionIdInvalid)
         if item_id is not None and not self._bus.has_item(subscription_id, item_id):
             return result(ua.StatusCodes.BadMonitoredItemIdInvalid)
         self._refresh.run(subscription_id, item_id)
         return result(status.GOOD, arguments=tuple(status.GOOD for _ in arguments))
 
-    async def _remark(self, request: Request, object_key: Key, method_key: Key, arguments: list[ua.Variant]) -> Result:
+    async def _remark(
+        self, request: Request, object_key: Key, method_key: Key, arguments: list[ua.Variant]
+    ) -> ua.CallMethodResult:
         place = place_of(node_id_of(object_key), self._space.indexes[PLANT_URI])
         session = request.session
         if place is None:
@@ -187,17 +174,6 @@ class MethodHandlers:
         except IntegrationError as error:
             return result(error.status)
         return result(status.GOOD, arguments=(status.GOOD, status.GOOD))
-
-    # -- the Server object
-
-    def _get_monitored_items(self, request: Request, _object: Key, _method: Key, arguments: list[ua.Variant]) -> Result:
-        return self._subscriptions.get_monitored_items(request, int(arguments[0].Value))
-
-    def _resend_data(self, request: Request, _object: Key, _method: Key, arguments: list[ua.Variant]) -> Result:
-        return self._subscriptions.resend_data(request, int(arguments[0].Value))
-
-    def _set_durable(self, request: Request, _object: Key, _method: Key, arguments: list[ua.Variant]) -> Result:
-        return self._subscriptions.set_durable(request, int(arguments[0].Value), int(arguments[1].Value))
 
 
 def _is_condition(place: Place) -> bool:

@@ -5,15 +5,18 @@ Whoever lets a request wait keeps it in `session.pending` with a way to end the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from asyncua import ua
 
-from server.opcua.services.context import Request
+from server.opcua.services.context import Request, Session
 from server.opcua.services.dispatch import Dispatcher
 from server.opcua.services.fault import ServiceFault
 
 _S = ua.StatusCodes
+CancelPublish = Callable[[Session, int], int]
+"""(session, requestHandle) -> how many waiting Publish requests were answered BadRequestCancelledByClient."""
 
 
 class Audit(Protocol):
@@ -25,8 +28,9 @@ class Audit(Protocol):
 class CancelService:
     """Cancel; a command that a device has received already goes on there, only nobody waits for it."""
 
-    def __init__(self, audit: Audit) -> None:
+    def __init__(self, audit: Audit, cancel_publish: CancelPublish | None = None) -> None:
         self._audit = audit
+        self._cancel_publish = cancel_publish
         self._dispatcher: Dispatcher | None = None
 
     def register(self, dispatcher: Dispatcher) -> None:
@@ -47,6 +51,8 @@ class CancelService:
             if waiting.cancel is not None:
                 waiting.cancel()
             count += 1
+        if self._cancel_publish is not None:
+            count += self._cancel_publish(session, params.RequestHandle)
         self._audit.cancelled(request, int(params.RequestHandle), int(_S.Good))
         response = ua.CancelResponse()
         response.Parameters.CancelCount = count

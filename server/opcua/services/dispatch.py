@@ -6,6 +6,7 @@ import asyncio
 import struct
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import structlog
@@ -16,7 +17,7 @@ from server.core.clock import Clock
 from server.core.errors import IntegrationError
 from server.opcua.services.context import Channel, Request, Session
 from server.opcua.services.fault import ServiceFault
-from server.opcua.services.guard import BoundedBuffer, MessageError
+from server.opcua.services.guard import MessageError, guarded
 from server.opcua.transport.framing import ResponseTooLargeError
 from server.opcua.wire.headers import HeaderError, read_header, request_type, response_header, service_fault
 from server.opcua.wire.ticks import to_ticks
@@ -192,7 +193,7 @@ class Dispatcher:
     def _serve(self, service: Service, request: Request) -> None:
         try:
             params = struct_from_binary(
-                service.parameters, BoundedBuffer(request.body, 0 if service.whole else request.at)
+                service.parameters, guarded(service.parameters, request.body, 0 if service.whole else request.at)
             )
         except RecursionError:
             raise ServiceFault(_S.BadEncodingLimitsExceeded) from None
@@ -219,7 +220,7 @@ class Dispatcher:
         self._waiting[key] = self._waiting.get(key, 0) + 1
         task = asyncio.ensure_future(self._finish(request, work))
         self._tasks.add(task)
-        request.cancel = task.cancel
+        request.cancel = partial(_cancel, task)
         if request.session is not None:
             request.session.pending.setdefault(request.handle, set()).add(request)
 
@@ -314,3 +315,7 @@ class Dispatcher:
             task.cancel()
         if self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()

@@ -80,7 +80,7 @@ class SubscriptionEngine:
         self._refusals: dict[int, Point] = {}
         self._phases: dict[float, set[int]] = {}
         self._next_id = secrets.randbelow(1 << 30) + 1
-        self.created = 0
+        self.cumulated = 0
         """CumulatedSubscriptionCount of ServerDiagnosticsSummary."""
 
     def register(self, dispatcher: Dispatcher) -> None:
@@ -114,7 +114,7 @@ class SubscriptionEngine:
         self._revise(subscription, params)
         self.subscriptions[subscription.subscription_id] = subscription
         session.subscriptions[subscription.subscription_id] = subscription
-        self.created += 1
+        self.cumulated += 1
         self.watch_session(session)
         self._start(subscription)
         response = ua.CreateSubscriptionResponse()

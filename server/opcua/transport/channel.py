@@ -148,9 +148,9 @@ class SecureChannel:
         """Algorithm of the policy's asymmetric encryption; "" without security."""
         return self.keys.policy.encryption_uri if self.keys else ""
 
-    def sign_with_own_key(self, data: bytes) -> tuple[str, bytes]:
-        """Algorithm and our signature under the channel's policy; ("", b"") without security."""
-        return (self.keys.policy.signature_uri, self.keys.sign(data)) if self.keys else ("", b"")
+    def sign_with_own_key(self, data: bytes) -> bytes:
+        """Our signature under the channel's policy, see `signature_uri`; b"" without security."""
+        return self.keys.sign(data) if self.keys else b""
 
     def verify_with_peer_key(self, data: bytes, signature: bytes) -> bool:
         """True when the client's key signed `data`; without security there is nothing to verify."""

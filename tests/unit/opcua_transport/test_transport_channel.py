@@ -496,7 +496,7 @@ async def test_a_closed_channel_swallows_what_is_sent(rig: TransportRig) -> None
 async def test_signatures_for_sessions(rig: TransportRig) -> None:
     client = await opened(rig, BASIC256SHA256, MODE_SIGN)
     channel = rig.receiver.opened[0][0]
-    uri, signature = channel.sign_with_own_key(b"data")
+    uri, signature = channel.signature_uri, channel.sign_with_own_key(b"data")
     assert uri == "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
     assert isinstance(client.asymmetric, AsymmetricKeys)
     assert client.asymmetric.verify(b"data", signature)
@@ -504,7 +504,7 @@ async def test_signatures_for_sessions(rig: TransportRig) -> None:
     assert not channel.verify_with_peer_key(b"data", signature)
     assert channel.own_certificate == rig.own.der
     plain = await opened(rig)
-    assert rig.receiver.opened[1][0].sign_with_own_key(b"data") == ("", b"")
+    assert rig.receiver.opened[1][0].sign_with_own_key(b"data") == b""
     await client.close()
     await plain.close()
 
