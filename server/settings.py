@@ -75,6 +75,12 @@ class OpcUaSettings(_Section):
     auditing: bool = True
     """Send audit events to administrators who subscribe to them."""
 
+    @model_validator(mode="after")
+    def _check_timeouts(self) -> OpcUaSettings:
+        if self.min_session_timeout_ms > self.max_session_timeout_ms:
+            raise ValueError("min_session_timeout_ms must not be above max_session_timeout_ms")
+        return self
+
 
 class LimitSettings(_Section):
     """What OPC UA clients may cost, before and after they sign in. Excess gets the standard's StatusCode."""
