@@ -16,13 +16,14 @@ from server.opcua.services.dispatch import NOT_MINE
 from server.opcua.services.simple_method import SimpleMethod
 from server.opcua.wire import to_ticks
 from server.opcua.wire.headers import response_header
-from server.opcua.wire.plans import NO_DIAGNOSTICS, Kept
+from server.opcua.wire.plans import NO_DIAGNOSTICS, Kept, id_end
 from server.opcua.wire.write_plan import NUMBERS, WriteAudit
 
 CALL_RESPONSE = 715
 """CallResponse_Encoding_DefaultBinary."""
 _HAS_COMPONENT = 47
 _COUNT = struct.Struct("<i")
+_ONE = _COUNT.pack(1)
 _GOOD_EMPTY = bytes(12)
 """A Good StatusCode, no InputArgumentResults, no InputArgumentDiagnosticInfos."""
 _ENTRY_BYTES = 500
@@ -77,39 +78,48 @@ class CallPlans:
         if results is None:
             return NOT_MINE
         head = response_header(CALL_RESPONSE, request.handle, to_ticks(self._clock.now()))
+        if count == 1:
+            return head + _ONE + results[0] + NO_DIAGNOSTICS
         return b"".join((head, _COUNT.pack(count), *results, NO_DIAGNOSTICS))
 
     def _results(self, audience: Audience, body: bytes, at: int, count: int) -> list[bytes] | None:
         results = []
         try:
             for _ in range(count):
-                object_key, end = read_key(body, at)
-                method_key, end = read_key(body, end)
-                plan = self._plans.get((audience, object_key, method_key))
+                end = id_end(body, id_end(body, at)) + 4
+                named = body[at:end]
+                plan = self._plans.get((audience, named))
                 if plan is None:
-                    plan = self._plan(audience, object_key, method_key)
+                    plan = self._plan(audience, named)
                     if plan is None:
                         return None
                 method = plan.method
-                given = _COUNT.unpack_from(body, end)[0]
-                fields = plan.inputs.unpack_from(body, end + 4)
-                if given != len(method.inputs) or fields[::2] != method.inputs:
+                fields = plan.inputs.unpack_from(body, end)
+                if fields[::2] != method.inputs:
                     return None
                 values = method.function(*fields[1::2])
-                at = end + 4 + plan.inputs.size
+                at = end + plan.inputs.size
                 if len(values) == 1:
                     results.append(plan.head + plan.outputs.pack(method.outputs[0], values[0]))
                 else:
                     pairs = [part for pair in zip(method.outputs, values, strict=True) for part in pair]
                     results.append(plan.head + plan.outputs.pack(*pairs))
-        except (NodeIdError, struct.error, OverflowError):
+        except (NodeIdError, IndexError, struct.error, OverflowError):
             return None
         return results if at == len(body) else None
 
-    def _plan(self, audience: Audience, object_key: Key, method_key: Key) -> Plan | None:
-        """A method that may be called, checked as the service does (OPC 10000-4, 5.12.2)."""
+    def _plan(self, audience: Audience, named: bytes) -> Plan | None:
+        """A method that may be called, checked as the service does (OPC 10000-4, 5.12.2).
+
+        `named` are ObjectId, MethodId and the number of arguments.
+        """
+        object_key, at = read_key(named, 0)
+        method_key, at = read_key(named, at)
+        given = _COUNT.unpack_from(named, at)[0]
         method = self._methods.get((object_key, method_key))
         if method is None or not all(kind in NUMBERS for kind in (*method.inputs, *method.outputs)):
+            return None
+        if given != len(method.inputs) or at + 4 != len(named):
             return None
         owner, node = self._store.get(object_key), self._store.get(method_key)
         if owner is None or node is None or not self._store.linked(object_key, _HAS_COMPONENT, method_key):
@@ -122,5 +132,5 @@ class CallPlans:
             return None
         head = _GOOD_EMPTY + _COUNT.pack(len(method.outputs))
         plan = Plan(method, _variants(method.inputs), _variants(method.outputs), head)
-        self._plans.put((audience, object_key, method_key), plan, _ENTRY_BYTES)
+        self._plans.put((audience, named), plan, len(named) + _ENTRY_BYTES)
         return plan

@@ -33,7 +33,20 @@ _EMPTY = (-1, 0)
 _ENTRY_BYTES = 200
 """A plan without its key and its points: dictionary entry, tuple, list."""
 
+_ID_BYTES = (2, 4, 7)
+"""Sizes of the numeric encodings of a NodeId."""
+
 T = TypeVar("T")
+
+
+def id_end(body: bytes, at: int) -> int:
+    """The offset behind an encoded NodeId; of a numeric one it may lie behind the end of the body.
+
+    Raises:
+        NodeIdError, IndexError: no NodeId.
+    """
+    kind = body[at]
+    return at + _ID_BYTES[kind] if kind < 3 else read_key(body, at)[1]
 
 
 class Kept(Generic[T]):

@@ -15,7 +15,7 @@ from server.opcua.services.context import Request
 from server.opcua.services.dispatch import NOT_MINE
 from server.opcua.wire import Point, put_scalars, to_ticks
 from server.opcua.wire.headers import response_header
-from server.opcua.wire.plans import NO_DIAGNOSTICS, VALUE_ATTRIBUTE, Kept
+from server.opcua.wire.plans import NO_DIAGNOSTICS, VALUE_ATTRIBUTE, Kept, id_end
 
 WRITE_RESPONSE = 676
 """WriteResponse_Encoding_DefaultBinary."""
@@ -62,6 +62,12 @@ def _tail(kind: int, mask: int) -> str:
     return NUMBERS[kind] + "I" * bool(mask & _STATUS) + "q" * bool(mask & _SOURCE) + "q" * bool(mask & _SERVER)
 
 
+def _answer(count: int) -> bytes:
+    """What follows the ResponseHeader when all is Good."""
+    return _COUNT.pack(count) + bytes(4 * count) + NO_DIAGNOSTICS
+
+
+_ANSWER_OF_ONE = _answer(1)
 _TAILS = {(kind, mask): struct.Struct("<" + _tail(kind, mask)) for kind in NUMBERS for mask in range(1, 16, 2)}
 
 
@@ -93,7 +99,7 @@ class WritePlans:
             self._version = self._store.version
         audience = request.session.audience  # type: ignore[union-attr]  # the dispatcher has put it there
         now = to_ticks(self._clock.now())
-        answer = self._alike(audience, body, at + 4, count, now)
+        answer = self._alike(audience, body, at + 4, count, now) if count > 1 else None
         if answer is None:
             answer = self._one_by_one(audience, body, at + 4, count, now)
             if answer is None:
@@ -109,16 +115,13 @@ class WritePlans:
         if stride * count != size:
             return None
         try:
-            head = read_key(body, begin)[1] - begin + 10
-        except NodeIdError:
+            head = id_end(body, begin) - begin + 10
+        except (NodeIdError, IndexError):
             return None
         if not 12 <= head < stride:
             return None
         rows = body[begin:]
-        if count == 1:
-            columns = rows[:head]
-        else:
-            columns = b"".join([rows[column::stride] for column in range(head)])
+        columns = b"".join([rows[column::stride] for column in range(head)])
         key = (audience, stride, head, columns)
         plan = self._plans.get(key)
         if plan is None:
@@ -147,8 +150,7 @@ class WritePlans:
         kind, mask = first.kind, first.mask
         code = f"{head}x{_tail(kind, mask)}"
         fields = len(_tail(kind, mask))
-        answer = _COUNT.pack(count) + bytes(4 * count) + NO_DIAGNOSTICS
-        return Plan(points, kind, mask, fields, struct.Struct("<" + code * count), answer)
+        return Plan(points, kind, mask, fields, struct.Struct("<" + code * count), _answer(count))
 
     def _row(self, audience: Audience, head: bytes) -> Row | None:
         """Every check of a Write that does not depend on the value (OPC 10000-4, 5.11.4)."""
@@ -185,23 +187,23 @@ class WritePlans:
         at = begin
         try:
             for _ in range(count):
-                end = read_key(body, at)[1] + 10
-                row = self._row(audience, body[at:end])
+                end = id_end(body, at) + 10
+                row = self._rows.get((audience, body[at:end])) or self._row(audience, body[at:end])
                 if row is None:
                     return None
                 fields = row.tail.unpack_from(body, end)
                 at = end + row.tail.size
-                times = _times(row.mask, fields, now)
+                times = (now, now) if row.mask == _VALUE else _times(row.mask, fields, now)
                 if times is None:
                     return None
                 found.append((row, fields, times))
-        except (NodeIdError, struct.error):
+        except (NodeIdError, IndexError, struct.error):
             return None
         if at != len(body):
             return None
         for row, fields, (source, server) in found:
             row.point.put_scalar(row.kind, fields[0], fields[1] if row.mask & _STATUS else 0, source, server)
-        return _COUNT.pack(count) + bytes(4 * count) + NO_DIAGNOSTICS
+        return _ANSWER_OF_ONE if count == 1 else _answer(count)
 
 
 def _carry_out(plan: Plan, rows: bytes, now: int) -> bytes | None:
