@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 
 from server.opcua.wire.ticks import to_ticks, to_us
 
+API = 1
+"""What `_typed` has to be built from; raised with every change that an older build must not serve."""
+
 if TYPE_CHECKING or os.environ.get("FIELDLOOM_PURE") == "1":
     _typed = None
 else:
@@ -18,6 +21,9 @@ else:
         from server.opcua.wire import _typed
     except ImportError:  # no C compiler was there when the product was installed
         _typed = None
+    else:
+        if getattr(_typed, "API", None) != API:  # built from other sources
+            _typed = None
 
 if TYPE_CHECKING or _typed is None:
     from server.opcua.wire.items import Group, Item, Ready

@@ -33,20 +33,17 @@ class Group:
 
     def tick(self, now: int) -> None:
         """Take the samples of this moment; `now` in ticks. When one raises, the others are taken all the same."""
-        if self.dirty:
-            dirty, self.dirty = self.dirty, []
-            rest = iter(dirty)
-            try:
-                self._sample(rest, now)
-            finally:
-                with ExitStack() as stack:
-                    for item in rest:
+        dirty, self.dirty = self.dirty, []
+        rest = iter(dirty)
+        try:
+            self._sample(rest, now)
+        finally:
+            late = [*rest, *self.polled]
+            if late:
+                with ExitStack() as stack:  # calls them all, and the one pushed last first
+                    for item in reversed(late):
                         item.dirty = False
                         stack.callback(item.sample, now)
-        if self.polled:
-            with ExitStack() as stack:  # runs them all, last one first
-                for item in reversed(self.polled):
-                    stack.callback(item.sample, now)
 
     def _sample(self, dirty: Iterator[Item], now: int) -> None:
         for item in dirty:
@@ -103,6 +100,12 @@ class Ready:
         self.items = []
         self.stale = 0
         return b"".join(parts), len(parts) // 2, False
+
+    def pending(self) -> bool:
+        """True when `take` would bring something."""
+        return any(
+            item.held is not None and (item.mode == REPORTING or item.listed == TRIGGERED) for item in self.items
+        )
 
     def deleted(self) -> None:
         """One of `items` was deleted; the list is cleaned when most of it is of that kind."""
@@ -221,7 +224,13 @@ class Item:
         self.handle = _U32.pack(handle)
 
     def set_queue(self, size: int, discard_oldest: bool) -> None:
-        """Queue size (at least 1) and discard policy. What no longer fits is dropped as if it had never fitted."""
+        """Queue size and discard policy. What no longer fits is dropped as if it had never fitted.
+
+        Raises:
+            ValueError: a size below 1.
+        """
+        if size < 1:
+            raise ValueError(f"queue of {size}")
         waiting = self.waiting()
         self.size = size
         self.discard_oldest = discard_oldest

@@ -60,10 +60,18 @@ class Point:
         """Replace the value; monitored items hear of it. `flags` has VALUE and STATUS only.
 
         A Good status is left out.
+
+        Raises:
+            ValueError: other flags, or no room for a status in the body; nothing has changed then.
         """
-        if flags & STATUS and body[-4:] == _GOOD:
-            flags ^= STATUS
-            body = body[:-4]
+        if flags & STATUS:
+            if len(body) < 4 or flags > 3:
+                raise ValueError(f"flags {flags} with a body of {len(body)} bytes")
+            if body[-4:] == _GOOD:
+                flags ^= STATUS
+                body = body[:-4]
+        elif flags not in (0, VALUE):
+            raise ValueError(f"flags {flags}")
         head = canonical(flags, body)
         changed = head != self._head
         self._head = head
