@@ -269,7 +269,6 @@ def _server_facts(facts: Facts, application_uri: str, operations: OperationLimit
         max_queue_size=limits.queue_size,
         history_page_rows=facts.page_rows,
         auditing=settings.auditing,
-        diagnostics=settings.diagnostics,
     )
 
 

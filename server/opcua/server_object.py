@@ -15,9 +15,9 @@ from server.opcua.nodes.prune import ROLES
 from server.opcua.nodes.snapshot import Model
 from server.opcua.nodes.store import NodeStore
 from server.opcua.nodes.values import Encoded, encoded, put_data_value
-from server.opcua.roles import ALL_PERMISSIONS, CALL, ROLE_NAMES, SECRET, SEE, Rights, permissions
+from server.opcua.roles import CALL, ROLE_NAMES, SECRET, SEE, Rights, permissions
 from server.opcua.services.limits import OperationLimits
-from server.opcua.space import READ, WRITE, Space
+from server.opcua.space import Space
 from server.opcua.wire import Point, to_ticks
 
 _ids = ua.ObjectIds
@@ -40,7 +40,6 @@ OWN_METHODS = (
     _ids.Server_SetSubscriptionDurable,
     _ids.ServerType_SetSubscriptionDurable,
 )
-ADMINISTRATORS_WRITE = permissions(admin=ALL_PERMISSIONS)
 _ROLE_RULES = {
     _ids.WellKnownRole_Anonymous: (ua.IdentityCriteriaType.Anonymous, ("",)),
     _ids.WellKnownRole_AuthenticatedUser: (ua.IdentityCriteriaType.AuthenticatedUser, ("",)),
@@ -77,7 +76,6 @@ class ServerFacts:
     history_server_time: bool = True
     """ServerTimestamps are kept and given back."""
     auditing: bool = False
-    diagnostics: bool = False
 
 
 def describe(
@@ -174,10 +172,6 @@ class ServerObject:
             node = self._store.peek(number)
             if node is not None:
                 self._store.reshape(node, permissions=EVERYBODY_CALLS)
-        self._put(_ids.Server_ServerDiagnostics_EnabledFlag, facts.diagnostics, _V.Boolean)
-        flag = self._store.peek(_ids.Server_ServerDiagnostics_EnabledFlag)
-        if flag is not None:
-            self._store.reshape(flag, access=READ | WRITE, permissions=ADMINISTRATORS_WRITE, direct=True)
 
     def _capabilities(self) -> None:
         facts, limits = self._facts, self._facts.operations

@@ -25,12 +25,16 @@ class NodeIdError(ValueError):
 
 
 def key_of(node_id: ua.NodeId) -> Key:
-    """The key of a NodeId; a null string or null bytes count as empty."""
+    """The key of a NodeId, of plain types whatever subclasses the stack has put into it."""
     identifier: int | str | bytes | uuid.UUID = node_id.Identifier
     namespace: int = node_id.NamespaceIndex
     if isinstance(identifier, int):
         return namespace << 32 | int(identifier)
-    return namespace, identifier  # type: ignore[return-value]
+    if isinstance(identifier, str):
+        return int(namespace), str(identifier)
+    if isinstance(identifier, bytes):
+        return int(namespace), bytes(identifier)
+    return int(namespace), identifier
 
 
 def node_id_of(key: Key) -> ua.NodeId:

@@ -108,6 +108,11 @@ def _number(table: dict[Any, int], value: Any) -> int:
     return table.setdefault(value, len(table))
 
 
+def _plain(text: str | None) -> str | None:
+    """Without the stack's subclass of str."""
+    return None if text is None else str(text)
+
+
 def encode(store: NodeStore, models: Sequence[Model]) -> bytes:
     """The nodes of a store, without a head."""
     shapes: dict[Shape, int] = {}
@@ -115,7 +120,7 @@ def encode(store: NodeStore, models: Sequence[Model]) -> bytes:
     texts: dict[tuple[str | None, str | None], int] = {}
 
     def text(value: ua.LocalizedText | None) -> int:
-        return -1 if value is None else _number(texts, (value.Text, value.Locale))
+        return -1 if value is None else _number(texts, (_plain(value.Text), _plain(value.Locale)))
 
     rows = []
     for node in store.nodes():
@@ -124,7 +129,7 @@ def encode(store: NodeStore, models: Sequence[Model]) -> bytes:
             _Row(
                 _out(node.key),
                 _number(shapes, node.shape),
-                _number(names, (node.name.NamespaceIndex, node.name.Name)),
+                _number(names, (int(node.name.NamespaceIndex), _plain(node.name.Name) or "")),
                 text(node.display),
                 text(node.description),
                 [_out(part) for part in node.refs],

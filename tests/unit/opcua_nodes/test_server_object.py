@@ -11,7 +11,7 @@ from server.core.clock import ManualClock, to_datetime
 from server.opcua.nodes.base import Base
 from server.opcua.nodes.snapshot import Model
 from server.opcua.nodes.values import data_value, variant_of
-from server.opcua.roles import ENGINEERS_CALL, MODE_SIGN, ROLE_NAMES, WRITE
+from server.opcua.roles import ENGINEERS_CALL, MODE_SIGN, ROLE_NAMES
 from server.opcua.server_object import OWN_METHODS, ServerFacts, ServerObject, describe
 from server.opcua.services.limits import OperationLimits
 from server.opcua.space import Space
@@ -152,10 +152,6 @@ def test_everybody_may_ask_about_his_own_subscriptions(server: ServerObject, spa
     guest = space.rights.audience(ROLE_NAMES["anonymous"], MODE_SIGN)
     for number in OWN_METHODS:
         assert guest.has(space.node(ua.NodeId(number)), 4096), number
-    flag = space.node(ua.NodeId(IDS.Server_ServerDiagnostics_EnabledFlag))
-    assert not guest.has(flag, WRITE)
-    assert not space.rights.audience(ROLE_NAMES["engineer"], MODE_SIGN).has(flag, WRITE)
-    assert space.rights.audience(ROLE_NAMES["admin"], MODE_SIGN).has(flag, WRITE)
 
 
 def test_identities_of_the_roles_are_told_to_administrators_only(server: ServerObject, space: Space) -> None:

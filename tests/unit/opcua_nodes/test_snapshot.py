@@ -15,7 +15,7 @@ from asyncua import ua
 from server.opcua.nodes import snapshot
 from server.opcua.nodes.base import base_nodes
 from server.opcua.nodes.extra import Extra
-from server.opcua.nodes.keys import Key
+from server.opcua.nodes.keys import Key, key_of
 from server.opcua.nodes.node import A, Node, Shape
 from server.opcua.nodes.snapshot import Model, SnapshotError, load, save, snapshot_key
 from server.opcua.nodes.store import NodeStore
@@ -53,6 +53,8 @@ def small() -> NodeStore:
         node = store.add(Node(key, shape, ua.QualifiedName("name", 3)))
         node.display = ua.LocalizedText("Имя", "ru")
         node.description = ua.LocalizedText(None)
+    # The stack's own reader gives subclasses of str.
+    store.add(Node(key_of(ua.NodeId(ua.String("own"), 3)), shape, ua.QualifiedName(ua.String("own"), 3)))
     node.extra = {A.ArrayDimensions: ua.Variant([1, 2], ua.VariantType.UInt32)}
     for key in keys[1:]:
         store.link(85, (3, "reference"), key)
