@@ -74,6 +74,7 @@ class Client:
         self.rig = rig
         self.session = session
         self.line = line
+        self.waiting: int | None = None  # the Publish request of `message` that was not answered yet
         self._next = 0
 
     def post(self, request: Any, *, timeout_ms: int = 0) -> int:
@@ -182,6 +183,21 @@ def changes(result: Any) -> list[tuple[int, Any, int]]:
     ]
 
 
+def message(rig: SubscriptionRig, client: Client, ms: float = 100.0) -> list[tuple[int, Any, int]]:
+    """The data of what one publishing interval brings; nothing for a keep-alive or no message."""
+    result = next_message(rig, client, ms)
+    return changes(result) if result is not None else []
+
+
+def next_message(rig: SubscriptionRig, client: Client, ms: float = 100.0) -> Any:
+    """The PublishResult that one publishing interval brings, or None."""
+    request = client.publish() if client.waiting is None else client.waiting
+    rig.run(ms)
+    result = client.published(request)
+    client.waiting = request if result is None else None
+    return result
+
+
 def events(result: Any) -> list[tuple[int, list[Any]]]:
     """(client handle, values) of every event of a message."""
     return [
@@ -228,6 +244,10 @@ class SubscriptionRig:
         )
         self.engine.register(self.dispatcher)
         self.lines = 0
+        for kind in range(2, 12):  # Number has the numeric types below it, as in namespace 0
+            self.store.unlink(24, 45, kind)
+            self.store.unlink(kind, 45, 24, forward=False)
+            self.store.link(26, 45, kind)
         self.space.add(SERVER, "Server", OBJECT, notifier=1)
         self.event_type(2041, "BaseEventType", 58)
         for name in ("EventId", "EventType", "SourceNode", "SourceName", "Time", "ReceiveTime", "Message", "Severity"):

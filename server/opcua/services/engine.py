@@ -355,9 +355,11 @@ class SubscriptionEngine:
 
     def judge(self, subscription: Subscription) -> None:
         """The session's user changed: what it may not read reports why, what it may read again its value."""
-        subscription.audience = subscription.last_session.audience
+        before, subscription.audience = subscription.audience, subscription.last_session.audience
         for item in subscription.items.values():
-            if isinstance(item, DataItem) and item.source is None and item.refused != _S.BadNodeIdUnknown:
+            if isinstance(item, EventItem):
+                item.judge(before)
+            elif item.source is None and item.refused != _S.BadNodeIdUnknown:
                 item.judge(self.monitoring.value_code(subscription.audience, item.node))
 
     def node_removed(self, keys: Iterable[Key]) -> None:

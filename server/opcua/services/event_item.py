@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from server.opcua.event_filter import Event, EventPlan
 from server.opcua.nodes.keys import Key
 from server.opcua.nodes.node import Node
-from server.opcua.roles import RECEIVE_EVENTS
+from server.opcua.roles import RECEIVE_EVENTS, Audience
 from server.opcua.services.monitored_item import DISABLED, REPORTING, SAMPLING
 from server.opcua.wire import Item, Point, Ready
 from server.opcua.wire.points import NEITHER
@@ -104,6 +104,12 @@ class EventItem:
                 self.subscription.disabled_item_count -= 1
         if mode == REPORTING and self.queue:
             self._list()
+
+    def judge(self, before: Audience) -> None:
+        """The owner's user changed: what was queued for one who may see more is forgotten."""
+        if not self.may_receive(audit=before.administers):
+            self.queue.clear()
+            self.overflowed = b""
 
     def may_receive(self, audit: bool) -> bool:
         """True when the owner may receive events of the notifier, and audit events if it is one."""

@@ -30,6 +30,7 @@ class DataFilter(NamedTuple):
 
 
 PLAIN_FILTER = DataFilter()
+_SECRETS = (ua.StatusCodes.BadUserAccessDenied, ua.StatusCodes.BadSecurityModeInsufficient)
 
 
 class DataItem:
@@ -192,6 +193,9 @@ class DataItem:
         self.refused = code
         item = self.item
         item.detach()
+        if code in _SECRETS:
+            item.set_mode(DISABLED)  # what is queued was sampled for somebody else
+            item.set_mode(self.mode)
         item.point = self.engine.refusal(code) if code else self._point()
         self.place()
         if self.mode != DISABLED:

@@ -19,7 +19,7 @@ STALE_TIMERS = 1_000
 class Timer:
     """Something due once or again and again; `due` and `interval_s` in monotonic seconds (0: once)."""
 
-    __slots__ = ("active", "callback", "due", "interval_s", "priority")
+    __slots__ = ("active", "callback", "due", "interval_s", "priority", "queued")
 
     def __init__(self, due: float, interval_s: float, callback: Callable[[], None], priority: int) -> None:
         self.due = due
@@ -27,6 +27,7 @@ class Timer:
         self.callback = callback
         self.priority = priority
         self.active = True
+        self.queued = True  # stands in the heap
 
 
 class Scheduler:
@@ -63,7 +64,7 @@ class Scheduler:
         """The timer is not called any more."""
         if timer.active:
             timer.active = False
-            self._stale += 1
+            self._stale += timer.queued
             if self._stale > STALE_TIMERS and self._stale * 2 > len(self._heap):
                 self._heap = [entry for entry in self._heap if entry[2].active]
                 heapq.heapify(self._heap)
@@ -86,6 +87,8 @@ class Scheduler:
                 missed = int((now - timer.due) / timer.interval_s) if now > timer.due else 0
                 timer.due += timer.interval_s * (missed + 1)
                 heapq.heappush(heap, (timer.due, next(self._order), timer))
+            else:
+                timer.queued = False
         if len(ready) > 1:
             ready.sort(key=lambda timer: -timer.priority)
         try:
