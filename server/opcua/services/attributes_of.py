@@ -20,7 +20,6 @@ from server.opcua.nodes.node import (
     A,
     Node,
 )
-from server.opcua.nodes.values import decode_variant
 from server.opcua.roles import (
     CALL,
     DELETE_HISTORY,
@@ -115,8 +114,7 @@ WRITE_PERMISSION: dict[int, int] = {
 
 def extra_of(node: Node, attribute: int) -> ua.Variant | None:
     """An attribute that few nodes have."""
-    found = node.extra.get(attribute) if node.extra is not None else None
-    return decode_variant(found) if isinstance(found, bytes) else found
+    return node.extra.get(attribute) if node.extra is not None else None
 
 
 def array_dimensions(node: Node) -> list[int] | None:
