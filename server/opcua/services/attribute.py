@@ -98,6 +98,12 @@ def bad(code: int) -> ua.DataValue:
     return ua.DataValue(ua.Variant(None, ua.VariantType.Null), stack_status(code))
 
 
+def _session_of(request: Request) -> Session:
+    if request.session is None:
+        raise ServiceFault(_S.BadSessionIdInvalid)
+    return request.session
+
+
 def lane_of(key: Key) -> object:
     """What a device's nodes have in common: the first part of their identifier."""
     if isinstance(key, int) or not isinstance(key[1], str):
@@ -141,8 +147,7 @@ class AttributeService:
         which = params.TimestampsToReturn
         if not _SOURCE_ONLY <= which <= _NEITHER:
             raise ServiceFault(_S.BadTimestampsToReturnInvalid)
-        session = request.session
-        assert session is not None  # noqa: S101  # the dispatcher lets no other request in
+        session = _session_of(request)
         parts = [dispatcher.header(READ_RESPONSE, request), _COUNT.pack(len(params.NodesToRead))]
         for wanted in params.NodesToRead:
             node = self._store.find(wanted.NodeId)
@@ -282,9 +287,7 @@ class AttributeService:
 
     def _write_one(self, request: Request, node: Node, wanted: ua.WriteValue) -> int | ua.DataValue:
         """The operation result, or the value that a device is to be asked to take."""
-        session = request.session
-        assert session is not None  # noqa: S101  # the dispatcher lets no other request in
-        audience = session.audience
+        audience = _session_of(request).audience
         attribute = wanted.AttributeId
         if attribute != _VALUE:
             if attribute_value(node, attribute, self._rights, audience) is None and not _may_be_set(node, attribute):
