@@ -656,6 +656,10 @@ cdef class Item:
     def point(self):
         return self._point
 
+    @point.setter
+    def point(self, Point point not None):
+        self._point = point
+
     @property
     def ready(self):
         return self._ready

@@ -120,7 +120,7 @@ class Item:
 
     `attach` lets it hear of changes, `detach` ends that. A `group` samples it at its ticks; without one every change is
     a sample. `links` are the items that it triggers. A new item and one that was disabled report what they sample
-    first; their owner calls `sample` for it.
+    first; their owner calls `sample` for it. A detached item may be given another `point`.
     """
 
     # held is the oldest value that waits, queue has those behind it; a queue that is emptied in time is never made.

@@ -212,6 +212,15 @@ class Twins(RuleBasedStateMachine):
     def attach(self, n: int, on: bool) -> None:
         self.both(lambda room: room.items[n].attach() if on else room.items[n].detach())
 
+    @rule(n=st.integers(0, ITEMS - 1), point=st.integers(0, POINTS - 1))
+    def move(self, n: int, point: int) -> None:
+        def act(room: Room) -> None:
+            room.items[n].detach()
+            room.items[n].point = room.points[point]
+            room.items[n].attach()
+
+        self.both(act)
+
     @rule(n=st.integers(0, ITEMS - 1), group=st.integers(0, GROUPS - 1))
     def poll(self, n: int, group: int) -> None:
         self.both(lambda room: room.groups[group].polled.append(room.items[n]))
