@@ -41,7 +41,12 @@ from tests.kit.sinks import RememberedPoints
 ROOT = Path(__file__).resolve().parents[2]
 CLIENT_URI = "urn:test:client"
 APPLICATION_URI = "urn:fieldloom:test"
-PASSWORDS = {"vera": ("viewer", "see"), "olga": ("operator", "turn"), "emma": ("engineer", "build")}
+PASSWORDS = {
+    "vera": ("viewer", "see"),
+    "olga": ("operator", "turn"),
+    "emma": ("engineer", "build"),
+    "ada": ("admin", "rule"),
+}
 
 
 @cache
