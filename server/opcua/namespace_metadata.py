@@ -58,6 +58,17 @@ class NamespaceMetadata:
             node = there.get(uri) or self._made(index, uri)
             self._complete(index, uri, node)
 
+    def describe(self, model: Model) -> None:
+        """Another version of what a namespace holds; nothing for a namespace that is not shown."""
+        self._models[model.uri] = model
+        node = self._there().get(model.uri)
+        if node is not None:
+            version, date = self._facts(model.uri)
+            store = self._space.store
+            there = {store[key].name.Name: store[key] for key in store.targets(node.key, _ids.HasProperty)}
+            self._put(there.get("NamespaceVersion"), version, _V.String)
+            self._put(there.get("NamespacePublicationDate"), date, _V.DateTime)
+
     def _there(self) -> dict[str, Node]:
         store = self._space.store
         return {
@@ -67,11 +78,14 @@ class NamespaceMetadata:
         }
 
     def _facts(self, uri: str) -> tuple[str, datetime]:
+        """Version and date as the model says, each else those of this server."""
+        version, date = self._own
         model = self._models.get(uri)
-        if model is None or not model.publication_date:
-            return self._own
-        date = datetime.fromisoformat(model.publication_date)
-        return model.version, date if date.tzinfo else date.replace(tzinfo=UTC)
+        if model is not None and model.version:
+            version = model.version
+        if model is not None and model.publication_date:
+            date = datetime.fromisoformat(model.publication_date)
+        return version, date if date.tzinfo else date.replace(tzinfo=UTC)
 
     def _made(self, index: int, uri: str) -> Node:
         version, date = self._facts(uri)

@@ -31,6 +31,7 @@ from server.opcua.history import RawReader
 from server.opcua.identity import Verify
 from server.opcua.names import PLANT_URI
 from server.opcua.nodes.keys import NULL_KEY, key_of
+from server.opcua.nodes.snapshot import Model
 from server.opcua.test_nodes import TEST
 from server.opcua.type_nodes import add_type, remove_type, type_id
 from server.opcua.wire import TWIN
@@ -198,6 +199,7 @@ class OpcUaServer:
             room.indexes[uri] = await asyncio.to_thread(self._namespaces.add_namespace, uri)
             names = await asyncio.to_thread(self._namespaces.namespaces)
             room.server_object.namespaces_changed(names)
+        room.server_object.namespace_described(Model(uri, room.indexes[uri], device_type.version))
         node_id = type_id(self._space, device_type)
         if node_id in self._space:
             remove_type(self._space, node_id.NamespaceIndex, device_type.type_id)

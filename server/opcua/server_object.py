@@ -112,6 +112,7 @@ class ServerObject:
         self._time()
         self.set_service_level(255)
         self.set_state(ua.ServerState.Running)
+        self.namespaces_changed(sorted(space.indexes, key=space.indexes.__getitem__))
 
     # -- what changes
 
@@ -141,6 +142,10 @@ class ServerObject:
         """NamespaceArray, and one NamespaceMetadata object for each; `models` tell version and date of new ones."""
         self._put_array(_ids.Server_NamespaceArray, list(names), _V.String)
         self._metadata.show(names, models)
+
+    def namespace_described(self, model: Model) -> None:
+        """Version and date of a namespace whose content has changed, such as a package's."""
+        self._metadata.describe(model)
 
     # -- what stays
 

@@ -129,6 +129,8 @@ def test_every_namespace_has_one_metadata_object(server: ServerObject, space: Sp
     assert read(space, IDS.Server_NamespaceArray) == [*names, added.uri]
     assert shown()[added.uri]["NamespaceVersion"] == "4.5.6"
     assert len(shown()) == len(names) + 1
+    server.namespace_described(Model(added.uri, added.index, "5.0.0"))
+    assert shown()[added.uri]["NamespaceVersion"] == "5.0.0"
 
 
 def test_default_permissions_follow_the_rights_in_force(server: ServerObject, space: Space) -> None:
