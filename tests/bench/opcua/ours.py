@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from pathlib import Path
@@ -46,8 +45,3 @@ def version() -> str:
     from importlib.metadata import version
 
     return f"fieldloom {version('fieldloom')}"
-
-
-def note(folder: Path) -> dict[str, str]:
-    """The running server's note about itself."""
-    return dict(json.loads((folder / "data" / "server.json").read_text()))
