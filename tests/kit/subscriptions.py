@@ -42,6 +42,7 @@ class Line:
     max_response_bytes = 0
     opened = True
     activated = True
+    congested = False
 
     def __init__(self, channel_id: int, mode: int) -> None:
         self.channel_id = channel_id

@@ -26,6 +26,9 @@ class Channel(Protocol):
     activated: bool  # kept by the session table: an activated session is bound to it
 
     @property
+    def congested(self) -> bool: ...
+
+    @property
     def signature_uri(self) -> str: ...
 
     def send(self, request_id: int, body: bytes) -> None: ...

@@ -298,10 +298,7 @@ class SubscriptionEngine:
         self.subscriptions.pop(subscription.subscription_id, None)
         if subscription.session is not None:
             subscription.session.subscriptions.pop(subscription.subscription_id, None)
-        for item in subscription.items.values():
-            item.drop()
-        self.monitoring.count -= len(subscription.items)
-        subscription.items.clear()
+        self.monitoring.drop_all(subscription)
         subscription.sent.clear()
         subscription.event_ready.clear()
         subscription.linked_events.clear()
@@ -364,7 +361,9 @@ class SubscriptionEngine:
 
     def node_removed(self, keys: Iterable[Key]) -> None:
         """Nodes are gone: their items report BadNodeIdUnknown."""
-        gone = set(keys)
+        gone = {key for key in keys if key in self.monitoring.watched}
+        if not gone:
+            return
         for subscription in self.subscriptions.values():
             for item in subscription.items.values():
                 if item.key not in gone:

@@ -12,6 +12,7 @@ from asyncua.ua.ua_binary import extensionobject_from_binary, extensionobject_to
 
 from server.opcua.datavalues import stack_status
 from server.opcua.event_filter import EventPlan
+from server.opcua.nodes.keys import Key
 from server.opcua.nodes.node import OBJECT, VARIABLE, VARIABLE_TYPE, VIEW, Node
 from server.opcua.roles import READ, RECEIVE_EVENTS, Audience
 from server.opcua.services.context import Request
@@ -100,6 +101,8 @@ class MonitoredItemService:
         self._plans: dict[bytes, tuple[bool, EventPlan | None, bytes]] = {}
         self.count = 0
         """Monitored items of all subscriptions."""
+        self.watched: dict[Key, int] = {}
+        """How many of them look at each node."""
 
     def register(self, dispatcher: Dispatcher) -> None:
         """Answer the service set but SetTriggering."""
@@ -176,10 +179,29 @@ class MonitoredItemService:
         if item is None:
             return False
         unlink(subscription, item)
-        item.drop()
         del subscription.items[item_id]
-        self.count -= 1
+        self._forget(item)
         return True
+
+    def drop_all(self, subscription: Subscription) -> None:
+        """Delete all items of a subscription that ends."""
+        items, subscription.items = subscription.items, {}
+        for item in items.values():
+            self._forget(item)
+
+    def _keep(self, subscription: Subscription, item: DataItem | EventItem) -> None:
+        subscription.items[item.item_id] = item
+        self.count += 1
+        self.watched[item.key] = self.watched.get(item.key, 0) + 1
+
+    def _forget(self, item: DataItem | EventItem) -> None:
+        item.drop()
+        self.count -= 1
+        left = self.watched[item.key] - 1
+        if left:
+            self.watched[item.key] = left
+        else:
+            del self.watched[item.key]
 
     def _owned(self, request: Request, subscription_id: int, which: int, count: int) -> Subscription:
         """The subscription of a request, whose parameters are checked in the standard's order."""
@@ -241,8 +263,7 @@ class MonitoredItemService:
             subscription.disabled_item_count += 1
         if wanted.attribute == _VALUE:
             self._engine.semantics.watch(item)
-        subscription.items[item_id] = item
-        self.count += 1
+        self._keep(subscription, item)
         return created(0, item_id, sampling, size, b"")
 
     def value_code(self, audience: Audience, node: Node) -> int:
@@ -289,8 +310,7 @@ class MonitoredItemService:
             item.set_mode(wanted.mode)
         else:
             subscription.disabled_item_count += 1
-        subscription.items[item.item_id] = item
-        self.count += 1
+        self._keep(subscription, item)
         return created(0, item.item_id, 0.0, size, filter_result)
 
     def _next_id(self, subscription: Subscription) -> int:

@@ -144,16 +144,17 @@ class PublishService:
         return None
 
     def available(self, session: Session) -> bool:
-        """True when a Publish request waits that can be answered."""
+        """True when a Publish request waits that can be answered; a client that reads too slowly is not sent more."""
         queue = session.publish
-        if queue is None:
+        channel = session.channel
+        if queue is None or channel is None:
             return False
         waiting = queue.waiting
-        while waiting and (waiting[0].request.answered or waiting[0].request.channel is not session.channel):
+        while waiting and (waiting[0].request.answered or waiting[0].request.channel is not channel):
             entry = waiting.popleft()
             if not entry.request.answered:
                 self._refuse(entry, _S.BadSecureChannelClosed)
-        return bool(waiting)
+        return bool(waiting) and not channel.congested
 
     def answer(self, entry: Waiting, subscription_id: int, available: bytes, more: bool, notification: bytes) -> None:
         """Answer a Publish request that was taken."""

@@ -148,6 +148,8 @@ class Subscription:
                 host.expire(self)
                 return
         if self.late:
+            if available:
+                self.publish_late()
             return
         if self.publishing_enabled and self.has_notifications():
             self._send_or_wait(available)

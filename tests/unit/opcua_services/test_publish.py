@@ -241,6 +241,22 @@ def test_requests_of_the_former_channel_get_no_messages(rig: SubscriptionRig) ->
     assert result_of(answer_of(refused)) == S.BadSecureChannelClosed
 
 
+def test_a_client_that_reads_too_slowly_is_not_sent_more(rig: SubscriptionRig) -> None:
+    """Messages wait as queued values, not as bytes in the send buffer; nothing is lost."""
+    client = rig.client()
+    node = rig.variable(1, 1.0)
+    number = client.subscribe(100).SubscriptionId
+    client.monitor(number, item(node.key))
+    request = client.publish()
+    client.line.congested = True
+    rig.run(300)
+    assert client.published(request) is None
+    client.line.congested = False
+    rig.put(node, 2.0)
+    rig.run(100)
+    assert [value for _handle, value, _status in changes(client.published(request))] == [1.0, 2.0]
+
+
 def test_a_closed_session_answers_what_waits(rig: SubscriptionRig) -> None:
     client = rig.client()
     client.subscribe(1000)
