@@ -8,4 +8,4 @@ from __future__ import annotations
 from tests.bench.opcua.__main__ import main
 
 if __name__ == "__main__":
-    main(["--rounds", "1", "--seconds", "1.5", "--growth", "1000,10000"])
+    main(["--rounds", "1", "--seconds", "1", "--growth", "1000,10000"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -75,12 +75,13 @@ class Runner:
             else:
                 await self._one_by_one(group, period_ms)
 
-    async def _together(self, group: Iterable[Scenario]) -> None:
+    async def _together(self, group: Sequence[Scenario]) -> None:
         """Servers that nobody talks to cost next to nothing: all are up, each scenario goes round them."""
         up: dict[str, Server] = {}
         try:
             for name in self._servers:
-                up[name] = await start(name, self._asked(name, STILL_MS))
+                if (server := await self._started(group, name, STILL_MS)) is not None:
+                    up[name] = server
             for scenario in group:
                 for name, server in up.items():
                     await self._measure(scenario, name, server)
@@ -88,15 +89,28 @@ class Runner:
             for server in up.values():
                 await server.stop()
 
-    async def _one_by_one(self, group: Iterable[Scenario], period_ms: int) -> None:
+    async def _one_by_one(self, group: Sequence[Scenario], period_ms: int) -> None:
         """Load nodes that count up cost CPU: one server at a time."""
         for name in self._servers:
-            server = await start(name, self._asked(name, period_ms))
+            server = await self._started(group, name, period_ms)
+            if server is None:
+                continue
             try:
                 for scenario in group:
                     await self._measure(scenario, name, server)
             finally:
                 await server.stop()
+
+    async def _started(self, group: Sequence[Scenario], name: str, period_ms: int) -> Server | None:
+        """A server, or None with the reason kept for each scenario: the others are measured all the same."""
+        try:
+            return await start(name, self._asked(name, period_ms))
+        except (RuntimeError, AssertionError) as error:
+            lines = str(error).strip().splitlines() or [type(error).__name__]
+            print(f"{name} did not start: {error}", flush=True)
+            for scenario in group:
+                self.results.errors[scenario.name, name] = lines[0]
+            return None
 
     async def _measure(self, scenario: Scenario, name: str, server: Server) -> None:
         found = await load(server, self._spec(scenario))
