@@ -65,8 +65,7 @@ def base_nodes(
     key = snapshot.snapshot_key([version("asyncua"), *_own_sources(), fingerprint]) if path is not None else b""
     if path is not None:
         try:
-            indexes = {uri: index for index, uri in enumerate(table.namespaces())}
-            return Base(*snapshot.load(path, key, indexes))
+            return Base(*snapshot.load(path, key, table.add_namespace))
         except SnapshotError as error:
             log.info("address space is built anew", snapshot=str(path), reason=str(error))
     base = _built(table, read())

@@ -11,7 +11,7 @@ import hashlib
 import os
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -231,8 +231,10 @@ def save(path: Path, key: bytes, store: NodeStore, models: Sequence[Model]) -> N
         raise
 
 
-def load(path: Path, key: bytes, indexes: Mapping[str, int]) -> tuple[NodeStore, tuple[Model, ...]]:
+def load(path: Path, key: bytes, index_of: Callable[[str], int]) -> tuple[NodeStore, tuple[Model, ...]]:
     """The store of a snapshot made from the same things under the same namespace indexes.
+
+    `index_of` is asked for each namespace in the order in which a build would; it may give new ones an index.
 
     Raises:
         SnapshotError: there is none, it is not whole, or it was made from something else.
@@ -252,7 +254,7 @@ def load(path: Path, key: bytes, indexes: Mapping[str, int]) -> tuple[NodeStore,
         raise SnapshotError("damaged: its digest does not match")
     with _no_collection():
         store, models = decode(body)
-    moved = [model.uri for model in models if indexes.get(model.uri) != model.index]
+    moved = [model.uri for model in models if index_of(model.uri) != model.index]
     if moved:
         raise SnapshotError(f"made with other namespace indexes: {', '.join(moved)}")
     return store, models

@@ -70,7 +70,7 @@ def path(tmp_path: Path) -> Path:
 def test_a_store_comes_back_as_it_was(path: Path) -> None:
     store = small()
     save(path, KEY, store, [OWN])
-    loaded, models = load(path, KEY, {"urn:own": 3})
+    loaded, models = load(path, KEY, {"urn:own": 3}.__getitem__)
     assert facts(loaded) == facts(store)
     assert models == (OWN,)
     # Shapes are shared again, and new references go on where the old ones ended.
@@ -87,7 +87,10 @@ def test_the_whole_address_space_comes_back(nodesets: list[NodeSetFile], path: P
     def unread() -> Sequence[NodeSetFile]:
         raise AssertionError("the snapshot should have been taken")
 
-    second = base_nodes(names, unread, "x", path)
+    # A table that has none of the namespaces yet gets them in the same order as from a build.
+    later = Names()
+    second = base_nodes(later, unread, "x", path)
+    assert later.uris == names.uris
     assert len(second.store) > 6000
     assert facts(second.store) == facts(first.store)
     assert second.models == first.models
@@ -104,19 +107,19 @@ def test_the_file_is_the_owners_alone_and_nothing_else_stays(path: Path) -> None
 def test_what_is_broken_is_not_taken(path: Path) -> None:
     save(path, KEY, small(), [OWN])
     whole = path.read_bytes()
-    assert load(path, KEY, {"urn:own": 3})  # control
+    assert load(path, KEY, {"urn:own": 3}.__getitem__)  # control
     damaged = bytearray(whole)
     damaged[-3] ^= 1
     for content in (b"", whole[:20], whole[:-1], whole + b"x", bytes(damaged), b"PK" + whole[2:]):
         path.write_bytes(content)
         with pytest.raises(SnapshotError):
-            load(path, KEY, {"urn:own": 3})
+            load(path, KEY, {"urn:own": 3}.__getitem__)
     path.unlink()
     with pytest.raises(SnapshotError, match="none yet"):
-        load(path, KEY, {})
+        load(path, KEY, {}.__getitem__)
     path.mkdir()
     with pytest.raises(SnapshotError, match="cannot be read"):
-        load(path, KEY, {})
+        load(path, KEY, {}.__getitem__)
 
 
 def test_content_of_another_shape_with_a_right_digest_is_not_taken(path: Path) -> None:
@@ -124,17 +127,25 @@ def test_content_of_another_shape_with_a_right_digest_is_not_taken(path: Path) -
     for content in (b"\x90", b"\xc0", b"\x96\x90\x90\x90\x90\x90\x91\x97\x01\x05\x00\x00\x00\x90\xc3"):
         path.write_bytes(snapshot.MAGIC + KEY + snapshot._DIGEST(content).digest() + content)
         with pytest.raises(SnapshotError):
-            load(path, KEY, {})
+            load(path, KEY, {}.__getitem__)
 
 
 def test_a_snapshot_of_other_sources_or_other_indexes_is_not_taken(path: Path) -> None:
     save(path, KEY, small(), [OWN])
     with pytest.raises(SnapshotError, match="other files"):
-        load(path, snapshot_key(["one", b"other"]), {"urn:own": 3})
+        load(path, snapshot_key(["one", b"other"]), {"urn:own": 3}.__getitem__)
     with pytest.raises(SnapshotError, match="namespace indexes: urn:own"):
-        load(path, KEY, {"urn:own": 4})
+        load(path, KEY, {"urn:own": 4}.__getitem__)
     # Parts are told apart, however they would join.
     assert snapshot_key(["ab", "c"]) != snapshot_key(["a", "bc"])
+
+
+def test_a_table_that_has_the_namespaces_elsewhere_gets_its_own_nodes(nodesets: list[NodeSetFile], path: Path) -> None:
+    base_nodes(Names(), lambda: nodesets, "x", path)
+    names = Names("urn:fieldloom:load")
+    moved = base_nodes(names, lambda: nodesets, "x", path)
+    assert [names.uris[model.index] for model in moved.models] == [model.uri for model in moved.models]
+    assert (names.uris.index("http://opcfoundation.org/UA/DI/") << 32 | 1002) in moved.store
 
 
 def test_a_broken_snapshot_is_built_anew(nodesets: list[NodeSetFile], path: Path) -> None:
