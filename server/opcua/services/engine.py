@@ -10,7 +10,6 @@ from asyncua import ua
 
 from server.core.clock import Clock
 from server.opcua.datavalues import stack_status
-from server.opcua.event_filter import EventTypes
 from server.opcua.events import EventBus
 from server.opcua.nodes.keys import Key
 from server.opcua.nodes.store import NodeStore
@@ -64,7 +63,6 @@ class SubscriptionEngine:
         self.subscriptions: dict[int, Subscription] = {}
         self.groups = SamplingGroups(self.scheduler, self.ticks)
         self.semantics = Semantics(store, bus.semantic_changed)
-        self.event_types = EventTypes(store)
         self.publishing = PublishService(self)
         self.monitoring = MonitoredItemService(self)
         self.methods = SubscriptionMethods(self)

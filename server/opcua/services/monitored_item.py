@@ -21,6 +21,10 @@ NO_DEADBAND, ABSOLUTE, PERCENT = 0, 1, 2
 """DeadbandType."""
 
 
+DIRTY_SEARCHED = 1_000
+"""Touched items of a group that are searched for one of them."""
+
+
 class DataFilter(NamedTuple):
     """A DataChangeFilter; `deadband` in the value's unit or in percent of EURange."""
 
@@ -52,6 +56,7 @@ class DataItem:
         "node",
         "refused",
         "sampling_ms",
+        "size",
         "source",
         "subscription",
         "triggered_by",
@@ -82,6 +87,7 @@ class DataItem:
         self.client_handle = client_handle
         self.mode = DISABLED
         self.sampling_ms = 0.0
+        self.size = 1
         self.filter = PLAIN_FILTER
         self.group: SamplingGroup | None = None  # None: every change is a sample
         self.refused = 0  # StatusCode that stands in for the value: node gone, no right to read
@@ -104,6 +110,7 @@ class DataItem:
 
     def set_parameters(self, sampling_ms: float, size: int, discard_oldest: bool, wanted: DataFilter) -> None:
         """Revised MonitoringParameters but the client's handle."""
+        self.size = size
         self.item.set_queue(size, discard_oldest)
         if wanted is not self.filter:
             self.filter = wanted
@@ -130,6 +137,7 @@ class DataItem:
         interval = self.sampling_ms
         if self.mode == DISABLED or self.refused or (interval == 0 and not self.polled):
             self._leave()
+            self._settle()
             self.item.group = None
             return
         subscription = self.subscription
@@ -140,11 +148,18 @@ class DataItem:
         )
         self._leave()
         self.group = group
+        self._settle()
         self.item.group = group.group
         if self.source is not None:
             group.sources[self.source] = None
         elif self.item.point.live is not None:
-            group.group.polled.append(self.item)
+            group.live[self.item] = None
+
+    def _settle(self) -> None:
+        """Taking one touched item out of many takes long: they are sampled first."""
+        group = self.item.group
+        if self.item.dirty and group is not None and len(group.dirty) > DIRTY_SEARCHED:
+            group.tick(self.engine.ticks())
 
     def _leave(self) -> None:
         """Out of the group; the wire's item stays in it until it has another."""
@@ -153,8 +168,7 @@ class DataItem:
             return
         if self.source is not None:
             group.sources.pop(self.source, None)
-        if group.group.polled and self.item in group.group.polled:
-            group.group.polled.remove(self.item)
+        group.live.pop(self.item, None)
         self.group = None
         self.engine.groups.leave(group)
 

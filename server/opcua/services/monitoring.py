@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import math
-import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from asyncua import ua
-from asyncua.ua.ua_binary import extensionobject_from_binary, extensionobject_to_binary
 
 from server.opcua.datavalues import stack_status
-from server.opcua.event_filter import EventPlan
 from server.opcua.nodes.keys import Key
 from server.opcua.nodes.node import OBJECT, VARIABLE, VARIABLE_TYPE, VIEW, Node
 from server.opcua.roles import READ, RECEIVE_EVENTS, Audience
 from server.opcua.services.context import Request
-from server.opcua.services.dispatch import BROKEN as NO_STRUCTURE
 from server.opcua.services.dispatch import NOT_MINE, Dispatcher
 from server.opcua.services.event_item import EventItem
 from server.opcua.services.fault import ServiceFault
-from server.opcua.services.guard import BoundedBuffer
+from server.opcua.services.filters import Filters, RefusedError
 from server.opcua.services.monitored_item import (
-    ABSOLUTE,
-    NO_DEADBAND,
-    PERCENT,
     PLAIN_FILTER,
     REPORTING,
-    DataFilter,
     DataItem,
 )
 from server.opcua.services.monitoring_wire import (
@@ -62,13 +54,6 @@ _CURRENT_READ = 1
 _EVENTS_BIT = 1
 LAST_ITEM_ID = 0xFFFFFFFF
 _LAST_ATTRIBUTE = 27
-_DATA_FILTER = b"\x01\x00\xd4\x02\x01\x10\x00\x00\x00"  # DataChangeFilter_Encoding_DefaultBinary (724), 16 bytes
-_DATA_FILTER_BODY = struct.Struct("<IId")
-_NUMBER, _BASE_DATA_TYPE = 26, 24
-FILTERS = 256
-"""Parsed filters that are remembered."""
-FILTER_BYTES = 16 * 1024
-"""Longer ones are not."""
 _NO_ITEM_CODES = frozenset(
     (
         _S.BadAttributeIdInvalid,
@@ -84,25 +69,18 @@ _NO_ITEM_CODES = frozenset(
 """What a first reading may say that keeps an item from being made; all else the item reports."""
 
 
-class _RefusedError(Exception):
-    """The operation result of one item."""
-
-    def __init__(self, code: int, filter_result: bytes = b"") -> None:
-        super().__init__(f"0x{int(code):08X}")
-        self.code = int(code)
-        self.filter_result = filter_result
-
-
 class MonitoredItemService:
     """Makes and changes the items of subscriptions."""
 
     def __init__(self, engine: SubscriptionEngine) -> None:
         self._engine = engine
-        self._plans: dict[bytes, tuple[bool, EventPlan | None, bytes]] = {}
+        self.filters = Filters(engine.store, engine.semantics)
         self.count = 0
         """Monitored items of all subscriptions."""
         self.watched: dict[Key, int] = {}
         """How many of them look at each node."""
+        self.queue_slots = 0
+        """Queue sizes of all of them together."""
 
     def register(self, dispatcher: Dispatcher) -> None:
         """Answer the service set but SetTriggering."""
@@ -180,22 +158,28 @@ class MonitoredItemService:
             return False
         unlink(subscription, item)
         del subscription.items[item_id]
-        self._forget(item)
+        self._forget(subscription, item)
         return True
 
     def drop_all(self, subscription: Subscription) -> None:
         """Delete all items of a subscription that ends."""
         items, subscription.items = subscription.items, {}
         for item in items.values():
-            self._forget(item)
+            self._forget(subscription, item)
 
     def _keep(self, subscription: Subscription, item: DataItem | EventItem) -> None:
         subscription.items[item.item_id] = item
         self.count += 1
         self.watched[item.key] = self.watched.get(item.key, 0) + 1
+        self._count_slots(subscription, item.size)
 
-    def _forget(self, item: DataItem | EventItem) -> None:
+    def _count_slots(self, subscription: Subscription, more: int) -> None:
+        subscription.queue_slots += more
+        self.queue_slots += more
+
+    def _forget(self, subscription: Subscription, item: DataItem | EventItem) -> None:
         item.drop()
+        self._count_slots(subscription, -item.size)
         self.count -= 1
         left = self.watched[item.key] - 1
         if left:
@@ -220,16 +204,18 @@ class MonitoredItemService:
         engine = self._engine
         try:
             if len(subscription.items) >= engine.limits.items_per_subscription or self.count >= engine.limits.items:
-                raise _RefusedError(_S.BadTooManyMonitoredItems)
+                raise RefusedError(_S.BadTooManyMonitoredItems)
             node = engine.store.get(wanted.key)
             if node is None:
-                raise _RefusedError(_S.BadNodeIdUnknown)
+                raise RefusedError(_S.BadNodeIdUnknown)
+            if self.watched.get(node.key, 0) >= engine.limits.items_per_node:
+                raise RefusedError(_S.BadTooManyMonitoredItems)
             if wanted.mode > REPORTING:
-                raise _RefusedError(_S.BadMonitoringModeInvalid)
+                raise RefusedError(_S.BadMonitoringModeInvalid)
             if wanted.attribute == _EVENT_NOTIFIER:
                 return self._create_events(subscription, node, wanted)
             return self._create_data(subscription, node, wanted, which)
-        except _RefusedError as refused:
+        except RefusedError as refused:
             return created(refused.code, 0, 0.0, 0, refused.filter_result)
 
     def _create_data(self, subscription: Subscription, node: Node, wanted: Wanted, which: int) -> bytes:
@@ -238,10 +224,10 @@ class MonitoredItemService:
         if wanted.attribute == _VALUE and wanted.index_range is None and wanted.encoding is None and point is not None:
             code = self.value_code(subscription.audience, node)
             if code:
-                raise _RefusedError(code)
+                raise RefusedError(code)
         else:
             source = self._source(subscription, node, wanted)
-        chosen = PLAIN_FILTER if not wanted.filter else self._data_filter(node, wanted.attribute, wanted.filter)
+        chosen = PLAIN_FILTER if not wanted.filter else self.filters.data_filter(node, wanted.attribute, wanted.filter)
         item_id = self._next_id(subscription)
         item = DataItem(
             self._engine,
@@ -255,7 +241,7 @@ class MonitoredItemService:
             wanted.handle,
             which,
         )
-        sampling, size = self._revised(subscription, item, wanted.sampling, wanted.queue)
+        sampling, size = self._revised(subscription, item, wanted.sampling, wanted.queue, 0)
         item.set_parameters(sampling, size, wanted.discard_oldest, chosen)
         if wanted.mode:
             item.set_mode(wanted.mode)
@@ -280,31 +266,31 @@ class MonitoredItemService:
 
     def _source(self, subscription: Subscription, node: Node, wanted: Wanted) -> Source:
         if not 1 <= wanted.attribute <= _LAST_ATTRIBUTE:
-            raise _RefusedError(_S.BadAttributeIdInvalid)
+            raise RefusedError(_S.BadAttributeIdInvalid)
         if wanted.index_range is not None and parse_range(wanted.index_range) is None:
-            raise _RefusedError(_S.BadIndexRangeInvalid)
+            raise RefusedError(_S.BadIndexRangeInvalid)
         source = Source(self._engine.read, subscription, node, wanted.attribute, wanted.index_range, wanted.encoding)
         code = source.refresh()
         if code in _NO_ITEM_CODES:
-            raise _RefusedError(code)
+            raise RefusedError(code)
         return source
 
     def _create_events(self, subscription: Subscription, node: Node, wanted: Wanted) -> bytes:
         engine = self._engine
         shape = node.shape
         if shape.node_class not in (OBJECT, VIEW):
-            raise _RefusedError(_S.BadAttributeIdInvalid)
+            raise RefusedError(_S.BadAttributeIdInvalid)
         if not shape.notifier & _EVENTS_BIT:
-            raise _RefusedError(_S.BadNotSupported)
+            raise RefusedError(_S.BadNotSupported)
         audience = subscription.audience
         if not audience.has(node, RECEIVE_EVENTS):
-            raise _RefusedError(_S.BadUserAccessDenied)
+            raise RefusedError(_S.BadUserAccessDenied)
         if audience.insecure(node):
-            raise _RefusedError(_S.BadSecurityModeInsufficient)
-        plan, filter_result = self._event_plan(wanted.filter)
+            raise RefusedError(_S.BadSecurityModeInsufficient)
+        plan, filter_result = self.filters.event_plan(wanted.filter)
         item = EventItem(engine.bus, subscription, self._next_id(subscription), node, plan)
         item.set_handle(wanted.handle)
-        size = self._event_queue(subscription, wanted.queue)
+        size = self._event_queue(subscription, wanted.queue, 0)
         item.set_queue(size, wanted.discard_oldest)
         if wanted.mode:
             item.set_mode(wanted.mode)
@@ -326,33 +312,37 @@ class MonitoredItemService:
         item = subscription.items.get(wanted.item_id)
         try:
             if item is None:
-                raise _RefusedError(_S.BadMonitoredItemIdInvalid)
+                raise RefusedError(_S.BadMonitoredItemIdInvalid)
             if isinstance(item, EventItem):
                 return self._modify_events(subscription, item, wanted)
             chosen = PLAIN_FILTER
             if wanted.filter:
-                chosen = self._data_filter(item.node, item.attribute, wanted.filter)
-            sampling, size = self._revised(subscription, item, wanted.sampling, wanted.queue)
+                chosen = self.filters.data_filter(item.node, item.attribute, wanted.filter)
+            sampling, size = self._revised(subscription, item, wanted.sampling, wanted.queue, item.size)
+            self._count_slots(subscription, size - item.size)
             item.client_handle = wanted.handle
             item.item.set_handle(wanted.handle)
             item.item.which = which
             item.set_parameters(sampling, size, wanted.discard_oldest, chosen)
             return modified(0, sampling, size, b"")
-        except _RefusedError as refused:
+        except RefusedError as refused:
             return modified(refused.code, 0.0, 0, refused.filter_result)
 
     def _modify_events(self, subscription: Subscription, item: EventItem, wanted: Modified) -> bytes:
-        plan, filter_result = self._event_plan(wanted.filter)
+        plan, filter_result = self.filters.event_plan(wanted.filter)
         item.plan = plan
         item.set_handle(wanted.handle)
-        size = self._event_queue(subscription, wanted.queue)
+        size = self._event_queue(subscription, wanted.queue, item.size)
+        self._count_slots(subscription, size - item.size)
         item.set_queue(size, wanted.discard_oldest)
         return modified(0, 0.0, size, filter_result)
 
     # -- revised settings
 
-    def _revised(self, subscription: Subscription, item: DataItem, sampling: float, queue: int) -> tuple[float, int]:
-        """(sampling interval, queue size) (7.21)."""
+    def _revised(
+        self, subscription: Subscription, item: DataItem, sampling: float, queue: int, held: int
+    ) -> tuple[float, int]:
+        """(sampling interval, queue size) (7.21); `held` is the queue size that the item has already."""
         limits = self._engine.limits
         least = item.node.shape.min_sampling
         interval = subscription.publishing_interval_ms
@@ -366,88 +356,22 @@ class MonitoredItemService:
             revised = limits.sampling_interval(sampling)
         if item.attribute == _VALUE and least > revised:
             revised = limits.sampling_interval(least)
-        return revised, self._queue(subscription, queue, limits.queue_size)
+        return revised, self._queue(subscription, queue, limits.queue_size, held)
 
-    def _event_queue(self, subscription: Subscription, asked: int) -> int:
+    def _event_queue(self, subscription: Subscription, asked: int, held: int) -> int:
         """Queue size of events: 0 is the default, which is all we keep (7.21, queueSize)."""
         limits = self._engine.limits
-        return self._queue(subscription, asked or limits.event_queue_size, limits.event_queue_size)
+        return self._queue(subscription, asked or limits.event_queue_size, limits.event_queue_size, held)
 
-    def _queue(self, subscription: Subscription, asked: int, most: int) -> int:
+    def _queue(self, subscription: Subscription, asked: int, most: int, held: int) -> int:
+        limits = self._engine.limits
         if subscription.durable_hours:
-            most = max(most, self._engine.limits.durable_queue_size)
-        return min(asked, most) or 1
-
-    # -- filters
-
-    def _data_filter(self, node: Node, attribute: int, encoded: bytes) -> DataFilter:
-        """The DataChangeFilter of an item on this attribute (7.22.2)."""
-        if encoded[: len(_DATA_FILTER)] == _DATA_FILTER and len(encoded) == len(_DATA_FILTER) + 16:
-            trigger, kind, deadband = _DATA_FILTER_BODY.unpack_from(encoded, len(_DATA_FILTER))
-            if attribute != _VALUE:
-                raise _RefusedError(_S.BadFilterNotAllowed)
-        else:
-            found = _decoded(encoded)
-            if not isinstance(found, ua.DataChangeFilter):
-                known = isinstance(found, ua.EventFilter)
-                raise _RefusedError(_S.BadFilterNotAllowed if known else _S.BadMonitoredItemFilterUnsupported)
-            if attribute != _VALUE:
-                raise _RefusedError(_S.BadFilterNotAllowed)
-            trigger, kind, deadband = int(found.Trigger), int(found.DeadbandType), float(found.DeadbandValue)
-        if trigger > 2:
-            raise _RefusedError(_S.BadMonitoredItemFilterInvalid)
-        if kind == NO_DEADBAND:
-            return DataFilter(trigger)
-        if kind not in (ABSOLUTE, PERCENT):
-            raise _RefusedError(_S.BadDeadbandFilterInvalid)
-        if not self._numeric(node):
-            raise _RefusedError(_S.BadFilterNotAllowed)
-        if not 0 <= deadband < math.inf or (kind == PERCENT and deadband > 100):
-            raise _RefusedError(_S.BadDeadbandFilterInvalid)
-        if kind == PERCENT and self._engine.semantics.span(node) is None:
-            raise _RefusedError(_S.BadMonitoredItemFilterUnsupported)
-        return DataFilter(trigger, kind, deadband)
-
-    def _numeric(self, node: Node) -> bool:
-        data_type = node.shape.data_type
-        if data_type is None:
-            return False
-        if data_type == _BASE_DATA_TYPE:
-            held = node.point.variant[:1] if node.point is not None else b""
-            return bool(held) and 2 <= held[0] & 0x3F <= 11
-        return self._engine.store.is_a(data_type, _NUMBER)
-
-    def _event_plan(self, encoded: bytes) -> tuple[EventPlan, bytes]:
-        """The plan of an EventFilter, shared by all items with the same bytes, and its FilterResult if it has one."""
-        known = self._plans.get(encoded)
-        if known is None:
-            wanted = _decoded(encoded) if encoded else None
-            if not isinstance(wanted, ua.EventFilter):
-                raise _RefusedError(_S.BadEventFilterInvalid)
-            obeyed, result = self._engine.event_types.check(wanted)
-            known = (
-                obeyed,
-                EventPlan(wanted, self._engine.store) if obeyed else None,
-                b"" if result is None else bytes(extensionobject_to_binary(result)),
-            )
-            if len(encoded) <= FILTER_BYTES:
-                if len(self._plans) >= FILTERS:
-                    del self._plans[next(iter(self._plans))]
-                self._plans[encoded] = known
-        _obeyed, plan, filter_result = known
-        if plan is None:
-            raise _RefusedError(_S.BadEventFilterInvalid, filter_result)
-        return plan, filter_result
-
-
-def _decoded(encoded: bytes) -> Any:
-    """The structure of an encoded filter; None when it is none."""
-    try:
-        return extensionobject_from_binary(BoundedBuffer(encoded))
-    except NO_STRUCTURE:
-        return None
-    except RecursionError:
-        return None
+            most = max(most, limits.durable_queue_size)
+        room = min(
+            limits.queue_slots - self.queue_slots,
+            limits.queue_slots_per_subscription - subscription.queue_slots,
+        )
+        return max(min(asked, most, room + held), 1)
 
 
 def _unreadable(_request: Request, _params: object) -> None:

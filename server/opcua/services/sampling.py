@@ -11,7 +11,7 @@ from server.opcua.nodes.node import Node
 from server.opcua.nodes.values import ValueEncodingError, put_data_value
 from server.opcua.services.context import Session
 from server.opcua.services.schedule import Scheduler, Timer
-from server.opcua.wire import Group, Point
+from server.opcua.wire import Group, Item, Point
 from server.opcua.wire.points import BOTH
 
 if TYPE_CHECKING:
@@ -55,21 +55,23 @@ class Source:
 
 
 class SamplingGroup:
-    """Items sampled together, and the sources that are read before."""
+    """Items sampled together, the sources that are read before, and items of points that must be asked."""
 
-    __slots__ = ("group", "sources")
+    __slots__ = ("group", "live", "sources")
 
     def __init__(self) -> None:
         self.group = Group()
+        self.live: dict[Item, None] = {}  # not the group's own list: items must come and go in constant time
         self.sources: dict[Source, None] = {}
 
     def tick(self, now: int) -> None:
         """Take the samples of this moment; nothing happens when nothing changed and nothing is polled."""
         for source in list(self.sources):
             source.refresh()
-        group = self.group
-        if group.dirty or group.polled:
-            group.tick(now)
+        if self.group.dirty:
+            self.group.tick(now)
+        for item in list(self.live):
+            item.sample(now)
 
 
 class SharedGroup(SamplingGroup):

@@ -85,6 +85,7 @@ class Subscription:
         self.event_links = Ready()  # event items that a data item triggered
         self.linked_events: dict[Item, EventItem] = {}
         self.link_count = 0
+        self.queue_slots = 0  # queue sizes of all items together
 
         self.next_sequence = 1
         self.sent: dict[int, bytes] = {}  # NotificationMessages by sequence number, until they are acknowledged

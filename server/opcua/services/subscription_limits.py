@@ -20,6 +20,11 @@ class SubscriptionLimits:
     subscriptions_per_session: int = 100
     items: int = 500_000
     items_per_subscription: int = 100_000
+    items_per_node: int = 5_000
+    """Monitored items of all subscriptions on one node."""
+    queue_slots: int = 5_000_000
+    """Queue sizes of all items together; items made later get smaller queues."""
+    queue_slots_per_subscription: int = 1_000_000
     queue_size: int = 1_000
     """Values that one data item holds at most."""
     event_queue_size: int = 1_000

@@ -176,6 +176,24 @@ def test_limits_of_items() -> None:
     assert code(one(client, other, item(node.key))) == 0
 
 
+def test_limits_of_one_node_and_of_all_queues() -> None:
+    """Whatever a client asks for, one change costs and all queues hold so much at most."""
+    rig = SubscriptionRig(SubscriptionLimits(items_per_node=2, queue_slots=250, queue_slots_per_subscription=120))
+    client, number = subscribed(rig)
+    other = client.subscribe().SubscriptionId
+    nodes = [rig.variable(n) for n in range(5)]
+    results = client.monitor(number, *[item(nodes[0].key, queue=100)] * 3)
+    assert [code(each) for each in results] == [0, 0, S.BadTooManyMonitoredItems]
+    assert [each.RevisedQueueSize for each in results[:2]] == [100, 20]
+    assert [one(client, other, item(node.key, queue=100)).RevisedQueueSize for node in nodes[1:]] == [100, 20, 1, 1]
+    # a queue that is made smaller gives its room back, and so does a deleted item
+    assert modify(client, number, 1, queue=10).RevisedQueueSize == 10
+    assert modify(client, number, 2, queue=1000).RevisedQueueSize == 110
+    assert delete(client, number, 1, 2) == [0, 0]
+    assert rig.engine.subscriptions[number].queue_slots == 0
+    assert one(client, number, item(nodes[0].key, queue=500)).RevisedQueueSize == 120
+
+
 # -- rights
 
 
