@@ -179,6 +179,9 @@ def _list(hint: Any) -> Walker:
 
     def walk(state: Walk, at: int) -> int:
         if not part:
+            if uatypes.type_allow_subclass(hint):
+                # An assertion of the stack fails on such a list.
+                raise broken("list of structures of several types")
             part.append(_part(hint))
         each, least = part[0]
         count = count_at(state, at, max(least, 1))

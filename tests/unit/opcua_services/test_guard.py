@@ -289,12 +289,15 @@ def test_good_requests_gone_bad_are_refused_or_decoded(seed: int, changes: int) 
     _try(type(parameters), bytes(body))
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.binary(max_size=200))
-def test_random_extension_objects_are_refused_or_decoded(body: bytes) -> None:
+_KNOWN = sorted(ua.extension_objects_by_typeid, key=lambda node_id: node_id.Identifier)
+
+
+@settings(max_examples=1500, deadline=None)
+@given(st.sampled_from(_KNOWN), st.one_of(st.binary(max_size=60), st.integers(0, 80).map(bytes)))
+def test_random_bodies_of_known_structures_are_refused_or_decoded(type_id: ua.NodeId, body: bytes) -> None:
+    encoded = ua.ua_binary.nodeid_to_binary(type_id) + b"\x01" + I32(len(body)) + body
     try:
-        buffer = walked(walk_extension_object, b"\x01\x00" + body)
-        ua.ua_binary.extensionobject_from_binary(buffer)
+        ua.ua_binary.extensionobject_from_binary(walked(walk_extension_object, encoded))
     except BROKEN:
         pass
 
