@@ -187,7 +187,7 @@ async def test_publishing_mode_of_an_unknown_subscription_is_an_operation_result
     assert names(answer.Results) == ["BadSubscriptionIdInvalid", "Good", "BadSubscriptionIdInvalid"]
 
 
-async def test_a_subscription_that_nobody_publishes_ends_and_says_so(session: RawSession) -> None:
+async def test_a_subscription_that_nobody_publishes_ends_and_says_so(room: Room, session: RawSession) -> None:
     # 5.14.1.2: after LifetimeCount intervals without Publish; StatusChangeNotification BadTimeout when it can be sent.
     short = await Subscriber.create(session, lifetime=3, keep_alive=1)
     answer = await session.answer(await session.post(ask("Publish")))  # alive while it is asked
@@ -196,11 +196,13 @@ async def test_a_subscription_that_nobody_publishes_ends_and_says_so(session: Ra
     first = (await get(session, "Publish")).SubscriptionId
     while first == short.id:
         first = (await get(session, "Publish")).SubscriptionId
-    # Nobody publishes now. A call of a Method does not keep the subscription alive, as its own services would.
+    # Nobody publishes now. What a stranger asks does not keep the subscription alive.
     asked = SERVER, ua.NodeId(I.Server_GetMonitoredItems), _number(short.id)
-    async with asyncio.timeout(10):
-        while name_of((await invoke(session, *asked)).StatusCode) != "BadSubscriptionIdInvalid":
+    async with await room.channel() as channel, asyncio.timeout(10):
+        stranger = await room.session(channel)
+        while name_of((await invoke(stranger, *asked)).StatusCode) != "BadSubscriptionIdInvalid":
             pass
+        await stranger.close()
     said: list[str] = []
     for _ in range(3):
         result = await get(session, "Publish")
