@@ -10,7 +10,7 @@ NODE_STAMP := tests/interop/node_modules/.installed
 
 .PHONY: demo test check bench install built clean
 
-$(RUN_STAMP): pyproject.toml
+$(RUN_STAMP): pyproject.toml setup.py server/opcua/wire/_typed.pyx
 	@test -n "$(PYTHON)" || { echo "Fieldloom needs Python 3.11 or newer on PATH" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
@@ -51,4 +51,4 @@ bench: $(TEST_STAMP) built
 	$(BIN)/python -m tests.bench
 
 clean:
-	rm -rf $(VENV) build *.egg-info tests/interop/node_modules nodesets/*.xml fdi_packages/*.fdix
+	rm -rf $(VENV) build *.egg-info server/opcua/wire/*.so tests/interop/node_modules nodesets/*.xml fdi_packages/*.fdix

@@ -9,7 +9,8 @@ try:
 except ImportError:
     modules = []
 else:
-    typed = Extension("server.opcua.wire._typed", ["server/opcua/wire/_typed.pyx"], optional=True)
-    modules = cythonize([typed], build_dir="build")
+    modules = cythonize([Extension("server.opcua.wire._typed", ["server/opcua/wire/_typed.pyx"])], build_dir="build")
+    for module in modules:
+        module.optional = True  # said here because cythonize makes new ones without it
 
 setup(ext_modules=modules)
