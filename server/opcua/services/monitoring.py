@@ -348,7 +348,8 @@ class MonitoredItemService:
         interval = subscription.publishing_interval_ms
         if sampling < 0 or math.isnan(sampling):
             revised = interval
-        elif sampling == 0 and not item.polled:
+        elif sampling <= limits.min_sampling_ms and not item.polled:
+            # Every change is a sample: faster than our shortest interval, and told as 0 (7.21, samplingInterval).
             revised = 0.0
         elif sampling == interval:
             revised = sampling
