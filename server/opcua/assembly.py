@@ -22,6 +22,7 @@ from server.opcua.load_nodes import LoadNodes
 from server.opcua.method_calls import DirectMethods, MethodHandlers
 from server.opcua.names import LOAD_URI, PLANT_URI, TYPES_URI
 from server.opcua.nodes.base import FILE_NAME, Base, base_nodes
+from server.opcua.nodes.keys import Key
 from server.opcua.nodesets import fingerprint, load_folder
 from server.opcua.profiles import SERVER_PROFILES
 from server.opcua.roles import CALL, SEE, Rights, permissions
@@ -159,10 +160,14 @@ async def assemble(facts: Facts, namespaces: Namespaces, pipeline: Any, reader: 
     # The paths over bytes look first and leave to the services what is not plain.
     dispatcher.register_fast("Read", ReadPlans(store, clock, operations.read))
     dispatcher.register_fast("Write", WritePlans(store, clock, audit, operations.write))
-    view = ViewService(store, rights, space, operations, conditions.announced)
+
+    def announced(key: Key) -> tuple[ua.QualifiedName, int, Key] | None:
+        return conditions.announced(key) or diagnostics.announced(key)
+
+    view = ViewService(store, rights, space, operations, announced)
     view.register(dispatcher)
     BrowseCache(view, store, operations, dispatcher).register(dispatcher)
-    TranslateService(store, rights, operations, conditions.announced).register(dispatcher)
+    TranslateService(store, rights, operations, announced).register(dispatcher)
     RegisteredNodes(operations).register(dispatcher)
     QueryService().register(dispatcher)
     history = RawHistory(values, reader, facts.page_rows, operations.history_points)

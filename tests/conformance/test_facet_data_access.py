@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from asyncua import ua
 
+from server.opcua.nodes.values import put_data_value
 from tests.kit.asking import A, I, Subscriber, browse, contents, name_of, read, translate, value, write
 from tests.kit.facets import Room
 from tests.kit.raw import RawSession
@@ -86,10 +87,10 @@ async def test_a_changed_range_sets_the_semantics_bit(room: Room, session: RawSe
     node = room.test("Analog")
     subscriber = await Subscriber.create(session)
     await subscriber.watch(node)
-    store = room.rig.server._made.space
+    space = room.rig.server._made.space
     limits = (await _properties(session, node))["EURange"]
     before = await value(session, limits)
-    store.value(limits, ua.DataValue(ua.Variant(ua.Range(0.0, 200.0))))
+    put_data_value(space.point(limits), ua.DataValue(ua.Variant(ua.Range(0.0, 200.0))))
     try:
         ((_, found),) = await subscriber.collect(1)
         assert found.StatusCode.value & SEMANTICS_CHANGED
@@ -97,7 +98,7 @@ async def test_a_changed_range_sets_the_semantics_bit(room: Room, session: RawSe
         ((_, found),) = await subscriber.collect(1)
         assert not found.StatusCode.value & SEMANTICS_CHANGED
     finally:
-        store.value(limits, ua.DataValue(ua.Variant(before)))
+        put_data_value(space.point(limits), ua.DataValue(ua.Variant(before)))
         await subscriber.close()
 
 

@@ -15,6 +15,7 @@ from asyncua import ua
 from server.core.clock import Clock
 from server.opcua.datavalues import stack_status
 from server.opcua.nodes.keys import Key, key_of, node_id_of
+from server.opcua.nodes.node import OBJECT
 from server.opcua.nodes.values import put_data_value
 from server.opcua.roles import SECRET, Permissions, permissions
 from server.opcua.services.context import Session
@@ -236,6 +237,14 @@ class Diagnostics:
         self._store.remove(made)
         for listener in self.on_removed:
             listener(made)
+
+    def announced(self, key: Key) -> tuple[ua.QualifiedName, int, Key] | None:
+        """(BrowseName, NodeClass, type) of a session's object that is not made, for those who browse its parent."""
+        session = self._shown.get(key)
+        if session is None:
+            return None
+        name = ua.QualifiedName(self._name(session), session.session_id.NamespaceIndex)
+        return name, OBJECT, _I.SessionDiagnosticsObjectType
 
     def make(self, key: Key) -> bool:
         """Make the nodes of the session that a key belongs to, when it is one that is shown; True when they are there.
