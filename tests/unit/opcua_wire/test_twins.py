@@ -258,5 +258,5 @@ class Twins(RuleBasedStateMachine):
 def test_the_twins_do_the_same() -> None:
     require(TYPED)
     machine = Twins.TestCase()
-    machine.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+    machine.settings = settings(max_examples=80, stateful_step_count=60, deadline=None)
     machine.runTest()
