@@ -39,6 +39,7 @@ from server.opcua.services.engine import SubscriptionEngine
 from server.opcua.services.history import HistoryDoors, HistoryService
 from server.opcua.services.limits import OperationLimits
 from server.opcua.services.method import MethodService
+from server.opcua.services.node_management import NodeManagementService
 from server.opcua.services.query import QueryService
 from server.opcua.services.registered import RegisteredNodes
 from server.opcua.services.session import SessionService
@@ -186,6 +187,18 @@ async def assemble(facts: Facts, namespaces: Namespaces, pipeline: Any, reader: 
         space, facts.plant, pipeline, direct, Refresh(bus, conditions, pipeline.alarms), bus, engine.methods.handlers
     )
     MethodService(store, rights, operations, audit, handlers).register(dispatcher)
+    changes = NodeManagementService(
+        store,
+        rights,
+        operations,
+        audit,
+        bus,
+        lambda: list(space.indexes),
+        index=indexes[PLANT_URI],
+        most=facts.limits.added_nodes,
+    )
+    changes.on_removed.append(engine.node_removed)
+    changes.register(dispatcher)
     dispatcher.register_fast("Call", CallPlans(store, clock, audit, direct.known, operations.call))
 
     transport = _transport_limits(facts.limits)

@@ -13,9 +13,10 @@ from server.opcua.event_filter import EventPlan, EventTypes
 from server.opcua.nodes.node import Node
 from server.opcua.nodes.store import NodeStore
 from server.opcua.services.dispatch import BROKEN
-from server.opcua.services.guard import BoundedBuffer
+from server.opcua.services.guard import walked
 from server.opcua.services.monitored_item import ABSOLUTE, NO_DEADBAND, PERCENT, DataFilter
 from server.opcua.services.semantics import Semantics
+from server.opcua.services.walkers import walk_extension_object
 
 _S = ua.StatusCodes
 _VALUE = 13
@@ -108,7 +109,7 @@ class Filters:
 def _decoded(encoded: bytes) -> Any:
     """The structure of an encoded filter; None when it is none."""
     try:
-        return extensionobject_from_binary(BoundedBuffer(encoded))
+        return extensionobject_from_binary(walked(walk_extension_object, encoded))
     except BROKEN:
         return None
     except RecursionError:

@@ -80,6 +80,8 @@ class NodeManagementService:
         self._index = index
         self._most = most
         self._added = AddedNodes(store, index)
+        self.on_removed: list[Callable[[list[Key]], None]] = []
+        """Told of nodes that are gone, so that monitored items report it."""
         self._references: set[tuple[Key, Key, Key]] = set()  # source, type, target of those that clients added
 
     @property
@@ -229,6 +231,8 @@ class NodeManagementService:
         gone = self._added.below(node.key)
         self._store.remove(gone)
         self._added.keys.difference_update(gone)
+        for listener in self.on_removed:
+            listener(gone)
         self._events.model_changed(node.key, type_key, added=False)
 
     # -- DeleteReferences

@@ -94,6 +94,8 @@ class Rig(ServiceRig):
             index=2,
             most=most,
         )
+        self.removed: list[Key] = []
+        self.service.on_removed.append(self.removed.extend)
         self.service.register(self.dispatcher)
 
     def add(self, *items: ua.AddNodesItem, role: str = "admin") -> list[int]:
@@ -325,6 +327,7 @@ def test_only_nodes_that_clients_added_are_deleted(rig: Rig) -> None:
     assert store.peek((2, "below")) is None
     assert not store.linked(PLANT, ORGANIZES, NEW)
     assert rig.events.changes[-1] == (NEW, FOLDER_TYPE, False)
+    assert rig.removed == [NEW, (2, "below")]
     assert rig.audit.told[-1] == ("DeleteNodes", [S.Good])
 
 
