@@ -10,7 +10,7 @@ NODE_STAMP := tests/interop/node_modules/.installed
 
 .PHONY: demo test check bench install built clean
 
-$(RUN_STAMP): pyproject.toml setup.py server/opcua/wire/_typed.pyx
+$(RUN_STAMP): pyproject.toml setup.py $(wildcard server/opcua/wire/*.pyx server/opcua/wire/*.pxi)
 	@test -n "$(PYTHON)" || { echo "Fieldloom needs Python 3.11 or newer on PATH" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
