@@ -5,6 +5,9 @@ import {
   ReadRawModifiedDetails, SecurityPolicy, TimestampsToReturn, UserTokenType, Variant,
   constructEventFilter, resolveNodeId, HistoryReadRequest, HistoryReadValueId, ofType,
 } from "node-opcua-client";
+import {
+  DataChangeFilter, DataChangeTrigger, DeadbandType, MonitoringMode, RepublishRequest, VariantArrayType, makeBrowsePath,
+} from "node-opcua-client";
 import { OPCUACertificateManager } from "node-opcua-certificate-manager";
 
 let client, session, subscription;
@@ -122,6 +125,129 @@ const operations = {
     return true;
   },
 };
+
+// Operations of the conformance tests (tests/conformance/test_facet_client.py).
+const items = new Map();    // tag -> monitored item
+const arrived = [];         // [tag, value, StatusCode with its info bits]
+const second = {};          // another client of the same application, to which things move
+const settings = ({ policy, mode, certificates, user }) => ({
+  applicationName: "FieldloomInterop", endpointMustExist: false, clientCertificateManager: certificates,
+  securityMode: MessageSecurityMode[mode || "None"], securityPolicy: SecurityPolicy[policy || "None"],
+  connectionStrategy: { maxRetry: 0, initialDelay: 100 }, keepSessionAlive: false, requestedSessionTimeout: 60000,
+});
+Object.assign(operations, {
+  async discover({ url, pki }) {
+    const certificates = new OPCUACertificateManager({ rootFolder: pki, automaticallyAcceptUnknownCertificate: true });
+    await certificates.initialize();
+    const finder = OPCUAClient.create(settings({ certificates }));
+    await finder.connect(url);
+    const endpoints = await finder.getEndpoints({ endpointUrl: url });
+    const servers = await finder.findServers({ endpointUrl: url });
+    await finder.disconnect();
+    return { servers: servers.map((s) => s.applicationUri),
+      endpoints: endpoints.map((e) => [e.securityPolicyUri.split("#")[1], MessageSecurityMode[e.securityMode]]) };
+  },
+  async browse_pages({ node, size }) {
+    session.requestedMaxReferencesPerNode = size;
+    let result = await session.browse({ nodeId: node, browseDirection: 0, includeSubtypes: true,
+      referenceTypeId: "i=33", nodeClassMask: 0, resultMask: 63 });
+    const pages = [result.references.map((r) => r.nodeId.toString())];
+    while (result.continuationPoint && result.continuationPoint.length) {
+      result = await session.browseNext(result.continuationPoint, false);
+      pages.push(result.references.map((r) => r.nodeId.toString()));
+    }
+    return pages;
+  },
+  async read_range({ node, range }) {
+    const v = await session.read({ nodeId: node, attributeId: AttributeIds.Value, indexRange: range });
+    return { value: variant(v.value), status: code(v.statusCode) };
+  },
+  async write_range({ node, type, value, range }) {
+    return code(await session.write({ nodeId: node, attributeId: AttributeIds.Value, indexRange: range,
+      value: { value: { dataType: DataType[type], arrayType: VariantArrayType.Array, value } } }));
+  },
+  async translate({ start, path }) {
+    const result = await session.translateBrowsePath(makeBrowsePath(start, path));
+    return { status: code(result.statusCode), targets: (result.targets || []).map((t) => t.targetId.toString()) };
+  },
+  async register({ nodes }) {
+    const registered = await session.registerNodes(nodes);
+    const values = await session.read(registered.map((nodeId) => ({ nodeId, attributeId: AttributeIds.Value })));
+    await session.unregisterNodes(registered);
+    return values.map((v) => variant(v.value));
+  },
+  async monitor({ tag, node, mode, queue, oldest, sampling, deadband, trigger }) {
+    await ensureSubscription(100);
+    const filter = deadband ? new DataChangeFilter({ trigger: DataChangeTrigger[trigger || "StatusValue"],
+      deadbandType: DeadbandType[deadband[0]], deadbandValue: deadband[1] }) : undefined;
+    const item = await subscription.monitor({ nodeId: node, attributeId: AttributeIds.Value },
+      { samplingInterval: sampling ?? 0, queueSize: queue ?? 1, discardOldest: oldest ?? true, filter },
+      TimestampsToReturn.Both, MonitoringMode[mode || "Reporting"]);
+    item.on("changed", (v) => arrived.push([tag, variant(v.value), v.statusCode.value]));
+    items.set(tag, item);
+    return code(item.statusCode);
+  },
+  async arrived() { return arrived; },
+  async set_mode({ tag, mode }) {
+    return code((await items.get(tag).setMonitoringMode(MonitoringMode[mode])));
+  },
+  async set_triggering({ trigger, add, remove }) {
+    const of = (tags) => (tags || []).map((tag) => items.get(tag));
+    const result = await subscription.setTriggering(items.get(trigger), of(add), of(remove));
+    return [...(result.addResults || []), ...(result.removeResults || [])].map(code);
+  },
+  async set_publishing({ enabled }) { return code(await subscription.setPublishingMode(enabled)); },
+  async modify_item({ tag, queue, sampling }) {
+    await items.get(tag).modify({ samplingInterval: sampling, queueSize: queue, discardOldest: true });
+    return items.get(tag).result ? code(items.get(tag).statusCode) : "Good";
+  },
+  async listed() {
+    const found = await subscription.getMonitoredItems();
+    return Array.from(found.serverHandles).length;
+  },
+  async republish({ sequence }) {
+    try {
+      const response = await session.performMessageTransaction(new RepublishRequest({
+        subscriptionId: subscription.subscriptionId, retransmitSequenceNumber: sequence }));
+      return code(response.responseHeader.serviceResult);
+    } catch (error) {
+      return error.response ? code(error.response.responseHeader.serviceResult) : String(error.message);
+    }
+  },
+  async move_session({ url, policy, mode, pki }) {
+    const certificates = new OPCUACertificateManager({ rootFolder: pki, automaticallyAcceptUnknownCertificate: true });
+    await certificates.initialize();
+    second.client = OPCUAClient.create(settings({ policy, mode, certificates }));
+    await second.client.connect(url);
+    await second.client.reactivateSession(session);
+    const value = await session.read({ nodeId: "i=2259", attributeId: AttributeIds.Value });
+    return variant(value.value);
+  },
+  async transfer({ url, user, password, policy, mode, pki }) {
+    const certificates = new OPCUACertificateManager({ rootFolder: pki, automaticallyAcceptUnknownCertificate: true });
+    await certificates.initialize();
+    second.client = OPCUAClient.create(settings({ policy, mode, certificates }));
+    await second.client.connect(url);
+    second.session = await second.client.createSession(
+      user ? { type: UserTokenType.UserName, userName: user, password } : { type: UserTokenType.Anonymous });
+    const response = await second.session.transferSubscriptions({
+      subscriptionIds: [subscription.subscriptionId], sendInitialValues: true });
+    const results = response.results.map((r) => code(r.statusCode));
+    await second.session.deleteSubscriptions({ subscriptionIds: [subscription.subscriptionId] });
+    await second.session.close();
+    await second.client.disconnect();
+    delete second.client;
+    return results;
+  },
+  async described({ method }) {
+    const found = await session.getArgumentDefinition(method);
+    return { inputs: found.inputArguments.map((a) => a.name), outputs: found.outputArguments.map((a) => a.name) };
+  },
+  async close_second() {
+    if (second.client) await second.client.disconnect();
+    return true;
+  },
+});
 
 async function ensureSubscription(publishing) {
   if (subscription) return;
