@@ -14,31 +14,41 @@ from tests.kit.until import until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.interop]
 OVERFLOW = 0x480
+POLICIES = ("Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss")
 SECURED = {"policy": "Basic256Sha256", "mode": "SignAndEncrypt"}
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def client(room: Room) -> AsyncIterator[NodePeer]:
-    """node-opcua with an anonymous session on the open endpoint."""
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def node(room: Room) -> AsyncIterator[NodePeer]:
+    """One node-opcua process for all tests, whose certificate the room trusts; not connected."""
     async with peer("node-opcua", room.folder) as made:
         assert isinstance(made, NodePeer)
-        await made.connect(room.url)
+        with pytest.raises(PeerError):
+            await made.connect(room.url, "olga", "turn", **SECURED)
+        for file in (room.folder / "certs/rejected").rglob("*"):
+            if file.is_file():
+                (room.folder / "certs/trusted/certs" / file.name).write_bytes(file.read_bytes())
         yield made
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def client(room: Room, node: NodePeer) -> AsyncIterator[NodePeer]:
+    """An anonymous session on the open endpoint."""
+    await node.connect(room.url)
+    yield node
+    await node.ask("leave")
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def olga(room: Room, node: NodePeer) -> AsyncIterator[NodePeer]:
+    """An operator's session on a signed and encrypted channel."""
+    await node.connect(room.url, "olga", "turn", **SECURED)
+    yield node
+    await node.ask("leave")
 
 
 def _text(room: Room, path: str) -> str:
     return room.test(path).to_string()
-
-
-async def _trusted(room: Room, made: NodePeer, user: str, password: str) -> None:
-    """Connect securely; the client's own certificate is refused at first and trusted then."""
-    try:
-        await made.connect(room.url, user, password, **SECURED)
-    except PeerError:
-        for file in (room.folder / "certs/rejected").rglob("*"):
-            if file.is_file():
-                (room.folder / "certs/trusted/certs" / file.name).write_bytes(file.read_bytes())
-        await made.connect(room.url, user, password, **SECURED)
 
 
 def _arrived(client: NodePeer, *wanted: Any) -> Callable[[], Awaitable[Any]]:
@@ -52,28 +62,22 @@ def _arrived(client: NodePeer, *wanted: Any) -> Callable[[], Awaitable[Any]]:
     return look
 
 
-async def test_discovery_shows_every_policy(room: Room) -> None:
+async def test_discovery_shows_every_policy(room: Room, node: NodePeer) -> None:
     # OPC 10000-4, 5.5.
-    async with peer("node-opcua", room.folder) as made:
-        found = await made.ask("discover", url=room.url, pki=str(room.folder / "node-pki"))
+    found = await node.ask("discover", url=room.url, pki=str(room.folder / "node-pki"))
     assert len(found["servers"]) == 1
-    policies = {"Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss"}
-    secured = {(policy, mode) for policy in policies for mode in ("Sign", "SignAndEncrypt")}
+    secured = {(policy, mode) for policy in POLICIES for mode in ("Sign", "SignAndEncrypt")}
     assert {tuple(entry) for entry in found["endpoints"]} == secured | {("None", "None")}
 
 
-@pytest.mark.parametrize("policy", ["Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss"])
-async def test_a_user_signs_in_under_every_policy(room: Room, policy: str) -> None:
+@pytest.mark.parametrize("policy", POLICIES)
+async def test_a_user_signs_in_under_every_policy(room: Room, node: NodePeer, policy: str) -> None:
     # OPC 10000-7, SecurityPolicy facets: another implementation's keys, padding and signatures.
-    async with peer("node-opcua", room.folder) as made:
-        assert isinstance(made, NodePeer)
-        await _trusted(room, made, "olga", "turn")
-        await made.ask("close")
     for mode in ("Sign", "SignAndEncrypt"):
-        async with peer("node-opcua", room.folder) as made:
-            await made.connect(room.url, "olga", "turn", policy=policy, mode=mode)
-            (found,) = await made.read(["i=2259"])
-            assert found["value"] == 0
+        await node.connect(room.url, "olga", "turn", policy=policy, mode=mode)
+        (found,) = await node.read(["i=2259"])
+        assert found["value"] == 0
+        await node.ask("leave")
 
 
 async def test_pages_paths_and_registered_nodes(room: Room, client: NodePeer) -> None:
@@ -182,29 +186,21 @@ async def test_events_are_filtered(room: Room, client: NodePeer) -> None:
     assert found[0]["SourceName"] and 1 <= found[0]["Severity"] <= 1000
 
 
-async def test_a_session_moves_to_another_channel(room: Room) -> None:
+async def test_a_session_moves_to_another_channel(room: Room, olga: NodePeer) -> None:
     # OPC 10000-4, 5.7.3.1.
-    async with peer("node-opcua", room.folder) as made:
-        assert isinstance(made, NodePeer)
-        await _trusted(room, made, "olga", "turn")
-        pki = str(room.folder / "node-pki")
-        assert await made.ask("move_session", url=room.url, pki=pki, **SECURED) == 0
-        await made.ask("close_second")
+    pki = str(room.folder / "node-pki")
+    assert await olga.ask("move_session", url=room.url, pki=pki, **SECURED) == 0
+    await olga.ask("close_second")
 
 
-async def test_a_subscription_moves_to_its_users_new_session_only(room: Room) -> None:
+@pytest.mark.parametrize(
+    ("user", "password", "expected"), [("olga", "turn", "Good"), ("vera", "see", "BadUserAccessDenied")]
+)
+async def test_a_subscription_moves_to_its_users_new_session_only(
+    room: Room, olga: NodePeer, user: str, password: str, expected: str
+) -> None:
     # OPC 10000-4, 5.14.7.1.
-    for user, password, expected in (("olga", "turn", "Good"), ("vera", "see", "BadUserAccessDenied")):
-        async with peer("node-opcua", room.folder) as made:
-            assert isinstance(made, NodePeer)
-            await _trusted(room, made, "olga", "turn")
-            await made.ask("monitor", tag="one", node=_text(room, "ReadOnly"))
-            moved = await made.ask(
-                "transfer",
-                url=room.url,
-                user=user,
-                password=password,
-                pki=str(room.folder / "node-pki"),
-                **SECURED,
-            )
-            assert moved == [expected]
+    await olga.ask("monitor", tag="one", node=_text(room, "ReadOnly"))
+    pki = str(room.folder / "node-pki")
+    moved = await olga.ask("transfer", url=room.url, user=user, password=password, pki=pki, **SECURED)
+    assert moved == [expected]

@@ -243,8 +243,16 @@ Object.assign(operations, {
     const found = await session.getArgumentDefinition(method);
     return { inputs: found.inputArguments.map((a) => a.name), outputs: found.outputArguments.map((a) => a.name) };
   },
+  async leave() {
+    await operations.close();
+    client = session = subscription = undefined;
+    items.clear();
+    arrived.length = events.length = 0;
+    return true;
+  },
   async close_second() {
     if (second.client) await second.client.disconnect();
+    delete second.client;
     return true;
   },
 });
