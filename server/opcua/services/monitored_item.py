@@ -117,7 +117,8 @@ class DataItem:
             self.item.set_filter(wanted.trigger, self._deadband(wanted))
         if sampling_ms != self.sampling_ms or self.group is None:
             self.sampling_ms = sampling_ms
-            self.place()
+            if self.mode != DISABLED:
+                self.place()
 
     def _deadband(self, wanted: DataFilter) -> float:
         if wanted.kind == ABSOLUTE:
