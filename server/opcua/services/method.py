@@ -22,6 +22,7 @@ from server.opcua.services.limits import OperationLimits, require_count
 _S = ua.StatusCodes
 HAS_COMPONENT_KEY = 47
 HAS_INTERFACE_KEY = 17603
+METHOD_SET = "MethodSet"
 _DEEPEST = 64
 """Supertypes above each other that are followed."""
 
@@ -164,7 +165,19 @@ class MethodService:
         return _S.Good, found
 
     def method_of(self, owner: Node, method: Node) -> Node | None:
-        """The object's own Method for a MethodId of its own or of its type; None when it is none of either."""
+        """The object's own Method for a MethodId of its own or of its type; None when it is none of either.
+
+        Methods in the MethodSet of a device count as the device's (OPC 10000-100).
+        """
+        found = self._method_at(owner, method)
+        if found is None:
+            for key in self._components(owner.key):
+                part = self._store.peek(key)
+                if part is not None and part.name.Name == METHOD_SET and part.shape.node_class == OBJECT:
+                    return self._method_at(part, method)
+        return found
+
+    def _method_at(self, owner: Node, method: Node) -> Node | None:
         if self._has(owner.key, method.key):
             return method
         if not any(self._has(declaration, method.key) for declaration in self._declarations(owner)):

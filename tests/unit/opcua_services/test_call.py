@@ -87,6 +87,7 @@ class Rig(ServiceRig):
         add(PUMP, "Pump", parent=OBJECTS, reference=ORGANIZES, type_key=FAST_TYPE)
         add(SET, "MethodSet", parent=PUMP)
         add(START, "Start", METHOD, parent=SET)
+        add((2, "pump/Group"), "Group", parent=PUMP)
         space.inputs(START, ("Speed", 11, -1), ("Names", 12, 1))
         self.audit, self.handlers = Audit(), Handlers()
         self.service = MethodService(space.store, space.rights, OperationLimits(call=5), self.audit, self.handlers)
@@ -133,7 +134,7 @@ def test_a_call_reaches_its_method_and_is_audited(rig: Rig) -> None:
         ((2, "nothing"), START, S.BadNodeIdUnknown),
         (SET, (2, "nothing"), S.BadMethodInvalid),
         (SET, PUMP, S.BadMethodInvalid),
-        (PUMP, START, S.BadMethodInvalid),
+        ((2, "pump/Group"), START, S.BadMethodInvalid),
         (OBJECTS, RESET, S.BadMethodInvalid),
         (START, START, S.BadNodeIdInvalid),
         (PUMP, RESET, S.Good),
@@ -154,6 +155,11 @@ def test_the_type_s_method_is_the_instance_s(rig: Rig) -> None:
     store = rig.space.store
     store.reshape(store[START], executable=False)
     assert rig.codes(call(SET, TYPE_START, *GOOD)) == [S.BadNotExecutable]
+
+
+def test_methods_of_the_method_set_are_the_device_s(rig: Rig) -> None:
+    assert rig.codes(call(PUMP, START, *GOOD), call(PUMP, TYPE_START, *GOOD)) == [S.Good, S.Good]
+    assert rig.handlers.calls[0][:2] == (PUMP, START)
 
 
 def test_an_instance_without_arguments_of_its_own_has_the_type_s(rig: Rig) -> None:
