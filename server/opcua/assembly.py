@@ -176,6 +176,18 @@ async def assemble(facts: Facts, namespaces: Namespaces, pipeline: Any, reader: 
         dispatcher
     )
 
+    management = NodeManagementService(
+        store,
+        rights,
+        operations,
+        audit,
+        bus,
+        lambda: list(indexes),
+        index=indexes[PLANT_URI],
+        most=facts.limits.added_nodes,
+    )
+    management.register(dispatcher)
+
     # Subscriptions, events, methods
     engine = SubscriptionEngine(
         store, rights, clock, _subscription_limits(facts.limits), attributes.read_one, bus, operations=operations
@@ -205,6 +217,7 @@ async def assemble(facts: Facts, namespaces: Namespaces, pipeline: Any, reader: 
     server_object = describe(space, rights, _server_facts(facts, application_uri, operations), clock, base.models)
     diagnostics = Diagnostics(space, sessions, dispatcher, engine, clock, enabled=settings.diagnostics)
     diagnostics.on_removed.append(engine.node_removed)
+    management.on_removed.append(engine.node_removed)
     store.make = lambda key: conditions.materialise(key) or diagnostics.make(key)
     listener = Listener(endpoints.offered, dispatcher, transport, facts.certificates, own, clock)
     audit.register(dispatcher)
