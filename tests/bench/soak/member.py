@@ -204,6 +204,7 @@ class Member:
         new = self._connected()
         request = ua.TransferSubscriptionsRequest()
         request.Parameters.SubscriptionIds = [self.subscription_id]
+        request.Parameters.SendInitialValues = False
         result: Any = new.call(request).Parameters.Results[0]
         if result.StatusCode.value:
             new.socket.close()
