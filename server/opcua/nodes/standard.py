@@ -5,6 +5,9 @@ Slow (about a second): run once, kept by the snapshot from then on.
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from asyncua import ua
@@ -29,6 +32,22 @@ _HAS_COMPONENT = 47
 _MODELLING_RULES_FOLDER = 2996
 MODELLING_RULES: tuple[Key, ...] = (78, 80, 11508, 11510)
 """Mandatory, Optional and their placeholders: listed below ServerCapabilities, where the data lists none."""
+_BASE_DATA_TYPE: Key = 24
+_ANY_DATA_TYPE: frozenset[Key] = frozenset(
+    (
+        62, 63, 68, 2102, 2103, 2129, 2137, 2365, 2372, 2379, 2387, 2388, 2756, 2763, 2777, 2778, 3720, 3724,
+        3746, 3750, 3754, 9002, 11487, 11562, 12021, 12029, 12047, 12057, 12068, 12502, 14418, 14595, 15014,
+        15038, 15040, 15392, 15393, 15490, 16309, 17503, 17576, 17579, 17582, 17632, 17706, 17710, 18077, 19306,
+        19821, 19823, 21097, 23844, 23999, 24019, 25684, 32433,
+    )
+)  # fmt: skip
+"""Variables and VariableTypes without a DataType in the standard's NodeSet: BaseDataType. The data says String."""
+_TYPE_ATTRIBUTES = (
+    ua.ObjectTypeAttributes,
+    ua.VariableTypeAttributes,
+    ua.ReferenceTypeAttributes,
+    ua.DataTypeAttributes,
+)
 _WITHOUT_INVERSE = (HAS_TYPE_DEFINITION_KEY, HAS_MODELLING_RULE_KEY)
 
 
@@ -57,7 +76,8 @@ def standard_store() -> NodeStore:
     )
 
     collected = _Collected()
-    fill(collected)
+    with _concrete_unless_told():
+        fill(collected)
     store = NodeStore()
     for item in collected.nodes:
         store.add(_node(store, item))
@@ -67,6 +87,24 @@ def standard_store() -> NodeStore:
         store.link(_MODELLING_RULES_FOLDER, _HAS_COMPONENT, rule)
     define(store)
     return store
+
+
+@contextmanager
+def _concrete_unless_told() -> Iterator[None]:
+    """The data names only what is abstract, but the stack's attribute classes take what is not named for abstract."""
+    before = [(kind, kind.__init__.__defaults__) for kind in _TYPE_ATTRIBUTES]
+    try:
+        for kind, defaults in before:
+            names = [
+                each.name for each in inspect.signature(kind).parameters.values() if each.default is not each.empty
+            ]
+            kind.__init__.__defaults__ = tuple(
+                False if name == "IsAbstract" else default for name, default in zip(names, defaults, strict=True)
+            )
+        yield
+    finally:
+        for kind, defaults in before:
+            kind.__init__.__defaults__ = defaults
 
 
 def _edges(collected: _Collected) -> dict[tuple[Key, Key, Key], None]:
@@ -92,7 +130,11 @@ def _edges(collected: _Collected) -> dict[tuple[Key, Key, Key], None]:
 def _node(store: NodeStore, item: ua.AddNodesItem) -> Node:
     attributes = item.NodeAttributes
     node_class = int(item.NodeClass)
-    made = Node(key_of(item.RequestedNewNodeId), store.shape(_shape(node_class, attributes)), item.BrowseName)
+    shape = _shape(node_class, attributes)
+    key = key_of(item.RequestedNewNodeId)
+    if key in _ANY_DATA_TYPE:
+        shape = shape._replace(data_type=_BASE_DATA_TYPE)
+    made = Node(key, store.shape(shape), item.BrowseName)
     display = attributes.DisplayName
     if display.Locale or display.Text != item.BrowseName.Name:
         made.display = display
