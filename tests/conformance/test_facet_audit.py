@@ -38,14 +38,16 @@ class Watch:
 
     def __init__(self, subscriber: Subscriber) -> None:
         self._subscriber = subscriber
+        self._rows: list[list[Any]] = []
 
     async def next(self, kind: int, **fields: Any) -> dict[str, Any]:
         """The next event of a type with these field values; others are passed over."""
         while True:
-            for _, row in event_rows(await self._subscriber.message()):
-                found = dict(zip((*FIELDS, *MORE), row, strict=True))
+            while self._rows:
+                found = dict(zip((*FIELDS, *MORE), self._rows.pop(0), strict=True))
                 if found["EventType"].Identifier == kind and all(found[n] == v for n, v in fields.items()):
                     return found
+            self._rows += [row for _, row in event_rows(await self._subscriber.message())]
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -104,6 +104,7 @@ async def test_history_asks_for_its_own_permission(room: Room, session: RawSessi
             "HistoryRead",
             HistoryReadDetails=details,
             TimestampsToReturn=ua.TimestampsToReturn.Both,
+            ReleaseContinuationPoints=False,
             NodesToRead=[ua.HistoryReadValueId(node)],
         )
         return names(result.StatusCode for result in answer.Results)[0]
