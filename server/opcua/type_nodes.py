@@ -12,8 +12,14 @@ from server.opcua.roles import ADMINS_CALL, ENGINEERS_CALL, Permissions
 from server.opcua.space import FOLDER_TYPE, MANDATORY, OPTIONAL, ORGANIZES, Space, data_value
 
 BASE_OBJECT = ua.NodeId(ua.ObjectIds.BaseObjectType)
-CALLERS: dict[str, Permissions | None] = {"operator": None, "engineer": ENGINEERS_CALL, "admin": ADMINS_CALL}
-"""RolePermissions of a Method by the least role that its package lets call it; None: those of the namespace."""
+CALLERS: dict[str, Permissions | None] = {
+    "viewer": None,
+    "operator": None,
+    "engineer": ENGINEERS_CALL,
+    "admin": ADMINS_CALL,
+}
+"""RolePermissions of a Method by the least role that its package lets call it; None: those of the namespace, where
+operators are the first to command devices."""
 DEVICE_TYPE = 1002
 FUNCTIONAL_GROUP = 1005
 
