@@ -229,3 +229,24 @@ async def test_a_thousand_values_come_in_one_read(room: Room, session: RawSessio
 async def test_a_read_without_timestamps_kind_is_refused_as_a_whole(session: RawSession) -> None:
     wanted = [ua.ReadValueId(STATUS, A.Value)]
     assert await fault(session, "Read", TimestampsToReturn=99, NodesToRead=wanted) == "BadTimestampsToReturnInvalid"
+
+
+async def test_structures_are_read_and_written_whole(room: Room, session: RawSession) -> None:
+    # OPC 10000-4, 5.11: a structure goes as one value; another structure is another type.
+    node = room.test("Static/Argument")
+    sample = ua.Argument(Name="there", DataType=ua.NodeId(I.Double), ValueRank=-1)
+    assert await write(session, node, plain(sample, V.ExtensionObject)) == "Good"
+    found = await value(session, node)
+    assert (found.Name, found.DataType, found.ValueRank) == ("there", ua.NodeId(I.Double), -1)
+    assert await write(session, node, plain(ua.Range(0.0, 1.0), V.ExtensionObject)) == "BadTypeMismatch"
+    assert (await value(session, node)).Name == "there"
+
+
+async def test_access_level_ex_says_how_values_are_read_and_written(room: Room, session: RawSession) -> None:
+    # OPC 10000-3, 5.6.2 and 8.58: the low byte is AccessLevel; no NonatomicRead, NonatomicWrite, WriteFullArrayOnly,
+    # as a value is always whole and ranges of arrays can be written.
+    node = room.test("StaticArray/Double")
+    level = (await read(session, node, A.AccessLevel)).Value.Value
+    extended = (await read(session, node, A.AccessLevelEx)).Value.Value
+    assert extended & 0xFF == level
+    assert extended & 0x700 == 0

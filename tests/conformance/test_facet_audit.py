@@ -10,7 +10,7 @@ import pytest_asyncio
 from asyncua import ua
 from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
 
-from tests.kit.asking import A, I, Subscriber, event_rows, invoke, item, name_of, read, value, write
+from tests.kit.asking import A, I, Subscriber, ask, event_rows, invoke, item, name_of, read, value, write
 from tests.kit.facets import Room
 from tests.kit.opcua import make_identity
 from tests.kit.raw import RawChannel, RawSession, RefusedError, ServiceFaultError
@@ -124,6 +124,14 @@ async def test_calls_are_audited(room: Room, operator: RawSession, watch: Watch)
     assert (await watch.next(I.AuditUpdateMethodEventType, MethodId=method, Status=True))["ClientUserId"] == "olga"
     await invoke(operator, holder, method, 1.0)
     assert (await watch.next(I.AuditUpdateMethodEventType, MethodId=method, Status=False))["ClientUserId"] == "olga"
+
+
+async def test_changes_of_the_address_space_are_audited(room: Room, operator: RawSession, watch: Watch) -> None:
+    # OPC 10000-5, 6.4.19 to 6.4.24; here one that is denied.
+    target = ua.DeleteNodesItem(room.test("ReadOnly"), True)
+    await operator.call(ask("DeleteNodes", NodesToDelete=[target]))
+    found = await watch.next(I.AuditDeleteNodesEventType)
+    assert (found["Status"], found["ClientUserId"]) == (False, "olga")
 
 
 async def test_only_administrators_hear_of_it(room: Room, session: RawSession, admin: RawSession) -> None:
