@@ -24,7 +24,7 @@ from server.opcua.names import LOAD_URI, PLANT_URI, TYPES_URI
 from server.opcua.nodes.base import FILE_NAME, Base, base_nodes
 from server.opcua.nodes.keys import Key
 from server.opcua.nodesets import fingerprint, load_folder
-from server.opcua.profiles import SERVER_PROFILES
+from server.opcua.profiles import server_profiles
 from server.opcua.roles import CALL, SEE, Rights, permissions
 from server.opcua.server_object import ServerFacts, ServerObject, describe
 from server.opcua.services.activation import ActivationService
@@ -290,7 +290,7 @@ def _server_facts(facts: Facts, application_uri: str, operations: OperationLimit
         software_version=version("fieldloom"),
         build_date=int(Path(__file__).stat().st_mtime) * SECOND,
         operations=operations,
-        profiles=SERVER_PROFILES,
+        profiles=server_profiles(settings),
         min_sampling_ms=limits.sampling_ms,
         max_sessions=settings.max_sessions,
         max_subscriptions=limits.subscriptions,

@@ -1,4 +1,4 @@
-"""Checks docs/conformance.toml: every claim has a test that exists and, given a test report, passed.
+"""Checks docs/conformance.toml: each claim has tests that exist and, given a report, passed; which profiles are shown.
 
 `python -m tests.kit.conformance [JUNIT.XML]` prints a summary; exit 1 when a claim does not hold.
 """
@@ -29,6 +29,76 @@ class Claim:
     clause: str
     reason: str
     tests: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A profile or facet of OPC 10000-7: the claims that it asks for, and the profiles that it includes."""
+
+    uri: str
+    title: str
+    setting: str = ""  # the server has it only while this setting says so
+    units: tuple[str, ...] = ()
+    includes: tuple[str, ...] = ()
+
+
+def read_profiles(file: Path, problems: list[str]) -> list[Profile]:
+    """The profiles of a file; malformed ones are reported."""
+    profiles: list[Profile] = []
+    for number, entry in enumerate(tomllib.loads(file.read_text(encoding="utf-8")).get("profile", []), 1):
+        where = f"profile {number} ({entry.get('uri', 'no uri')})"
+        unknown = entry.keys() - {"uri", "title", "setting", "units", "includes"}
+        if unknown:
+            problems.append(f"{where}: unknown keys {', '.join(sorted(unknown))}")
+        problems.extend(f"{where}: {key} is missing" for key in ("uri", "title") if not entry.get(key))
+        profiles.append(
+            Profile(
+                entry.get("uri", ""),
+                entry.get("title", ""),
+                entry.get("setting", ""),
+                tuple(entry.get("units", ())),
+                tuple(entry.get("includes", ())),
+            )
+        )
+    return profiles
+
+
+def shown_profiles(
+    profiles: list[Profile],
+    claims: list[Claim],
+    problems: list[str],
+    passed: set[tuple[str, str]] | None = None,
+) -> list[Profile]:
+    """Those whose claims are all done, and passed where a report is given, and whose included ones are shown.
+
+    Reported: units and profiles that are not there, profiles without units, profiles that include themselves.
+    """
+    by_id = {claim.id: claim for claim in claims}
+    by_uri = {profile.uri: profile for profile in profiles}
+    for uri, count in Counter(profile.uri for profile in profiles).items():
+        if count > 1:
+            problems.append(f"{uri}: stated {count} times")
+    for profile in profiles:
+        if not profile.units:
+            problems.append(f"{profile.uri}: no units")
+        problems.extend(f"{profile.uri}: no claim {unit}" for unit in profile.units if unit not in by_id)
+        problems.extend(f"{profile.uri}: no profile {uri}" for uri in profile.includes if uri not in by_uri)
+
+    def holds(unit: str) -> bool:
+        claim = by_id.get(unit)
+        if claim is None or claim.state != "done":
+            return False
+        return passed is None or all(tuple(test.split("::")) in passed for test in claim.tests)
+
+    def shown(profile: Profile, above: tuple[str, ...]) -> bool:
+        if profile.uri in above:
+            problems.append(f"{profile.uri}: includes itself")
+            return False
+        inner = [by_uri[uri] for uri in profile.includes if uri in by_uri]
+        complete = bool(profile.units) and len(inner) == len(profile.includes) and all(map(holds, profile.units))
+        return complete and all(shown(other, (*above, profile.uri)) for other in inner)
+
+    return [profile for profile in profiles if shown(profile, ())]
 
 
 def read(file: Path, problems: list[str]) -> list[Claim]:
@@ -131,6 +201,8 @@ def main(arguments: list[str]) -> int:
     if os.environ.get("CI") == "true":
         skipped = frozenset()  # there every part is present: a skip is a claim without proof
     check(claims, ROOT, passed, problems, skipped)
+    profiles = read_profiles(FILE, problems)
+    shown = shown_profiles(profiles, claims, problems, passed if passed is None else passed | skipped)
     unproved = sum(any(tuple(test.split("::")) in skipped for test in claim.tests) for claim in claims)
     if unproved:
         print(f"conformance: {unproved} claims not shown here, their tests were skipped: see the reasons above")
@@ -138,6 +210,7 @@ def main(arguments: list[str]) -> int:
         print(f"docs/conformance.toml: {problem}", file=sys.stderr)
     counts = Counter(claim.state for claim in claims)
     print("conformance: " + ", ".join(f"{counts[state]} {state}" for state in STATES))
+    print(f"profiles: {len(shown)} of {len(profiles)} shown")
     return 1 if problems else 0
 
 
