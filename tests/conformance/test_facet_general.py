@@ -215,3 +215,45 @@ async def test_requests_do_not_show_internal_errors(session: RawSession) -> None
         else:
             results = getattr(response, "Results", None) or getattr(response, "Parameters", None)
             assert "BadInternalError" not in str(results), service
+
+
+async def test_diagnostics_may_be_asked_for(session: RawSession, room: Room) -> None:
+    # 7.12 and 7.32: returnDiagnostics; a server without diagnostic infos leaves them empty, and answers the same.
+    request = read_request(STATE, NOWHERE)
+    request.RequestHeader.ReturnDiagnostics = 0xFFFF
+    response = await session.call(request)
+    assert names(found.StatusCode for found in response.Results) == ["Good", "BadNodeIdUnknown"]
+    assert len(response.DiagnosticInfos or []) in (0, 2)
+
+
+async def test_a_publish_does_not_wait_beyond_its_time_out(session: RawSession) -> None:
+    # 7.32: timeoutHint; a Publish that has waited so long is answered BadTimeout, later ones go on.
+    subscriber = await Subscriber.create(session, interval=60_000.0)
+    request = ask("Publish")
+    request.RequestHeader.TimeoutHint = 300
+    with pytest.raises(ServiceFaultError) as caught:
+        await session.call(request)
+    assert name_of(caught.value.code) == "BadTimeout"
+    await subscriber.close()
+
+
+@pytest.mark.parametrize("service", ["RegisterServer", "RegisterServer2", "FindServersOnNetwork", "QueryNext"])
+async def test_services_that_are_left_out_say_so(session: RawSession, service: str) -> None:
+    # 5.3: BadServiceUnsupported.
+    assert await fault(session, service) == "BadServiceUnsupported"
+    assert await value(session, STATE) == 0
+
+
+async def test_null_ids_are_unknown_nodes(session: RawSession) -> None:
+    # A null NodeId names nothing; it is an operation result wherever it stands.
+    null = ua.NodeId()
+    unknown = {"BadNodeIdUnknown", "BadNodeIdInvalid"}
+    (found,) = await session.read(null)
+    assert name_of(found.StatusCode) in unknown
+    assert await write(session, null, 1.0) in unknown
+    answer = await get(session, "Browse", NodesToBrowse=[description(null)])
+    assert name_of(answer.Results[0].StatusCode) in unknown
+    answer = await get(session, "Call", MethodsToCall=[ua.CallMethodRequest(null, null, [])])
+    assert name_of(answer.Results[0].StatusCode) in unknown
+    answer = await get(session, "TranslateBrowsePathsToNodeIds", BrowsePaths=[ua.BrowsePath(null)])
+    assert name_of(answer.Results[0].StatusCode) in unknown | {"BadNothingToDo"}

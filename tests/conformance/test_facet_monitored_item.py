@@ -327,6 +327,8 @@ async def test_modes_sample_queue_and_report(room: Room, session: RawSession) ->
 async def test_a_linked_item_is_sent_when_its_trigger_fires_and_only_then(room: Room, session: RawSession) -> None:
     # 5.13.1.6: triggering; removing the link ends it.
     trigger, linked = room.test("Static/Double"), room.test("Static/Float")
+    await write(session, trigger, 0.0)
+    await write(session, linked, plain(0.0, V.Float))
     subscriber = await Subscriber.create(session)
     trigger_id = await subscriber.watch(trigger, 1)
     (made,) = await subscriber.add(item(linked, 2, mode=M.Sampling))
@@ -335,14 +337,14 @@ async def test_a_linked_item_is_sent_when_its_trigger_fires_and_only_then(room: 
     assert names(answer.AddResults) == ["Good", "BadMonitoredItemIdInvalid"]
     await write(session, linked, plain(1.0, V.Float))
     await subscriber.quiet()
-    await write(session, trigger, await value(session, trigger) + 1)
+    await write(session, trigger, 1.0)
     assert {handle for handle, _ in await subscriber.collect(2)} == {1, 2}
-    await write(session, trigger, await value(session, trigger) + 1)
+    await write(session, trigger, 2.0)
     assert [handle for handle, _ in await subscriber.collect(1)] == [1]  # the linked one has nothing new
     answer = await subscriber.link(trigger_id, remove=[number, number])
     assert names(answer.RemoveResults) == ["Good", "BadMonitoredItemIdInvalid"]
     await write(session, linked, plain(2.0, V.Float))
-    await write(session, trigger, await value(session, trigger) + 1)
+    await write(session, trigger, 3.0)
     assert [handle for handle, _ in await subscriber.collect(1)] == [1]
     code = await fault(
         session, "SetTriggering", SubscriptionId=subscriber.id, TriggeringItemId=4_000_000, LinksToAdd=[number]
@@ -372,6 +374,7 @@ async def test_modifying_takes_effect_at_once(room: Room, session: RawSession) -
 async def test_deleted_items_are_silent(room: Room, session: RawSession) -> None:
     # 5.13.6.
     node = room.test("Static/Double")
+    await write(session, node, 1.0)
     subscriber = await Subscriber.create(session)
     number = await subscriber.watch(node)
     target = {"SubscriptionId": subscriber.id, "MonitoredItemIds": [number, number]}
@@ -379,7 +382,7 @@ async def test_deleted_items_are_silent(room: Room, session: RawSession) -> None
         "Good",
         "BadMonitoredItemIdInvalid",
     ]
-    await write(session, node, await value(session, node) + 1)
+    await write(session, node, 2.0)
     await subscriber.quiet()
     await subscriber.close()
 
@@ -393,3 +396,38 @@ async def test_items_of_an_unknown_subscription_are_refused(room: Room, session:
         ("SetTriggering", {"TriggeringItemId": 1, "LinksToAdd": [1]}),
     ):
         assert await fault(session, service, SubscriptionId=4_000_000, **rest) == "BadSubscriptionIdInvalid", service
+
+
+async def test_items_that_name_no_mode_or_nothing_are_refused_one_by_one(room: Room, session: RawSession) -> None:
+    # 5.13.2.4: BadMonitoringModeInvalid and BadNodeIdUnknown are operation results; the good one is made.
+    subscriber = await Subscriber.create(session)
+    node = room.test("ReadOnly")
+    made = await subscriber.add(item(node, mode=5), item(ua.NodeId()), item(node, 3))
+    codes = names(result.StatusCode for result in made)
+    assert codes[0] == "BadMonitoringModeInvalid"
+    assert codes[1] in ("BadNodeIdInvalid", "BadNodeIdUnknown")
+    assert codes[2] == "Good"
+    assert [handle for handle, _ in await subscriber.collect(1)] == [3]
+    await subscriber.close()
+
+
+async def test_items_share_a_node_and_go_their_own_ways(room: Room, session: RawSession) -> None:
+    # 5.13.1.1: several items of one node, each with its own filter, queue and mode.
+    node = room.test("Static/Double")
+    await write(session, node, 0.0)
+    subscriber = await Subscriber.create(session, enabled=False)
+    made = await subscriber.add(
+        item(node, 1, queue=10),
+        item(node, 2, queue=10, filter=deadband(1, 2.0)),
+        item(node, 3, queue=1),
+        item(node, 4, mode=M.Disabled),
+    )
+    assert {name_of(result.StatusCode) for result in made} == {"Good"}
+    for number in (1.0, 2.0, 3.0):
+        await write(session, node, number)
+    await subscriber.enable(True)
+    of: dict[int, list[float]] = {}
+    for handle, entry in await subscriber.collect(7):
+        of.setdefault(handle, []).append(entry.Value.Value)
+    assert of == {1: [0.0, 1.0, 2.0, 3.0], 2: [0.0, 3.0], 3: [3.0]}
+    await subscriber.close()

@@ -222,3 +222,24 @@ def _unregister(*nodes: ua.NodeId) -> ua.UnregisterNodesRequest:
     request = ua.UnregisterNodesRequest()
     request.Parameters.NodesToUnregister = list(nodes)
     return request
+
+
+async def test_registering_needs_no_existing_node(session: RawSession) -> None:
+    # 5.9.5.2: RegisterNodes does not say whether a node exists; using the id does.
+    answer = await get(session, "RegisterNodes", NodesToRegister=[NOWHERE])
+    (alias,) = answer.RegisteredNodeIds
+    assert name_of((await session.read(alias))[0].StatusCode) == "BadNodeIdUnknown"
+
+
+async def test_an_object_is_no_view(session: RawSession) -> None:
+    # 5.9.2.3: a ViewId that names a node of another class is unknown as a View.
+    view = ua.ViewDescription(OBJECTS)
+    assert await fault(session, "Browse", View=view, NodesToBrowse=[description(SERVER)]) == "BadViewIdUnknown"
+
+
+async def test_many_paths_are_followed_in_one_call(session: RawSession) -> None:
+    # 5.9.4: results in the order of the paths.
+    good = ua.BrowsePath(ROOT, ua.RelativePath([element("Objects")]))
+    bad = ua.BrowsePath(ROOT, ua.RelativePath([element("Nothing")]))
+    answer = await get(session, "TranslateBrowsePathsToNodeIds", BrowsePaths=[good, bad] * 50)
+    assert names(result.StatusCode for result in answer.Results) == ["Good", "BadNoMatch"] * 50
