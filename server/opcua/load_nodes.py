@@ -11,7 +11,7 @@ from server.opcua.method_calls import DirectMethods
 from server.opcua.names import LOAD_URI, PLANT_URI
 from server.opcua.nodes.keys import key_of
 from server.opcua.roles import OPEN
-from server.opcua.space import FOLDER_TYPE, READ, WRITE, Space, data_value
+from server.opcua.space import FOLDER_TYPE, READ, STATUS_WRITE, TIMESTAMP_WRITE, WRITE, Space, data_value
 from server.opcua.wire import Point, put_scalars, to_ticks
 from server.opcua.wire.values import numbers
 
@@ -21,6 +21,7 @@ FIRST_NODE = 10_000
 METHOD = 5
 _DOUBLE = ua.NodeId(ua.ObjectIds.Double)
 _KIND = 11
+FULL = READ | WRITE | STATUS_WRITE | TIMESTAMP_WRITE
 
 
 class LoadNodes:
@@ -34,7 +35,7 @@ class LoadNodes:
         self._methods = methods
         self._index = space.indexes[LOAD_URI]
         self._points: list[Point] = []
-        self._last = 0  # ticks of the last count: a client may have written another value since
+        self._writes = 0  # of the store at the last count: a client may have written another value since
         self._values: list[float] = []
 
     def add(self) -> None:
@@ -62,23 +63,20 @@ class LoadNodes:
                 space.object(folder, name, FOLDER_TYPE, parent=root, permissions=OPEN)
             node_id = ua.NodeId(FIRST_NODE + number, self._index)
             name = space.name(LOAD_URI, f"Value{number}")
-            space.variable(
-                node_id, name, shown, _DOUBLE, parent=folder, access=READ | WRITE, permissions=OPEN, direct=True
-            )
+            space.variable(node_id, name, shown, _DOUBLE, parent=folder, access=FULL, permissions=OPEN, direct=True)
             point = space.point(node_id)
             point.put_scalar(_KIND, 0.0, 0, now, now)
             self._points.append(point)
         self._values = [0.0] * self._count
-        self._last = now
 
     def count_up(self) -> None:
         """All up by one, at one time; a value that a client wrote is counted on from there."""
-        values, last = self._values, self._last
-        for number, point in enumerate(self._points):
-            if point.server != last:
-                values[number] = _double(point)
-        self._values = [value + 1.0 for value in values]
-        self._last = now = to_ticks(self._clock.now())
+        writes = self._space.store.writes
+        if writes != self._writes:
+            self._writes = writes
+            self._values = [_double(point) for point in self._points]
+        self._values = [value + 1.0 for value in self._values]
+        now = to_ticks(self._clock.now())
         put_scalars(self._points, _KIND, self._values, now, now)
 
     async def run(self) -> None:

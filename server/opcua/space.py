@@ -41,6 +41,9 @@ SERVER = ua.NodeId(ua.ObjectIds.Server)
 READ = 1
 WRITE = 2
 HISTORY_READ = 4
+STATUS_WRITE = 32
+TIMESTAMP_WRITE = 64
+"""Bits of AccessLevel (OPC 10000-3, 8.57)."""
 
 SHARED_TEXTS = 20_000
 """Names and texts kept once for all nodes that have them; later ones stand at their node."""

@@ -35,6 +35,8 @@ class NodeStore:
         """Asked for a key that is not there; True when it made the node (conditions are made when looked at)."""
         self.version = 1
         """Raised by every change of nodes, references or attributes other than Value."""
+        self.writes = 0
+        """Raised by every Write of a client that stored values at once, in nodes whose shape is `direct`."""
 
     # -- nodes
 

@@ -342,6 +342,7 @@ class AttributeService:
         now = to_ticks(self._clock.now())
         if node.point is None:
             node.point = Point()
+        self._store.writes += 1
         node.point.put(flags, body, source or now, server or now)
         return 0
 

@@ -104,6 +104,7 @@ class WritePlans:
             answer = self._one_by_one(audience, body, at + 4, count, now)
             if answer is None:
                 return NOT_MINE
+        self._store.writes += 1
         return response_header(WRITE_RESPONSE, request.handle, now) + answer
 
     # -- rows of one layout
