@@ -225,3 +225,24 @@ async def test_the_model_changes_while_somebody_watches(room: Room, session: Raw
                 affected += [change.Affected for change in changes]
     assert name_of((await read(session, rig.node("pump-2"), A.NodeClass)).StatusCode) == "Good"
     await subscriber.close()
+
+
+async def test_history_capabilities_tell_the_truth(room: Room, session: RawSession) -> None:
+    # OPC 10000-11, 5.4.2: values are read; nothing is inserted, replaced, deleted, and events have no history.
+    top = "HistoryServerCapabilities_"
+    assert await value(session, _id(top + "AccessHistoryDataCapability")) is True
+    for name in ("AccessHistoryEvents", "InsertData", "ReplaceData", "UpdateData", "DeleteRaw", "DeleteAtTime",
+                 "InsertEvent", "ReplaceEvent", "UpdateEvent", "DeleteEvent", "InsertAnnotation"):  # fmt: skip
+        assert await value(session, _id(f"{top}{name}Capability")) is False, name
+    assert await value(session, _id(top + "MaxReturnDataValues")) > 0
+    found = await browse(session, _id("HistoryServerCapabilities_AggregateFunctions"))
+    assert not [entry for entry in found.References or [] if entry.ReferenceTypeId.Identifier == I.Organizes]
+    details = ua.DeleteRawModifiedDetails(
+        NodeId=room.test("History"),
+        IsDeleteModified=False,
+        StartTime=datetime(2026, 1, 1, tzinfo=UTC),
+        EndTime=datetime(2026, 1, 2, tzinfo=UTC),
+    )
+    answer = await get(session, "HistoryUpdate", HistoryUpdateDetails=[details])
+    code = name_of(answer.Results[0].StatusCode)
+    assert code in ("BadHistoryOperationUnsupported", "BadUserAccessDenied"), code

@@ -243,3 +243,14 @@ async def test_many_paths_are_followed_in_one_call(session: RawSession) -> None:
     bad = ua.BrowsePath(ROOT, ua.RelativePath([element("Nothing")]))
     answer = await get(session, "TranslateBrowsePathsToNodeIds", BrowsePaths=[good, bad] * 50)
     assert names(result.StatusCode for result in answer.Results) == ["Good", "BadNoMatch"] * 50
+
+
+async def test_points_die_with_their_session(room: Room, statics: ua.NodeId) -> None:
+    # 5.9.2.1: a closed session frees its points, and no other session can go on with them.
+    async with await room.channel() as channel:
+        first = await room.session(channel)
+        point = (await browse(first, statics, 1)).ContinuationPoint
+        await first.close()
+        second = await room.session(channel)
+        assert name_of((await next_page(second, point)).StatusCode) == "BadContinuationPointInvalid"
+        await second.close()
