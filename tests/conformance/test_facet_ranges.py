@@ -1,4 +1,4 @@
-"""NumericRange in more than one dimension: matrices and texts in arrays, read, written, monitored (OPC 10000-4, 7.27)."""
+"""NumericRange in more than one dimension: matrices, texts in arrays; read, written, monitored (OPC 10000-4, 7.27)."""
 
 from __future__ import annotations
 

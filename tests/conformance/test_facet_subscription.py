@@ -1,4 +1,4 @@
-"""Subscription service set (OPC 10000-4, 5.14): publishing, keep-alives, lifetimes, Republish, transfer."""
+"""Subscription service set (OPC 10000-4, 5.14): publishing, keep-alives, lifetimes, priorities, methods of Server."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from tests.kit.asking import (
     name_of,
     names,
     status_changes,
+    value,
     write,
 )
 from tests.kit.facets import Room
@@ -84,34 +85,6 @@ async def test_keep_alives_come_when_there_is_nothing_to_say(session: RawSession
         result = await subscriber.publish()
         assert not result.NotificationMessage.NotificationData and not result.AvailableSequenceNumbers
         assert result.NotificationMessage.SequenceNumber == 1
-    await subscriber.close()
-
-
-async def test_messages_stay_until_acknowledged_and_are_sent_again(room: Room, session: RawSession) -> None:
-    # 5.14.5 and 5.14.6: availableSequenceNumbers, results per acknowledgement, Republish of the same message.
-    subscriber = await Subscriber.create(session)
-    node = room.test("Static/Double")
-    await subscriber.add(item(node))
-    first = await subscriber.publish()
-    while not first.NotificationMessage.NotificationData:
-        first = await subscriber.publish()
-    subscriber.acks = []
-    number = first.NotificationMessage.SequenceNumber
-    assert number in first.AvailableSequenceNumbers
-    again = await session.call(ask("Republish", SubscriptionId=subscriber.id, RetransmitSequenceNumber=number))
-    assert again.NotificationMessage == first.NotificationMessage
-    subscriber.acks = [
-        ua.SubscriptionAcknowledgement(subscriber.id, number),
-        ua.SubscriptionAcknowledgement(subscriber.id, number + 100),
-        ua.SubscriptionAcknowledgement(subscriber.id + 1_000, 1),
-    ]
-    second = await subscriber.publish()
-    assert names(second.Results) == ["Good", "BadSequenceNumberUnknown", "BadSubscriptionIdInvalid"]
-    assert number not in (second.AvailableSequenceNumbers or [])
-    code = await fault(session, "Republish", SubscriptionId=subscriber.id, RetransmitSequenceNumber=number)
-    assert code == "BadMessageNotAvailable"
-    code = await fault(session, "Republish", SubscriptionId=subscriber.id + 1_000, RetransmitSequenceNumber=1)
-    assert code == "BadSubscriptionIdInvalid"
     await subscriber.close()
 
 
@@ -213,63 +186,6 @@ async def test_a_subscription_that_nobody_publishes_ends_and_says_so(room: Room,
     await other.close()
 
 
-async def test_a_transferred_subscription_sends_its_values_and_tells_the_old_session(room: Room) -> None:
-    # 5.14.7: same user; sendInitialValues; the old session gets GoodSubscriptionTransferred.
-    node = room.test("ReadOnly")
-    async with await room.secure() as channel, await room.secure() as second:
-        old = await room.session(channel, "olga")
-        new = await room.session(second, "olga")
-        subscriber = await Subscriber.create(old)
-        await subscriber.watch(node)
-        waiting = await old.post(ask("Publish"))
-        answer = await get(
-            new, "TransferSubscriptions", SubscriptionIds=[subscriber.id, 4_000_000], SendInitialValues=True
-        )
-        assert names(result.StatusCode for result in answer.Results) == ["Good", "BadSubscriptionIdInvalid"]
-        said: list[str] = []
-        while not said:
-            said = status_changes((await old.answer(waiting)).Parameters.NotificationMessage)
-            waiting = await old.post(ask("Publish")) if not said else 0
-        assert said == ["GoodSubscriptionTransferred"]
-        moved = Subscriber(new, subscriber.created)
-        assert contents(await moved.collect(1)) == [42.0]
-        await moved.close()
-        await old.close()
-        await new.close()
-
-
-async def test_a_strangers_subscription_is_not_transferred(room: Room, session: RawSession) -> None:
-    # 5.14.7.1: another user, or anonymous users without a signed channel: BadUserAccessDenied.
-    async with await room.secure() as channel:
-        olga = await room.session(channel, "olga")
-        vera = await room.session(channel, "vera")
-        hers = await Subscriber.create(olga, keep_alive=1_000)
-        nobodys = await Subscriber.create(session, keep_alive=1_000)
-        async with await room.channel() as plain_channel:
-            anonymous = await room.session(plain_channel)
-            for thief, wanted in ((vera, hers), (anonymous, hers), (anonymous, nobodys), (vera, nobodys)):
-                answer = await get(thief, "TransferSubscriptions", SubscriptionIds=[wanted.id], SendInitialValues=False)
-                assert names(result.StatusCode for result in answer.Results) == ["BadUserAccessDenied"]
-            await anonymous.close()
-        await hers.close()  # still where they were
-        await nobodys.close()
-        await vera.close()
-        await olga.close()
-
-
-async def test_a_foreign_subscription_is_not_found_by_others(room: Room, session: RawSession) -> None:
-    # 5.14: services of another session find no such subscription of theirs.
-    subscriber = await Subscriber.create(session, keep_alive=1_000)
-    async with await room.channel() as channel:
-        other = await room.session(channel)
-        answer = await get(other, "DeleteSubscriptions", SubscriptionIds=[subscriber.id])
-        assert names(answer.Results) == ["BadSubscriptionIdInvalid"]
-        code = await fault(other, "ModifySubscription", SubscriptionId=subscriber.id)
-        assert code == "BadSubscriptionIdInvalid"
-        await other.close()
-    await subscriber.close()
-
-
 async def test_items_are_listed_with_their_handles(room: Room, session: RawSession) -> None:
     # OPC 10000-5, 9.1: GetMonitoredItems gives server and client handles; unknown subscription.
     subscriber = await Subscriber.create(session)
@@ -343,3 +259,64 @@ async def test_a_durable_subscription_is_granted_before_it_has_items(room: Room,
     result = await invoke(session, SERVER, method, _number(4_000_000), _number(2))
     assert name_of(result.StatusCode) == "BadSubscriptionIdInvalid"
     await late.close()
+
+
+async def test_a_late_subscription_answers_the_next_publish_at_once(room: Room, session: RawSession) -> None:
+    # 5.14.1.2, state LATE: the message does not wait for another interval.
+    node = room.test("Static/Double")
+    await write(session, node, 1.0)
+    subscriber = await Subscriber.create(session, interval=1_000.0, keep_alive=1)
+    await subscriber.add(item(node, queue=10))
+    other = await Subscriber.create(session, interval=1_500.0)
+    while (await get(session, "Publish")).SubscriptionId != other.id:
+        pass  # both have published now; the first one's next intervals pass without a Publish
+    await write(session, node, 2.0)
+    clock = asyncio.get_running_loop().time
+    await get(session, "ModifySubscription", SubscriptionId=other.id, RequestedPublishingInterval=3_600_000.0,
+              RequestedLifetimeCount=10, RequestedMaxKeepAliveCount=1)  # fmt: skip
+    engine = room.rig.server._made.engine
+    async with asyncio.timeout(10):
+        while not engine.subscriptions[subscriber.id].late:
+            await value(session, I.Server_ServiceLevel)
+    started = clock()
+    result = await get(session, "Publish")
+    assert clock() - started < 0.9  # an interval is 1 s
+    assert contents(data_changes(result.NotificationMessage)) == [2.0]
+    await subscriber.close()
+    await other.close()
+
+
+async def test_messages_are_no_more_frequent_than_the_interval(room: Room, session: RawSession) -> None:
+    # 5.14.1.1: what changes within one publishing interval comes in one message, in order.
+    node = room.test("Static/Double")
+    await write(session, node, 0.0)
+    subscriber = await Subscriber.create(session, interval=400.0)
+    await subscriber.add(item(node, queue=100))
+    await subscriber.message()
+    for number in range(1, 21):
+        await write(session, node, float(number))
+    messages = []
+    found: list[float] = []
+    while len(found) < 20:
+        message = await subscriber.message()
+        messages.append(message)
+        found += contents(data_changes(message))
+    assert found == [float(number) for number in range(1, 21)]
+    assert len(messages) <= 2
+    await subscriber.close()
+
+
+async def test_a_modified_interval_counts_at_once(room: Room, session: RawSession) -> None:
+    # 5.14.3.1.
+    subscriber = await Subscriber.create(session, interval=3_600_000.0)
+    await subscriber.add(item(room.test("ReadOnly")))
+    await get(
+        session,
+        "ModifySubscription",
+        SubscriptionId=subscriber.id,
+        RequestedPublishingInterval=50.0,
+        RequestedLifetimeCount=1_000,
+        RequestedMaxKeepAliveCount=1,
+    )
+    assert contents(await subscriber.collect(1)) == [42.0]
+    await subscriber.close()
