@@ -1,4 +1,4 @@
-"""Republish and TransferSubscriptions (OPC 10000-4, 5.14.6 and 5.14.7): nothing is lost, and nothing goes to strangers."""
+"""Republish and TransferSubscriptions (OPC 10000-4, 5.14.6 and 5.14.7): nothing is lost, nothing goes to strangers."""
 
 from __future__ import annotations
 
