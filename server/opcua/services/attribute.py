@@ -43,6 +43,7 @@ from server.opcua.services.limits import OperationLimits, require_count
 from server.opcua.services.numeric_range import RangeError, cut, parse_range, replaced
 from server.opcua.services.type_check import fitted
 from server.opcua.wire import Point, to_ticks
+from server.opcua.wire.points import JOINED_BYTES
 
 _S = ua.StatusCodes
 _VALUE = int(A.Value)
@@ -149,6 +150,7 @@ class AttributeService:
             raise ServiceFault(_S.BadTimestampsToReturnInvalid)
         session = _session_of(request)
         parts = [dispatcher.header(READ_RESPONSE, request), _COUNT.pack(len(params.NodesToRead))]
+        left = JOINED_BYTES
         for wanted in params.NodesToRead:
             node = self._store.find(wanted.NodeId)
             if node is None:
@@ -156,6 +158,9 @@ class AttributeService:
             else:
                 found = self.read_one(session, node, wanted.AttributeId, wanted.IndexRange, wanted.DataEncoding, which)
             parts.append(self._encoded(found))
+            left -= len(parts[-1])
+            if left < 0:
+                raise ServiceFault(_S.BadResponseTooLarge)
         parts.append(_NO_DIAGNOSTICS)
         dispatcher.respond_bytes(request, b"".join(parts))
 

@@ -281,6 +281,7 @@ def join_values(points, int which, int64_t now):
     cdef Out out
     cdef Point point
     cdef Py_ssize_t size
+    cdef Py_ssize_t most = JOINED_BYTES
     out_open(&out, len(points) * 32)
     try:
         for point in points:
@@ -292,9 +293,13 @@ def join_values(points, int which, int64_t now):
                 memcpy(out.data + out.size, point.near, size)
             else:
                 size = current_size(point, which, now)
+                if out.size + size > most:
+                    raise OverflowError(f"the values take more than {most} bytes")
                 out_reserve(&out, size)
                 write_current(point, which, now, out.data + out.size)
             out.size += size
+        if out.size > most:
+            raise OverflowError(f"the values take more than {most} bytes")
         return PyBytes_FromStringAndSize(<const char*>out.data, out.size)
     finally:
         PyMem_Free(out.data)

@@ -17,13 +17,13 @@ from libc.math cimport fabs, isfinite, isnan
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memcmp, memcpy, memmove
 
-from server.opcua.wire.points import with_status_bits
+from server.opcua.wire.points import JOINED_BYTES, with_status_bits
 from server.opcua.wire.values import FORMATS, apart, canonical, pack, variant
 
 if sys.byteorder != "little":
     raise ImportError("values are kept as they stand on the wire, which is little-endian")
 
-API = 1
+API = 2
 """Of this module towards `wire`: raised with every change that an older build must not serve."""
 
 cdef enum:

@@ -16,6 +16,7 @@ from server.opcua.nodes.store import NodeStore
 from server.opcua.roles import READ, Audience
 from server.opcua.services.context import Request
 from server.opcua.services.dispatch import NOT_MINE
+from server.opcua.services.fault import ServiceFault
 from server.opcua.wire import Point, join_values, to_ticks
 from server.opcua.wire.headers import response_header
 
@@ -24,6 +25,8 @@ READ_RESPONSE = 634
 NO_DIAGNOSTICS = b"\x00\x00\x00\x00"
 """An empty array of DiagnosticInfos, as the stack encodes it."""
 VALUE_ATTRIBUTE = 13
+_TOO_LARGE = 0x80B90000
+"""BadResponseTooLarge."""
 _READABLE = 1
 _HEAD = struct.Struct("<di")  # MaxAge, TimestampsToReturn
 _COUNT = struct.Struct("<i")
@@ -118,7 +121,11 @@ class ReadPlans:
                 return NOT_MINE
         now = to_ticks(self._clock.now())
         head = response_header(READ_RESPONSE, request.handle, now)
-        return head + region[:4] + join_values(points, which, now) + NO_DIAGNOSTICS
+        try:
+            values = join_values(points, which, now)
+        except OverflowError:
+            raise ServiceFault(_TOO_LARGE) from None
+        return head + region[:4] + values + NO_DIAGNOSTICS
 
     def _plan(self, audience: Audience, region: bytes) -> Sequence[Point] | None:
         """The points that a region names; None when one of them needs a closer look."""

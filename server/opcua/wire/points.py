@@ -16,6 +16,9 @@ VALUE, STATUS, SOURCE, SERVER_TIME = 1, 2, 4, 8
 SOURCE_ONLY, SERVER_ONLY, BOTH, NEITHER = 0, 1, 2, 3
 """TimestampsToReturn."""
 
+JOINED_BYTES = 32 << 20
+"""Values that take more together are not joined: a short Read may name a long value ten thousand times."""
+
 _TIME = struct.Struct("<q")
 _TIMES = struct.Struct("<qq")
 _STATUS = struct.Struct("<I")
@@ -171,10 +174,23 @@ class Point:
 
 
 def join_values(points: Sequence[Point], which: int, now: int) -> bytes:
-    """The DataValues of many points one after the other."""
-    if which == BOTH:
-        return b"".join([point.wire or point.encoded(BOTH, now) for point in points])
-    return b"".join([point.encoded(which, now) for point in points])
+    """The DataValues of many points one after the other.
+
+    Raises:
+        OverflowError: they take more than JOINED_BYTES.
+    """
+    parts = [point.wire for point in points]
+    if which != BOTH or b"" in parts:
+        left = JOINED_BYTES
+        for number, point in enumerate(points):
+            # Made one by one, so that no more of them is made than may be sent.
+            parts[number] = part = point.encoded(which, now)
+            left -= len(part)
+            if left < 0:
+                break
+    if sum(map(len, parts)) > JOINED_BYTES:
+        raise OverflowError(f"the values take more than {JOINED_BYTES} bytes")
+    return b"".join(parts)
 
 
 def put_scalars(points: Sequence[Point], kind: int, values: Sequence[Any], source: int, server: int) -> None:
