@@ -233,6 +233,10 @@ class Dispatcher:
                 del self._waiting[key]
             if asyncio.iscoroutine(work):
                 work.close()  # one that was cancelled before its first step
+            error = None if finished.cancelled() else finished.exception()
+            if error is not None:
+                log.error("request_failed", service=request.name, exc_info=error)
+                self.fault(request, _S.BadInternalError)
             self.settled(request)
 
         task.add_done_callback(done)

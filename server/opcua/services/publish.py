@@ -145,6 +145,10 @@ class PublishService:
 
     def available(self, session: Session) -> bool:
         """True when a Publish request waits that can be answered; a client that reads too slowly is not sent more."""
+        return self.waits(session) and session.channel is not None and not session.channel.congested
+
+    def waits(self, session: Session) -> bool:
+        """True when a Publish request waits, answerable now or not."""
         queue = session.publish
         channel = session.channel
         if queue is None or channel is None:
@@ -154,7 +158,7 @@ class PublishService:
             entry = waiting.popleft()
             if not entry.request.answered:
                 self._refuse(entry, _S.BadSecureChannelClosed)
-        return bool(waiting) and not channel.congested
+        return bool(waiting)
 
     def answer(self, entry: Waiting, subscription_id: int, available: bytes, more: bool, notification: bytes) -> None:
         """Answer a Publish request that was taken."""

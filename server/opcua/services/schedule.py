@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import math
+from collections import deque
 from collections.abc import Callable
 from itertools import count
 
@@ -92,13 +93,22 @@ class Scheduler:
         if len(ready) > 1:
             ready.sort(key=lambda timer: -timer.priority)
         try:
-            for timer in ready:
+            self._call(deque(ready))
+        finally:
+            self._arm()
+
+    def _call(self, ready: deque[Timer]) -> None:
+        try:
+            while ready:
+                timer = ready.popleft()
                 if timer.active:
                     if not timer.interval_s:
                         timer.active = False
                     timer.callback()
         finally:
-            self._arm()
+            if ready and not self._by_hand:
+                # One that fails must not take the turn of those behind it.
+                asyncio.get_running_loop().call_soon(self._call, ready)
 
     def stop(self) -> None:
         """Forget all timers."""

@@ -141,7 +141,8 @@ class Subscription:
         session = self.session
         publishing = host.publishing
         available = session is not None and publishing.available(session)
-        if available:
+        if session is not None and (available or publishing.waits(session)):
+            # A client that reads too slowly has asked all the same: the transport ends it, not this counter.
             self.current_lifetime = 0
         else:
             self.current_lifetime += 1

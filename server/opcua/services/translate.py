@@ -6,6 +6,7 @@ from asyncua import ua
 
 from server.opcua.datavalues import stack_status
 from server.opcua.nodes.keys import Key, key_of, node_id_of
+from server.opcua.nodes.node import REFERENCE_TYPE
 from server.opcua.nodes.store import NodeStore
 from server.opcua.roles import Audience, Rights
 from server.opcua.services.context import Request
@@ -105,6 +106,9 @@ class TranslateService:
         codes: set[int] | None = None
         direction = int(bool(element.IsInverse))
         if kind:
+            known = self._store.get(kind)
+            if known is None or known.shape.node_class != REFERENCE_TYPE:
+                return []
             kinds = self._store.below(kind) if element.IncludeSubtypes else (kind,)
             codes = {self._store.code(each) + direction for each in kinds}
         wanted = (element.TargetName.Name, element.TargetName.NamespaceIndex)

@@ -19,6 +19,7 @@ from server.opcua.transport.framing import (
     follows,
     next_sequence,
 )
+from server.opcua.transport.limits import MIN_BUFFER_BYTES
 from server.opcua.transport.security import CLEAR_BYTES, POLICY_NONE, AsymmetricKeys, SymmetricKeys
 
 if TYPE_CHECKING:
@@ -106,8 +107,8 @@ class SecureChannel:
         """Set by the layer above while a session is activated on this channel: other time-outs and limits hold then."""
         self.lifetime_ms = 0
         """Of the newest token."""
-        self.max_response_bytes = hello.max_message
-        """MaxMessageSize of the client's HEL; 0: none."""
+        self.max_response_bytes = max(hello.max_message, MIN_BUFFER_BYTES) if hello.max_message else 0
+        """MaxMessageSize of the client's HEL, one smallest chunk at least, so that a ServiceFault fits; 0: none."""
         self.session_slots: dict[Any, Any] = {}
         """Free for the layer above."""
         self.client_nonce = b""

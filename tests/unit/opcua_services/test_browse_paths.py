@@ -164,3 +164,13 @@ def test_too_many_targets_are_told(rig: Rig, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(translate, "MATCHES", 1)
     (result,) = rig.ask(rig.session(), request(path(*TO_PLANT))).Results
     assert result.StatusCode.value == S.BadTooManyMatches
+
+
+def test_what_is_no_reference_type_leads_nowhere_and_is_not_remembered(rig: Rig) -> None:
+    # Each such NodeId would else take a code of its own for ever.
+    before = rig.space.store.reference_types()
+    for kind in (PLANT, (2, "of nothing")):
+        for subtypes in (True, False):
+            (result,) = rig.ask(rig.session(), request(path(step("Objects", 0, kind=kind, subtypes=subtypes)))).Results
+            assert result.StatusCode.value == S.BadNoMatch
+    assert rig.space.store.reference_types() == before

@@ -257,6 +257,18 @@ def test_a_client_that_reads_too_slowly_is_not_sent_more(rig: SubscriptionRig) -
     assert [value for _handle, value, _status in changes(client.published(request))] == [1.0, 2.0]
 
 
+def test_a_client_that_reads_too_slowly_keeps_its_subscription(rig: SubscriptionRig) -> None:
+    """It has asked: the lifetime counts cycles without a Publish request (OPC 10000-4, 5.14.1.1)."""
+    client, gone = rig.client(), rig.client()
+    number = client.subscribe(100, keep_alive=1, lifetime=3).SubscriptionId
+    other = gone.subscribe(100, keep_alive=1, lifetime=3).SubscriptionId
+    client.publish()
+    client.line.congested = True
+    rig.run(2_000)
+    assert number in rig.engine.subscriptions
+    assert other not in rig.engine.subscriptions
+
+
 def test_a_closed_session_answers_what_waits(rig: SubscriptionRig) -> None:
     client = rig.client()
     client.subscribe(1000)

@@ -82,3 +82,22 @@ async def test_the_loop_wakes_it_up() -> None:
         await done.wait()
     scheduler.stop()
     assert len(scheduler) == 0
+
+
+async def test_one_that_fails_does_not_take_the_turn_of_the_others() -> None:
+    # Subscriptions of many clients share a moment: none may starve the others.
+    loop = asyncio.get_running_loop()
+    told: list[object] = []
+    loop.set_exception_handler(lambda _loop, context: told.append(context["exception"]))
+    clock = ManualClock()
+    scheduler = Scheduler(clock)
+    done = asyncio.Event()
+    scheduler.every(1.0, lambda: 1 / 0, first=1.0, priority=1)
+    scheduler.at(1.0, done.set)
+    clock.advance(1.0)
+    loop.call_soon(scheduler.run_due)
+    async with asyncio.timeout(5):
+        await done.wait()
+    assert [type(error) for error in told] == [ZeroDivisionError]
+    assert len(scheduler) == 1
+    scheduler.stop()

@@ -125,6 +125,13 @@ async def test_a_channel_without_security_is_always_open_for_discovery() -> None
         await client.close()
 
 
+async def test_the_least_message_size_of_a_client_holds_a_service_fault(rig: TransportRig) -> None:
+    # A fault that could not be sent either would leave the request without any answer.
+    client = await opened(rig, size=1)
+    assert await client.echo(bytes(8000)) == bytes(8000)
+    await client.close()
+
+
 @pytest.mark.parametrize(
     ("uri", "mode", "code"),
     [
