@@ -31,5 +31,7 @@ def test_the_stacks_own_names_are_there_when_they_are_asked_for() -> None:
 
 
 def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
-    program = "import server.opcua, asyncua\ntry:\n    asyncua.nothing\nexcept AttributeError as error:\n    print(error)"
+    program = (
+        "import server.opcua, asyncua\ntry:\n    asyncua.nothing\nexcept AttributeError as error:\n    print(error)"
+    )
     assert "nothing" in run(program)
