@@ -192,9 +192,9 @@ class Dispatcher:
 
     def _serve(self, service: Service, request: Request) -> None:
         try:
-            params = struct_from_binary(
-                service.parameters, guarded(service.parameters, request.body, 0 if service.whole else request.at)
-            )
+            at = 0 if service.whole else request.at
+            buffer = guarded(service.parameters, request.body, at, trusted=request.channel.activated)
+            params = struct_from_binary(service.parameters, buffer)
         except RecursionError:
             raise ServiceFault(_S.BadEncodingLimitsExceeded) from None
         except MessageError as error:

@@ -20,11 +20,13 @@ ELEMENTS = 1_000_000
 """Elements of one array."""
 TEXT_BYTES = 16 << 20
 """A String, ByteString or XmlElement; a message is not longer either."""
-COST = 48 << 20
+COST = 64 << 20
 """What decoding one request may cost; a unit is a byte of memory or 15 ns of time, whichever is more.
 
-Others wait meanwhile, for less than a second. A million numbers, or 10 000 nodes to write or monitor, fit.
+Others wait meanwhile, for a second at most. A million numbers, or 10 000 nodes to write or monitor, fit.
 """
+STRANGERS_COST = 2 << 20
+"""The same on a channel on which nobody has signed in."""
 DIMENSIONS = 32
 """Dimensions of one array."""
 
@@ -66,12 +68,12 @@ class Walk:
 
     __slots__ = ("data", "depth", "end", "left", "patches", "structure")
 
-    def __init__(self, data: bytes, structure: Callable[[Key], Walker | None]) -> None:
+    def __init__(self, data: bytes, structure: Callable[[Key], Walker | None], cost: int = COST) -> None:
         self.data = data
         self.end = len(data)  # of the message, or of the ExtensionObject body that the walk is in
         self.structure = structure  # encoding NodeId -> walker of a structure that the stack knows
         self.depth = 0
-        self.left = COST
+        self.left = cost
         self.patches: list[tuple[int, bytes]] = []
         """(offset, bytes to be there) where the stack's decoder reads otherwise than the standard writes."""
 

@@ -28,8 +28,10 @@ def test_requests_with_as_many_operations_as_allowed_fit() -> None:
     event_item = ua.MonitoredItemCreateRequest(
         ua.ReadValueId(NODE, 12), ua.MonitoringMode.Reporting, ua.MonitoringParameters(1, 0.0, events, 1, True)
     )
+    step = ua.RelativePathElement(NODE, False, True, ua.QualifiedName("speed", 3))
     write = ua.WriteValue(NODE, 13, None, ua.DataValue(ua.Variant(1.5)))
     requests = (
+        ua.TranslateBrowsePathsToNodeIdsParameters([ua.BrowsePath(NODE, ua.RelativePath([step] * 3))] * OPERATIONS),
         ua.WriteParameters([write] * OPERATIONS),
         ua.CreateMonitoredItemsParameters(ItemsToCreate=[item] * OPERATIONS),
         ua.CreateMonitoredItemsParameters(ItemsToCreate=[event_item] * 1_000),
@@ -64,3 +66,15 @@ def test_swelling_arrays_are_refused(kind: int, element: bytes) -> None:
     with pytest.raises(MessageError) as caught:
         guarded(ua.WriteParameters, _write_of(kind, element, 1_000_000), 0)
     assert caught.value.code == ua.StatusCodes.BadEncodingLimitsExceeded
+
+
+def test_strangers_may_cost_less() -> None:
+    """Before anybody has signed in, requests are short."""
+    locales = ua.GetEndpointsParameters("opc.tcp://127.0.0.1", [""] * 50_000)
+    body = struct_to_binary(locales)
+    guarded(ua.GetEndpointsParameters, body, 0)
+    with pytest.raises(MessageError) as caught:
+        guarded(ua.GetEndpointsParameters, body, 0, trusted=False)
+    assert caught.value.code == ua.StatusCodes.BadEncodingLimitsExceeded
+    few = struct_to_binary(ua.GetEndpointsParameters("opc.tcp://127.0.0.1", ["en"] * 100))
+    guarded(ua.GetEndpointsParameters, few, 0, trusted=False)
