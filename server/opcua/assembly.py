@@ -15,6 +15,7 @@ from server.model.plant import Plant
 from server.opcua.conditions import ConditionNodes, Refresh
 from server.opcua.device_nodes import DeviceNodes
 from server.opcua.endpoints import PRODUCT_URI, Endpoints, own_hosts
+from server.opcua.event_filter import ELEMENT_LIMIT, SELECT_LIMIT
 from server.opcua.events import EventBus
 from server.opcua.history import RawHistory, RawReader
 from server.opcua.identity import Identities, SignIn, Verify
@@ -176,18 +177,6 @@ async def assemble(facts: Facts, namespaces: Namespaces, pipeline: Any, reader: 
         dispatcher
     )
 
-    management = NodeManagementService(
-        store,
-        rights,
-        operations,
-        audit,
-        bus,
-        lambda: list(indexes),
-        index=indexes[PLANT_URI],
-        most=facts.limits.added_nodes,
-    )
-    management.register(dispatcher)
-
     # Subscriptions, events, methods
     engine = SubscriptionEngine(
         store, rights, clock, _subscription_limits(facts.limits), attributes.read_one, bus, operations=operations
@@ -198,26 +187,25 @@ async def assemble(facts: Facts, namespaces: Namespaces, pipeline: Any, reader: 
     handlers = MethodHandlers(
         space, facts.plant, pipeline, direct, Refresh(bus, conditions, pipeline.alarms), bus, engine.methods.handlers
     )
-    MethodService(store, rights, operations, audit, handlers).register(dispatcher)
-    changes = NodeManagementService(
+    MethodService(store, operations, audit, handlers).register(dispatcher)
+    management = NodeManagementService(
         store,
         rights,
         operations,
         audit,
         bus,
-        lambda: list(space.indexes),
+        lambda: list(indexes),
         index=indexes[PLANT_URI],
         most=facts.limits.added_nodes,
     )
-    changes.on_removed.append(engine.node_removed)
-    changes.register(dispatcher)
+    management.on_removed.append(engine.node_removed)
+    management.register(dispatcher)
     dispatcher.register_fast("Call", CallPlans(store, clock, audit, direct.known, operations.call))
 
     transport = _transport_limits(facts.limits)
     server_object = describe(space, rights, _server_facts(facts, application_uri, operations), clock, base.models)
     diagnostics = Diagnostics(space, sessions, dispatcher, engine, clock, enabled=settings.diagnostics)
     diagnostics.on_removed.append(engine.node_removed)
-    management.on_removed.append(engine.node_removed)
     store.make = lambda key: conditions.materialise(key) or diagnostics.make(key)
     listener = Listener(endpoints.offered, dispatcher, transport, facts.certificates, own, clock)
     audit.register(dispatcher)
@@ -298,6 +286,8 @@ def _server_facts(facts: Facts, application_uri: str, operations: OperationLimit
         max_items=limits.items,
         max_items_per_subscription=limits.items_per_subscription,
         max_queue_size=limits.queue_size,
+        max_select_clauses=SELECT_LIMIT,
+        max_where_clauses=ELEMENT_LIMIT,
         history_page_rows=facts.page_rows,
         auditing=settings.auditing,
     )

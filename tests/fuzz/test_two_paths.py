@@ -125,7 +125,7 @@ def make(*, fast: bool, mode: int) -> tuple[Room, Listening]:
     AttributeService(room.store, room.rights, Untranslated(), room.clock, LIMITS, Device(), audit).register(
         room.dispatcher
     )
-    MethodService(room.store, room.rights, LIMITS, audit, Handlers(methods)).register(room.dispatcher)
+    MethodService(room.store, LIMITS, audit, Handlers(methods)).register(room.dispatcher)
     if fast:
         room.dispatcher.register_fast("Read", ReadPlans(room.store, room.clock, LIMITS.read))
         room.dispatcher.register_fast("Write", WritePlans(room.store, room.clock, audit, LIMITS.write))

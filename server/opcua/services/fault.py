@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class ServiceFault(Exception):
+class ServiceFault(Exception):  # noqa: N818 - the standard's word
     """Raised by a service; its code becomes the service result. Operation results are no faults."""
 
     def __init__(self, code: int) -> None:

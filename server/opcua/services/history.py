@@ -1,6 +1,6 @@
 """HistoryRead and HistoryUpdate: what every kind of history has in common (OPC 10000-4, 5.11.3 and 5.11.5).
 
-A door answers for one class of HistoryReadDetails or HistoryUpdateDetails. What no door answers for is refused per node.
+A door answers for one class of HistoryReadDetails or HistoryUpdateDetails; the rest is refused.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How much one request and one session may ask for; published under ServerCapabilities (OPC 10000-5, 6.3.2 and 6.3.11)."""
+"""What one request and one session may ask for; told under ServerCapabilities (OPC 10000-5, 6.3.2 and 6.3.11)."""
 
 from __future__ import annotations
 

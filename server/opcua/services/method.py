@@ -12,7 +12,7 @@ from server.opcua.datavalues import stack_status
 from server.opcua.nodes.keys import Key, key_of
 from server.opcua.nodes.node import METHOD, OBJECT, OBJECT_TYPE, Node
 from server.opcua.nodes.store import HAS_SUBTYPE_KEY, NodeStore
-from server.opcua.roles import BROWSE, CALL, Rights
+from server.opcua.roles import BROWSE, CALL
 from server.opcua.services.argument_check import check_count, check_types, declared_inputs
 from server.opcua.services.context import Request, Session
 from server.opcua.services.dispatch import Dispatcher
@@ -52,9 +52,7 @@ class CallAudit(Protocol):
 class MethodService:
     """Checks calls and hands them on, one after the other in the order of the request."""
 
-    def __init__(
-        self, store: NodeStore, rights: Rights, limits: OperationLimits, audit: CallAudit, handlers: MethodHandlers
-    ) -> None:
+    def __init__(self, store: NodeStore, limits: OperationLimits, audit: CallAudit, handlers: MethodHandlers) -> None:
         self._store = store
         self._limits = limits
         self._audit = audit

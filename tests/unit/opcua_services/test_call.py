@@ -90,7 +90,7 @@ class Rig(ServiceRig):
         add((2, "pump/Group"), "Group", parent=PUMP)
         space.inputs(START, ("Speed", 11, -1), ("Names", 12, 1))
         self.audit, self.handlers = Audit(), Handlers()
-        self.service = MethodService(space.store, space.rights, OperationLimits(call=5), self.audit, self.handlers)
+        self.service = MethodService(space.store, OperationLimits(call=5), self.audit, self.handlers)
         self.service.register(self.dispatcher)
 
     def call(self, *calls: ua.CallMethodRequest, role: str = "operator") -> list[ua.CallMethodResult]:

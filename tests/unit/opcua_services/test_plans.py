@@ -282,7 +282,7 @@ def test_a_method_that_computes_is_called_from_bytes() -> None:
         call(NUMBER, TIMES) + b"\x00",
         call(NUMBER, TIMES)[:-1],
     ],
-    ids=["no arguments", "too few", "wrong types", "too many", "other method", "other object", "bytes behind", "cut off"],
+    ids=["none", "too few", "wrong types", "too many", "other method", "other object", "bytes behind", "cut off"],
 )
 def test_a_call_that_is_not_plain_is_left_to_the_service(body: bytes) -> None:
     room = Bench()
