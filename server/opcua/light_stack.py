@@ -25,12 +25,26 @@ class _LightPackage(ModuleType):
         spec: ModuleSpec = self.__dict__["__spec__"]
         if importlib.util.find_spec(f"{spec.name}.{name}") is not None:
             return importlib.import_module(f"{spec.name}.{name}")
-        if not self.__dict__.get("_whole") and spec.loader is not None:
-            self.__dict__["_whole"] = True
-            spec.loader.exec_module(self)
-            if name in self.__dict__:
-                return self.__dict__[name]
+        if self.complete() and name in self.__dict__:
+            return self.__dict__[name]
         raise AttributeError(f"module {spec.name!r} has no attribute {name!r}")
+
+    def complete(self) -> bool:
+        """Run the package's own `__init__`; False when that was done before."""
+        spec: ModuleSpec = self.__dict__["__spec__"]
+        if self.__dict__.get("_whole") or spec.loader is None:
+            return False
+        self.__dict__["_whole"] = True
+        spec.loader.exec_module(self)
+        return True
+
+
+def complete() -> None:
+    """Import the packages whole: for modules of the stack that count on it, before they are imported."""
+    for name in LIGHT:
+        package = sys.modules.get(name)
+        if isinstance(package, _LightPackage):
+            package.complete()
 
 
 def prepare() -> None:

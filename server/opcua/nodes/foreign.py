@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from asyncua import ua
-from asyncua.server.address_space import AddressSpace, AttributeValue, NodeData
 
+from server.opcua.light_stack import complete
 from server.opcua.nodes.keys import Key, key_of, node_id_of
 from server.opcua.nodes.node import (
     DATA_TYPE,
@@ -28,6 +28,9 @@ from server.opcua.nodes.node import (
 )
 from server.opcua.nodes.store import NodeStore
 from server.opcua.nodes.values import data_value
+
+complete()  # the stack's server counts on whole packages
+from asyncua.server.address_space import AddressSpace, AttributeValue, NodeData  # noqa: E402
 
 V = ua.VariantType
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from asyncua import ua
 
+from server.opcua.light_stack import complete
 from server.opcua.nodes.definitions import define
 from server.opcua.nodes.keys import NULL_KEY, Key, key_of
 from server.opcua.nodes.node import (
@@ -71,6 +72,7 @@ def standard_store() -> NodeStore:
     Types and modelling rules do not list what uses them: nobody wants to browse thousands.
     """
     # Nine megabytes of generated code: not for those who have a snapshot.
+    complete()
     from asyncua.server.standard_address_space.standard_address_space_services import (
         create_standard_address_space_Services as fill,
     )

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from asyncua import ua
-from asyncua.common.structures104 import make_structure
 
+from server.opcua.light_stack import complete
 from server.opcua.nodesets.model import (
     HAS_ENCODING,
     HAS_SUBTYPE,
@@ -96,7 +96,7 @@ class DataTypes:
         definition = type_definition(
             found.definition, tuple(fields), encoding, self._to_node_id(found.supertype), self._to_node_id
         )
-        made: type = make_structure(node_id, found.name, definition)[found.name]
+        made: type = _maker()(node_id, found.name, definition)[found.name]
         ua.register_extension_object(found.name, encoding, made, node_id)
         self._classes[key] = made
         return made
@@ -111,3 +111,11 @@ class DataTypes:
         if at == _STRUCTURE or at.uri != UA_URI:
             return key
         return base(6) if at == _ENUMERATION else at
+
+
+def _maker() -> Any:
+    """What makes classes of definitions; it stands in a part of the stack that a start with a snapshot does without."""
+    complete()
+    from asyncua.common.structures104 import make_structure
+
+    return make_structure

@@ -35,3 +35,13 @@ def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
         "import server.opcua, asyncua\ntry:\n    asyncua.nothing\nexcept AttributeError as error:\n    print(error)"
     )
     assert "nothing" in run(program)
+
+
+def test_modules_that_count_on_whole_packages_are_imported_after_them() -> None:
+    # Each in a process of its own: the order of imports is the point.
+    for call in (
+        "from server.opcua.nodes.standard import standard_store; print(len(standard_store()) > 6000)",
+        "from server.opcua.nodesets.data_types import _maker; print(callable(_maker()))",
+        "import server.opcua.nodes.foreign; print(True)",
+    ):
+        assert run(call) == "True", call
