@@ -6,7 +6,7 @@ import struct
 
 import pytest
 from asyncua import ua
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.opcua.transport import framing
@@ -110,6 +110,7 @@ def test_which_number_follows(last: int, sequence: int, good: bool) -> None:
     assert framing.follows(last, sequence) is good
 
 
+@settings(deadline=None)
 @given(st.integers(0, 0xFFFFFFFF))
 def test_our_own_numbers_always_follow(last: int) -> None:
     following = framing.next_sequence(last)
@@ -164,6 +165,7 @@ STEPS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(STEPS)
 def test_whatever_comes_the_bytes_add_up(steps: list[tuple[str, int, bytes]]) -> None:
     budget = ByteBudget(2000)
@@ -214,6 +216,7 @@ def test_an_open_response_is_what_the_codec_reads() -> None:
     assert ua.ua_binary.struct_to_binary(response) == body
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=120))
 def test_rubbish_behind_the_type_of_an_open_request_is_refused_or_read(rubbish: bytes) -> None:
     try:
@@ -222,6 +225,7 @@ def test_rubbish_behind_the_type_of_an_open_request_is_refused_or_read(rubbish: 
         assert error.code == S.BadDecodingError
 
 
+@settings(deadline=None)
 @given(st.integers(0, 80), st.integers(0, 255))
 def test_a_cut_or_changed_open_request_is_refused_or_read(length: int, value: int) -> None:
     body = open_request(nonce=bytes(32))
@@ -232,6 +236,7 @@ def test_a_cut_or_changed_open_request_is_refused_or_read(length: int, value: in
             assert error.code == S.BadDecodingError
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_rubbish_as_the_head_of_an_opn_is_refused_or_read(rubbish: bytes) -> None:
     data = b"OPNF" + struct.pack("<I", 12 + len(rubbish)) + bytes(4) + rubbish

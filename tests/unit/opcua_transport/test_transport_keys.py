@@ -44,6 +44,7 @@ def test_an_encrypted_chunk_byte_by_byte(uri: str) -> None:
         assert server.seal(3, 4, 5, 6, body) == expected
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=300), min_size=1, max_size=5), st.sampled_from([MODE_SIGN, MODE_ENCRYPT]))
 def test_what_one_side_seals_the_other_opens(bodies: list[bytes], mode: int) -> None:
     server, client = both(BASIC256SHA256, mode)
@@ -53,7 +54,7 @@ def test_what_one_side_seals_the_other_opens(bodies: list[bytes], mode: int) -> 
         assert server.open(b"before" + chunk + b"after", 6, 6 + len(chunk)) == struct.pack("<II", number, 9) + body
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.data(), st.sampled_from([MODE_SIGN, MODE_ENCRYPT]))
 def test_a_changed_bit_anywhere_is_one_and_the_same_refusal(data: Any, mode: int) -> None:
     server, client = both(BASIC256SHA256, mode)
@@ -67,6 +68,7 @@ def test_a_changed_bit_anywhere_is_one_and_the_same_refusal(data: Any, mode: int
     assert server.open(good, 0, len(good))[8:] == b"next"
 
 
+@settings(deadline=None)
 @given(st.integers(16, 400), st.sampled_from([MODE_SIGN, MODE_ENCRYPT]))
 def test_any_length_of_rubbish_is_refused(length: int, mode: int) -> None:
     server, _ = both(BASIC256SHA256, mode)

@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.core.clock import ManualClock, SystemClock
@@ -96,6 +96,7 @@ MESSAGES = st.lists(
 SECURITY = st.sampled_from([(POLICY_NONE, MODE_NONE), (BASIC256SHA256, MODE_SIGN), (BASIC256SHA256, MODE_ENCRYPT)])
 
 
+@settings(deadline=None)
 @given(MESSAGES, CUTS, SECURITY)
 def test_no_cut_of_the_stream_changes_what_is_heard(
     loop: asyncio.AbstractEventLoop,
@@ -131,6 +132,7 @@ FRAMES = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(RUBBISH, FRAMES), max_size=6), st.booleans(), SECURITY)
 def test_no_bytes_break_a_connection(
     loop: asyncio.AbstractEventLoop, stream: list[bytes], rewritten: bool, security: tuple[str, int]
