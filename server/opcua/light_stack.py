@@ -1,7 +1,7 @@
 """Imports of the stack without its client and server: its packages load them eagerly, which costs a tenth of our start.
 
-`asyncua` and `asyncua.common` are put in place as packages that know their folder; what their own `__init__` would define is
-made when somebody asks for it (tests use the client). The version is pinned in pyproject.toml; a test shows both ways.
+`asyncua` and `asyncua.common` are put in place as packages that know their folder; what their own `__init__` would
+define is made when somebody asks for it (tests use the client). The version is pinned in pyproject.toml.
 """
 
 from __future__ import annotations
