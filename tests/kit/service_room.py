@@ -38,6 +38,7 @@ class Remembered:
         self.peer_chain: bytes | None = None
         self.own_certificate = b""
         self.max_response_bytes = 0
+        self.activated = True
         self.sent: list[bytes] = []
 
     def send(self, request_id: int, body: bytes) -> None:

@@ -131,6 +131,7 @@ class FakeChannel:
     peer_chain = None
     own_certificate = b""
     max_response_bytes = 0
+    activated = True
 
     def __init__(self) -> None:
         self.sent: list[tuple[int, bytes]] = []

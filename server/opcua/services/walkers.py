@@ -32,7 +32,7 @@ DIMENSIONS = 32
 
 # Measured with the stack's decoder in November 2026: its objects take 50 to 360 bytes, and 4 to 8 us each to be made,
 # a DataValue 16 us.
-_OBJECT, _DATA_VALUE, _TEXT, _NUMBER, _SMALL = 400, 1_100, 200, 48, 16
+_OBJECT, _DATA_VALUE, _TEXT, _EMPTY, _NUMBER, _SMALL = 400, 1_100, 200, 80, 48, 16
 
 _I32 = struct.Struct("<i").unpack_from
 _U32 = struct.Struct("<I").unpack_from
@@ -110,7 +110,7 @@ def walk_bytes(walk: Walk, at: int) -> int:
     if size <= 0:
         if size < -1:
             raise broken(f"length {size}")
-        walk.charge(_NUMBER)
+        walk.charge(_EMPTY)
         return at
     if size > walk.end - at:
         raise broken(f"length {size}, {walk.end - at} bytes are left")
