@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from asyncua import ua
@@ -166,32 +166,32 @@ class EventTypes:
 
     def __init__(self, store: NodeStore) -> None:
         self._store = store
-        self._known: set[str] = set()
+        self._first: dict[str, set[Key]] = {}  # the event types' own fields by name, as of `_version`
+        self._version = 0
 
     def has_field(self, operand: ua.SimpleAttributeOperand) -> bool:
         """True when some event type has this field."""
-        names = tuple(part.Name or "" for part in operand.BrowsePath)
-        path = "/".join(names)
-        if path in self._known:
-            return True
-        found = any(self._has_path(event_type, names) for event_type in self._store.below(BASE_EVENT_TYPE))
-        if found:
-            self._known.add(path)
-        return found
+        store = self._store
+        if self._version != store.version:
+            # Once for all clauses: a filter may name a thousand fields, and there are hundreds of types.
+            self._version = store.version
+            self._first = {}
+            for event_type in store.below(BASE_EVENT_TYPE):
+                for child, name in self._fields(event_type):
+                    self._first.setdefault(name, set()).add(child)
+        first, *rest = (part.Name or "" for part in operand.BrowsePath)
+        level = self._first.get(first, set())
+        for name in rest:
+            level = {child for parent in level for child, found in self._fields(parent) if found == name}
+        return bool(level)
 
-    def _has_path(self, key: Key, names: tuple[str, ...]) -> bool:
-        level = {key}
-        for name in names:
-            level = {
-                child
-                for parent in level
-                for reference in (46, 47, 49)  # HasProperty, HasComponent, HasOrderedComponent
-                for child in self._store.targets(parent, reference)
-                if (node := self._store.get(child)) is not None and node.name.Name == name
-            }
-            if not level:
-                return False
-        return True
+    def _fields(self, key: Key) -> Iterator[tuple[Key, str]]:
+        store = self._store
+        for reference in (46, 47, 49):  # HasProperty, HasComponent, HasOrderedComponent
+            for child in store.targets(key, reference):
+                node = store.peek(child)
+                if node is not None and node.name.Name:
+                    yield child, node.name.Name
 
     def check(self, wanted: ua.EventFilter) -> tuple[bool, ua.EventFilterResult | None]:
         """(whether the filter is obeyed, what is wrong with which clause or element or None)."""

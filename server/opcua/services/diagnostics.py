@@ -37,6 +37,8 @@ SAMPLING_INTERVALS: Key = int(_I.Server_ServerDiagnostics_SamplingIntervalDiagno
 SESSIONS: Key = int(_I.Server_ServerDiagnostics_SessionsDiagnosticsSummary)
 SESSION_ARRAY: Key = int(_I.Server_ServerDiagnostics_SessionsDiagnosticsSummary_SessionDiagnosticsArray)
 SECURITY_ARRAY: Key = int(_I.Server_ServerDiagnostics_SessionsDiagnosticsSummary_SessionSecurityDiagnosticsArray)
+FRESH_S = 0.02
+"""Values are made anew for each request, and without requests after so many seconds."""
 PREFIX = "Session/"
 """Of the identifiers of what is below a session's Object, which itself has the SessionId as NodeId."""
 _HAS_COMPONENT_KEY = key_of(HAS_COMPONENT)
@@ -100,6 +102,7 @@ PARTS = (
 class Counters(Protocol):
     """What the dispatcher counts."""
 
+    requests: int
     rejected: int
     security_rejected: int
 
@@ -350,9 +353,16 @@ class Diagnostics:
         self._live(self._point(key), make)
 
     def _live(self, point: Point, make: Callable[[], ua.Variant]) -> None:
-        """Let a Point be made anew whenever it is read."""
+        """Let a Point be made anew when it is read, but not again and again for one request or one sampling."""
+
+        made = (-1, -1.0)
 
         def refresh() -> None:
+            nonlocal made
+            now = (self._counters.requests, self._clock.monotonic() // FRESH_S)
+            if now == made:
+                return
+            made = now
             if self._enabled:
                 self._put(point, ua.DataValue(make()))
             else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Iterable
 from typing import Any
 
 from asyncua import ua
@@ -13,6 +14,7 @@ from server.opcua.event_filter import EventPlan, EventTypes
 from server.opcua.nodes.node import Node
 from server.opcua.nodes.store import NodeStore
 from server.opcua.services.dispatch import BROKEN
+from server.opcua.services.fault import ServiceFault
 from server.opcua.services.guard import walked
 from server.opcua.services.monitored_item import ABSOLUTE, NO_DEADBAND, PERCENT, DataFilter
 from server.opcua.services.semantics import Semantics
@@ -27,6 +29,8 @@ FILTERS = 256
 """Event filters that are remembered."""
 FILTER_BYTES = 16 * 1024
 """Longer ones are not."""
+DISTINCT_BYTES = 256 << 10
+"""Different filters of one request together: some 0.5 s to decode and check."""
 
 
 class RefusedError(Exception):
@@ -46,6 +50,8 @@ class Filters:
         self._semantics = semantics
         self._event_types = EventTypes(store)
         self._plans: dict[bytes, tuple[EventPlan | None, bytes]] = {}
+        self._judged: dict[bytes, tuple[EventPlan | None, bytes]] = {}  # those with a result, as of `_version`
+        self._version = 0
 
     def data_filter(self, node: Node, attribute: int, encoded: bytes) -> DataFilter:
         """The DataChangeFilter of an item on this attribute (7.22.2)."""
@@ -86,7 +92,11 @@ class Filters:
 
     def event_plan(self, encoded: bytes) -> tuple[EventPlan, bytes]:
         """The plan of an EventFilter, shared by all items with the same bytes, and its FilterResult if it has one."""
-        known = self._plans.get(encoded)
+        if self._version != self._store.version:
+            # What is unknown now an event type that is added may have.
+            self._judged.clear()
+            self._version = self._store.version
+        known = self._plans.get(encoded) or self._judged.get(encoded)
         if known is None:
             wanted = _decoded(encoded) if encoded else None
             if not isinstance(wanted, ua.EventFilter):
@@ -97,13 +107,24 @@ class Filters:
                 b"" if result is None else bytes(extensionobject_to_binary(result)),
             )
             if len(encoded) <= FILTER_BYTES:
-                if len(self._plans) >= FILTERS:
-                    del self._plans[next(iter(self._plans))]
-                self._plans[encoded] = known
+                kept = self._plans if result is None else self._judged
+                if len(kept) >= FILTERS:
+                    del kept[next(iter(kept))]
+                kept[encoded] = known
         plan, filter_result = known
         if plan is None:
             raise RefusedError(_S.BadEventFilterInvalid, filter_result)
         return plan, filter_result
+
+
+def require_few(filters: Iterable[bytes]) -> None:
+    """Refuse a request whose filters would keep everybody waiting.
+
+    Raises:
+        ServiceFault: BadEncodingLimitsExceeded.
+    """
+    if sum(map(len, set(filters))) > DISTINCT_BYTES:
+        raise ServiceFault(_S.BadEncodingLimitsExceeded)
 
 
 def _decoded(encoded: bytes) -> Any:

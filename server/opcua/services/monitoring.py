@@ -16,7 +16,7 @@ from server.opcua.services.context import Request
 from server.opcua.services.dispatch import NOT_MINE, Dispatcher
 from server.opcua.services.event_item import EventItem
 from server.opcua.services.fault import ServiceFault
-from server.opcua.services.filters import Filters, RefusedError
+from server.opcua.services.filters import Filters, RefusedError, require_few
 from server.opcua.services.monitored_item import (
     PLAIN_FILTER,
     REPORTING,
@@ -53,6 +53,9 @@ _VALUE, _EVENT_NOTIFIER = 13, 12
 _CURRENT_READ = 1
 _EVENTS_BIT = 1
 LAST_ITEM_ID = 0xFFFFFFFF
+POLLED_MS = 1.0
+"""An item that has to be polled is sampled no faster than every so many ms for each that there is: a reading takes some
+20 us, and all of them together shall leave most of a core to others."""
 _LAST_ATTRIBUTE = 27
 _NO_ITEM_CODES = frozenset(
     (
@@ -81,6 +84,8 @@ class MonitoredItemService:
         """How many of them look at each node."""
         self.queue_slots = 0
         """Queue sizes of all of them together."""
+        self.polled = 0
+        """Those whose values nobody tells of: other attributes, parts of values, values made when they are read."""
 
     def register(self, dispatcher: Dispatcher) -> None:
         """Answer the service set but SetTriggering."""
@@ -111,6 +116,7 @@ class MonitoredItemService:
             items = read_create(request.body, request.at, count)
         except BROKEN:
             return None
+        require_few(wanted.filter for wanted in items)
         return results([self._create(subscription, wanted, which) for wanted in items])
 
     def modify(self, request: Request) -> bytes | None:
@@ -121,6 +127,7 @@ class MonitoredItemService:
             items = read_modify(request.body, request.at, count)
         except BROKEN:
             return None
+        require_few(wanted.filter for wanted in items)
         return results([self._modify(subscription, wanted, which) for wanted in items])
 
     def set_mode(self, request: Request) -> bytes | None:
@@ -170,6 +177,7 @@ class MonitoredItemService:
     def _keep(self, subscription: Subscription, item: DataItem | EventItem) -> None:
         subscription.items[item.item_id] = item
         self.count += 1
+        self.polled += _is_polled(item)
         self.watched[item.key] = self.watched.get(item.key, 0) + 1
         self._count_slots(subscription, item.size)
 
@@ -181,6 +189,7 @@ class MonitoredItemService:
         item.drop()
         self._count_slots(subscription, -item.size)
         self.count -= 1
+        self.polled -= _is_polled(item)
         left = self.watched[item.key] - 1
         if left:
             self.watched[item.key] = left
@@ -344,7 +353,9 @@ class MonitoredItemService:
     ) -> tuple[float, int]:
         """(sampling interval, queue size) (7.21); `held` is the queue size that the item has already."""
         limits = self._engine.limits
-        least = item.node.shape.min_sampling
+        least = item.node.shape.min_sampling if item.attribute == _VALUE else 0.0
+        if item.polled:
+            least = max(least, self.polled * POLLED_MS)
         interval = subscription.publishing_interval_ms
         if sampling < 0 or math.isnan(sampling):
             revised = interval
@@ -355,7 +366,7 @@ class MonitoredItemService:
             revised = sampling
         else:
             revised = limits.sampling_interval(sampling)
-        if item.attribute == _VALUE and least > revised:
+        if least > revised:
             revised = limits.sampling_interval(least)
         return revised, self._queue(subscription, queue, limits.queue_size, held)
 
@@ -373,6 +384,14 @@ class MonitoredItemService:
             limits.queue_slots_per_subscription - subscription.queue_slots,
         )
         return max(min(asked, most, room + held), 1)
+
+
+def _is_polled(item: DataItem | EventItem) -> bool:
+    """As `DataItem.polled`, whatever stands in for the value at the moment."""
+    if isinstance(item, EventItem):
+        return False
+    point = item.node.point
+    return item.source is not None or (point is not None and point.live is not None)
 
 
 def _unreadable(_request: Request, _params: object) -> None:

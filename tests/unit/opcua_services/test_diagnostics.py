@@ -268,3 +268,20 @@ def test_they_can_be_off_from_the_start_and_intervals_are_absent() -> None:
 
 def boolean(value: bool) -> ua.DataValue:
     return ua.DataValue(ua.Variant(value, ua.VariantType.Boolean))
+
+
+async def test_one_request_has_the_values_made_once(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A Read may name the array of all sessions ten thousand times.
+    client = await shown.rig.active()
+    made = []
+    real = d.session_diagnostics
+    monkeypatch.setattr(d, "session_diagnostics", lambda *of: made.append(1) or real(*of))
+    for _ in range(50):
+        shown.read(d.SESSION_ARRAY)
+    assert len(made) == 1
+    await client.request(ua.RegisterNodesRequest())
+    (found,) = shown.read(d.SESSION_ARRAY)
+    assert (len(made), found.RegisterNodesCount.TotalCount) == (2, 1)
+    shown.rig.clock.advance(1.0)
+    shown.read(d.SESSION_ARRAY)
+    assert len(made) == 3

@@ -9,6 +9,7 @@ from asyncua import ua
 
 from server.opcua.nodes.keys import Key
 from server.opcua.roles import ROLE_NAMES, SECRET
+from server.opcua.services import filters
 from tests.kit.subscriptions import Client, SubscriptionRig, events, item, next_message
 
 S = ua.StatusCodes
@@ -248,3 +249,27 @@ def test_model_and_semantic_changes(rig: SubscriptionRig) -> None:
         (ua.NodeId("value", 2), ua.NodeId(63)),
     ]
     assert [fields[1][0].Verb for fields in got[:2]] == [1, 2]
+
+
+def test_a_filter_that_was_refused_is_looked_at_again_when_types_have_come(rig: SubscriptionRig) -> None:
+    client = rig.client()
+    number = client.subscribe(100).SubscriptionId
+    assert listen(client, number, 2253, filter=select("Pressure")).StatusCode.value == S.BadEventFilterInvalid
+    rig.event_type(90_000, "PressureEventType", 2041)
+    rig.field(90_000, "Pressure")
+    assert listen(client, number, 2253, filter=select("Pressure")).StatusCode.value == S.Good
+
+
+def test_one_request_cannot_bring_endless_filters(rig: SubscriptionRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Each has to be decoded and checked while everybody waits; the same one again costs nothing.
+    monkeypatch.setattr(filters, "DISTINCT_BYTES", 300)
+    client = rig.client()
+    number = client.subscribe(100).SubscriptionId
+    for result in client.monitor(
+        number, *[item(2253, each, attribute=12, filter=select("Message")) for each in range(50)]
+    ):
+        assert result.StatusCode.value == S.Good
+    with pytest.raises(ua.uaerrors.BadEncodingLimitsExceeded):
+        client.monitor(
+            number, *[item(2253, each, attribute=12, filter=select(*["Message"] * each)) for each in range(1, 20)]
+        )

@@ -581,3 +581,19 @@ def test_durable_subscriptions(rig: SubscriptionRig) -> None:
     other, again = subscribed(rig)
     result = call(rig, other, 12749, again, 0)
     assert [each.Value for each in result.OutputArguments] == [168]
+
+
+def test_what_has_to_be_polled_is_sampled_the_slower_the_more_of_it_there_is(rig: SubscriptionRig) -> None:
+    """OPC 10000-4, 7.21: the server revises the interval to what it can do; values it hears of cost nothing."""
+    client = rig.client()
+    node = rig.variable(1)
+    number = client.subscribe(100).SubscriptionId
+    names = client.monitor(number, *[item(node.key, 1, attribute=int(A.DisplayName), sampling=50.0)] * 400)
+    assert names[0].RevisedSamplingInterval == names[50].RevisedSamplingInterval == 50.0
+    assert names[399].RevisedSamplingInterval == 400.0
+    assert good(one(client, number, item(node.key, sampling=50.0)))
+    assert one(client, number, item(node.key, sampling=50.0)).RevisedSamplingInterval <= 50.0
+    for result in names:
+        rig.engine.monitoring.drop(rig.engine.subscriptions[number], result.MonitoredItemId)
+    again = one(client, number, item(node.key, 1, attribute=int(A.DisplayName), sampling=50.0))
+    assert again.RevisedSamplingInterval == 50.0
