@@ -149,7 +149,7 @@ async def test_what_a_client_says_of_itself_is_cut_before_it_is_kept(rig: Sessio
     await rig.client(rig.open_channel()).create(
         SessionName="n" * 100_000,
         EndpointUrl="u" * 100_000,
-        ClientDescription=ua.ApplicationDescription(ApplicationUri="a" * 100_000, DiscoveryUrls=["u" * 9_999] * 999),
+        ClientDescription=ua.ApplicationDescription(ApplicationUri="a" * 100_000, DiscoveryUrls=["u" * 9_999] * 99),
     )
     (session,) = rig.table
     assert len(session.name) <= 256 and len(session.endpoint_url) <= 4096
