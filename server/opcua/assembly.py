@@ -48,6 +48,7 @@ from server.opcua.services.session_table import SessionLimits, SessionTable
 from server.opcua.services.subscription_limits import SubscriptionLimits
 from server.opcua.services.translate import TranslateService
 from server.opcua.services.view import ViewService
+from server.opcua.sign_in_trail import SignInTrail
 from server.opcua.space import Space
 from server.opcua.status_nodes import StatusNodes
 from server.opcua.test_nodes import Offer, TestNodes
@@ -59,7 +60,7 @@ from server.opcua.wire.call_plan import CallPlans
 from server.opcua.wire.plans import ReadPlans
 from server.opcua.wire.write_plan import WritePlans
 from server.opcua.write_door import DeviceDoor
-from server.security.audit import AuditWriter
+from server.security.audit import AuditTrail, AuditWriter
 from server.security.pki import CertificateFolder
 from server.settings import LimitSettings, OpcUaSettings
 
@@ -113,6 +114,7 @@ class Room:
     server_object: ServerObject
     tests: TestNodes | None
     load: LoadNodes | None
+    trail: SignInTrail | None
 
     async def stop(self) -> None:
         """Sessions first, so that clients hear of it; then channels and the port; then what still goes on."""
@@ -120,6 +122,8 @@ class Room:
         await self.listener.stop()
         await self.engine.stop()
         await self.dispatcher.stop()
+        if self.trail is not None:
+            await self.trail.drain()
 
 
 async def assemble(facts: Facts, namespaces: Namespaces, pipeline: Any, reader: RawReader) -> Room:
@@ -140,7 +144,8 @@ async def assemble(facts: Facts, namespaces: Namespaces, pipeline: Any, reader: 
     operations = _operations(facts.limits)
     conditions = ConditionNodes(space, facts.plant, pipeline.alarms)
     bus = EventBus(store, clock)
-    audit = AuditEvents(bus, clock, application_uri, enabled=settings.auditing)
+    trail = SignInTrail(AuditTrail(facts.audit, clock)) if facts.audit is not None else None
+    audit = AuditEvents(bus, clock, application_uri, enabled=settings.auditing, trail=trail)
 
     # Sessions
     users = certificate_users(settings.user_certificates_file, clock) if settings.user_certificates_file else None
@@ -217,7 +222,7 @@ async def assemble(facts: Facts, namespaces: Namespaces, pipeline: Any, reader: 
     door.own = (diagnostics, tests) if tests is not None else (diagnostics,)
     return Room(
         indexes, space, rights, dispatcher, sessions, endpoints, listener, engine, bus, values, devices, conditions,
-        status, server_object, tests, load,
+        status, server_object, tests, load, trail,
     )  # fmt: skip
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from asyncua import ua
 
 F = ua.FilterOperator
-LIKE_LIMIT = 1_000
-"""Characters of a Like pattern."""
+PATTERN_LIMIT, TEXT_LIMIT = 256, 2_000
+"""Characters of a Like pattern and of what it is compared with; with more it cannot be decided."""
 
 
 def decide(operator: ua.FilterOperator, values: Sequence[Any]) -> Any:
@@ -55,8 +56,10 @@ def _between(value: Any, low: Any, high: Any) -> bool:
 
 def _like(value: Any, pattern: Any) -> bool:
     text = value.Text or "" if isinstance(value, ua.LocalizedText) else value
-    if not isinstance(text, str) or not isinstance(pattern, str) or len(pattern) > LIKE_LIMIT:
+    if not isinstance(text, str) or not isinstance(pattern, str):
         raise TypeError("Like compares texts")
+    if len(pattern) > PATTERN_LIMIT or len(text) > TEXT_LIMIT:
+        raise ValueError("too long to be compared for every event")
     return like(text, pattern)
 
 
@@ -82,50 +85,54 @@ def _tokens(pattern: str) -> list[tuple[str, str]]:
     return found
 
 
-def _in_set(character: str, members: str) -> bool:
+def _expression(kind: str, members: str) -> str:
+    """One token other than % as a regular expression for one character."""
+    if kind == "_":
+        return "."
+    if kind == "is":
+        return re.escape(members)
+    inner = ""
     position = 0
     while position < len(members):
-        if position + 2 < len(members) and members[position + 1] == "-":
-            if members[position] <= character <= members[position + 2]:
-                return True
-            position += 3
+        ranged = position + 2 < len(members) and members[position + 1] == "-"
+        low, high = members[position], members[position + 2 if ranged else position]
+        if low <= high:
+            inner += f"{re.escape(low)}-{re.escape(high)}"
+        position += 3 if ranged else 1
+    if not inner:
+        return "(?!)" if kind == "in" else "."
+    return f"[{'' if kind == 'in' else '^'}{inner}]"
+
+
+@lru_cache(maxsize=256)
+def _segments(pattern: str) -> tuple[tuple[re.Pattern[str], int], ...]:
+    """What stands between the % of a pattern, and how many characters it takes. Nothing in it repeats."""
+    parts: list[list[str]] = [[]]
+    for kind, members in _tokens(pattern):
+        if kind == "%":
+            parts.append([])
         else:
-            if members[position] == character:
-                return True
-            position += 1
-    return False
-
-
-def _one(kind: str, members: str, character: str) -> bool:
-    if kind == "_":
-        return True
-    if kind == "is":
-        return character == members
-    return _in_set(character, members) == (kind == "in")
+            parts[-1].append(_expression(kind, members))
+    return tuple((re.compile("".join(part), re.DOTALL), len(part)) for part in parts)
 
 
 def like(text: str, pattern: str) -> bool:
     """True when a text matches a pattern of % _ [] [^] and \\ as escape.
 
-    Goes back to the last % only: the work is bounded by text times pattern whatever a client asks for.
+    Each segment is taken where it comes first: the work is bounded by text times pattern whatever a client asks for.
     """
-    tokens = _tokens(pattern)
-    position = token = 0
-    star, mark = -1, 0
-    while position < len(text):
-        if token < len(tokens) and tokens[token][0] == "%":
-            star, mark = token, position
-            token += 1
-        elif token < len(tokens) and _one(*tokens[token], text[position]):
-            token += 1
-            position += 1
-        elif star >= 0:
-            token = star + 1
-            mark += 1
-            position = mark
-        else:
+    (first, _size), *others = _segments(pattern)
+    if not others:
+        return first.fullmatch(text) is not None
+    *between, (last, size) = others
+    found = first.match(text)
+    for segment, _size in between:
+        if found is None:
             return False
-    return all(kind == "%" for kind, _members in tokens[token:])
+        found = segment.search(text, found.end())
+    # The last one can only stand at the very end.
+    begin = len(text) - size
+    return found is not None and begin >= found.end() and last.fullmatch(text, begin) is not None
 
 
 def _cast(value: Any, target: Any) -> Any:

@@ -159,6 +159,8 @@ class OpcUaServer:
                 group.create_task(room.tests.run())
             if room.load is not None:
                 group.create_task(room.load.run())
+            if room.trail is not None:
+                group.create_task(room.trail.run())
 
     async def _run_status(self) -> None:
         room = self._made
@@ -187,8 +189,9 @@ class OpcUaServer:
         elif kind is ChangeKind.TYPE_REMOVED:
             index = self._shown_types.pop(change.type_id, None)
             if index is not None:
-                remove_type(self._space, index, change.type_id)
-                self._made.status.remove_package(change.type_id)
+                gone = remove_type(self._space, index, change.type_id)
+                gone += self._made.status.remove_package(change.type_id)
+                self._made.engine.node_removed([node.key for node in gone])
                 bus.model_changed((index, change.type_id), NULL_KEY, added=False)
         elif change.device_id is not None:
             self._device_changed(change.device_id, added=kind is ChangeKind.DEVICE_ADDED)

@@ -10,6 +10,7 @@ from server.core.clock import TimeUs
 from server.core.texts import Texts
 from server.model.device_type import DeviceType
 from server.opcua.names import PLANT_URI, TYPES_URI
+from server.opcua.nodes.node import Node
 from server.opcua.nodes.values import Encoded
 from server.opcua.space import OBJECTS, ORGANIZES, Space, data_value
 from server.opcua.type_nodes import type_id
@@ -93,9 +94,8 @@ class StatusNodes:
                 parent=node_id,
             )
 
-    def remove_package(self, type_name: str) -> None:
-        """Take a package's entry out."""
+    def remove_package(self, type_name: str) -> list[Node]:
+        """Take a package's entry out; returns what went."""
         path = f"{PACKAGES}/{type_name}"
         node_id = self._space.id(PLANT_URI, path)
-        if node_id in self._space:
-            self._space.remove(self._space.subtree(node_id, f"{path}/"))
+        return self._space.remove(self._space.subtree(node_id, f"{path}/")) if node_id in self._space else []

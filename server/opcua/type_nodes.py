@@ -7,6 +7,7 @@ from asyncua import ua
 from server.model.device_type import ArgumentSpec, Attachment, DeviceType, GroupSpec, MethodSpec
 from server.opcua.datavalues import text
 from server.opcua.names import DI_URI, METHOD_SET, PARAMETER_SET
+from server.opcua.nodes.node import Node
 from server.opcua.parameter_nodes import add_parameter, data_type_id
 from server.opcua.roles import ADMINS_CALL, ENGINEERS_CALL, Permissions
 from server.opcua.space import FOLDER_TYPE, MANDATORY, OPTIONAL, ORGANIZES, Space, data_value
@@ -55,11 +56,10 @@ def add_type(space: Space, device_type: DeviceType) -> None:
     add_attachments(space, device_type, uri, prefix, root)
 
 
-def remove_type(space: Space, namespace_index: int, type_name: str) -> None:
-    """Take a type and its members out."""
+def remove_type(space: Space, namespace_index: int, type_name: str) -> list[Node]:
+    """Take a type and its members out; returns what went."""
     root = ua.NodeId(type_name, namespace_index)
-    if root in space:
-        space.remove(space.subtree(root, f"{type_name}/"))
+    return space.remove(space.subtree(root, f"{type_name}/")) if root in space else []
 
 
 def arguments(specs: tuple[ArgumentSpec, ...]) -> list[ua.Argument]:

@@ -22,6 +22,8 @@ NORMAL, FAILURE, OFF_SPEC = 0, 1, 3
 """DeviceHealthEnumeration of OPC 10000-100, as far as values tell it."""
 _FAILED = frozenset({status.BAD_SENSOR_FAILURE, status.BAD_DEVICE_FAILURE})
 _INT32 = 6
+TEXTS = 10_000
+"""ValueAsText that are kept encoded: a device may send numbers that its enumeration does not name."""
 
 
 class PointNode:
@@ -105,8 +107,9 @@ class Values:
             entry = (id(node.spec), shown)
             body = self._texts.get(entry)
             if body is None:
-                text = ua.Variant(value_text(node.spec, shown), ua.VariantType.LocalizedText)
-                body = self._texts[entry] = encode_variant(text)
+                body = encode_variant(ua.Variant(value_text(node.spec, shown), ua.VariantType.LocalizedText))
+                if shown is None or len(self._texts) < TEXTS:
+                    self._texts[entry] = body
             node.text.put(1, body, to_ticks(source_time), to_ticks(server_time))
 
     def _judge_health(self, update: PointUpdate) -> None:

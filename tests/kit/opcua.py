@@ -33,6 +33,7 @@ from server.opcua.nodesets import build_all
 from server.opcua.server import OpcUaServer
 from server.opcua.test_nodes import TEST, TEST_TYPE
 from server.pipeline import Pipeline
+from server.security.audit import AuditWriter
 from server.security.pki import CertificateFolder
 from server.settings import LimitSettings, OpcUaSettings
 from tests.kit.plant import measured, pump_type
@@ -309,6 +310,7 @@ async def running(
     page_rows: int = 10_000,
     command_timeout_s: float = 1.0,
     limits: LimitSettings | None = None,
+    audit: AuditWriter | None = None,
     **settings: Any,
 ) -> AsyncIterator[OpcUaRig]:
     """A listening OPC UA room with a few pumps; the open channel is allowed unless told otherwise."""
@@ -329,6 +331,7 @@ async def running(
         page_rows=page_rows,
         limits=limits,
         cache=snapshots(),
+        audit=audit,
     )
     engine = AlarmEngine(plant)
     pipeline = Pipeline(

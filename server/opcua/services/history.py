@@ -25,6 +25,8 @@ from server.opcua.services.limits import OperationLimits, require_count
 _S = ua.StatusCodes
 _ACCESS_HISTORY_READ, _ACCESS_HISTORY_WRITE = 4, 8
 _NOTIFIER_HISTORY_READ, _NOTIFIER_HISTORY_WRITE = 4, 8
+VALUES = 100_000
+"""Values that one answer may have: some 2 s of encoding."""
 
 
 class HistoryReader(Protocol):
@@ -95,7 +97,14 @@ class HistoryService:
         self, request: Request, params: ua.HistoryReadParameters, reader: HistoryReader
     ) -> ua.HistoryReadResponse:
         response = ua.HistoryReadResponse()
-        response.Results = [await self._read_one(request, wanted, params, reader) for wanted in params.NodesToRead]
+        left = VALUES
+        for wanted in params.NodesToRead:
+            result = await self._read_one(request, wanted, params, reader)
+            left -= len(getattr(result.HistoryData, "DataValues", None) or ())
+            if left < 0:
+                # Thousands of full pages would fill the memory before any limit of a message is met.
+                raise ServiceFault(_S.BadResponseTooLarge)
+            response.Results.append(result)
         return response
 
     async def _read_one(

@@ -179,7 +179,9 @@ def test_like(text: str, pattern: str, expected: bool) -> None:
 def test_a_hostile_pattern_is_cheap() -> None:
     """A regular expression of this shape runs for centuries."""
     begin = time.process_time()
-    assert not like("a" * 2_000, "%a" * 400 + "b")
+    for _ in range(100):
+        assert not like("a" * 2_000, "%a" * 120 + "b")
+        assert not like("a" * 2_000, "%" + "_a" * 120 + "b")
     assert time.process_time() - begin < 2.0
 
 

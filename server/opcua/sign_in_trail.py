@@ -1,0 +1,48 @@
+"""Sign-ins of OPC UA clients on their way to the site's audit trail: in their order, off the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from server.core.values import Caller
+from server.security.audit import AuditTrail
+
+log = structlog.get_logger("fieldloom.opcua")
+WAITING = 1_000
+"""Records that wait for the disk at most; further ones are lost, counted and logged."""
+
+
+class SignInTrail:
+    """Called with each record; `run` writes them until it is cancelled, `drain` what is left after that."""
+
+    def __init__(self, trail: AuditTrail, *, most: int = WAITING) -> None:
+        self._trail = trail
+        self._waiting: asyncio.Queue[tuple[Caller, str, str, str, str]] = asyncio.Queue(most)
+        self.lost = 0
+
+    def __call__(self, caller: Caller, action: str, target: str, outcome: str, detail: str) -> None:
+        """Take a record; returns at once."""
+        try:
+            self._waiting.put_nowait((caller, action, target, outcome, detail))
+        except asyncio.QueueFull:
+            if not self.lost % self._waiting.maxsize:
+                log.error("sign_ins_not_recorded", lost=self.lost + 1, user=caller.user, address=caller.address)
+            self.lost += 1
+
+    async def run(self) -> None:
+        """Write what comes."""
+        while True:
+            record = await self._waiting.get()
+            writing = asyncio.ensure_future(self._trail.write(*record))
+            try:
+                await asyncio.shield(writing)
+            except asyncio.CancelledError:
+                await writing  # this one is not among those that wait any more
+                raise
+
+    async def drain(self) -> None:
+        """Write what waits."""
+        while not self._waiting.empty():
+            await self._trail.write(*self._waiting.get_nowait())
