@@ -41,6 +41,7 @@ from server.opcua.services.fault import ServiceFault
 from server.opcua.services.lanes import Lanes
 from server.opcua.services.limits import OperationLimits, require_count
 from server.opcua.services.numeric_range import RangeError, cut, parse_range, replaced
+from server.opcua.services.queue_bytes import bound_queues
 from server.opcua.services.type_check import fitted
 from server.opcua.wire import Point, to_ticks
 from server.opcua.wire.points import JOINED_BYTES
@@ -349,6 +350,7 @@ class AttributeService:
             node.point = Point()
         self._store.writes += 1
         node.point.put(flags, body, source or now, server or now)
+        bound_queues(node.point, len(body))
         return 0
 
 

@@ -10,6 +10,7 @@ from asyncua import ua
 from server.opcua.nodes.node import Node
 from server.opcua.nodes.values import ValueEncodingError, put_data_value
 from server.opcua.services.context import Session
+from server.opcua.services.queue_bytes import bound_queues
 from server.opcua.services.schedule import Scheduler, Timer
 from server.opcua.wire import Group, Item, Point
 from server.opcua.wire.points import BOTH
@@ -49,6 +50,7 @@ class Source:
         value = self._read(session, self._node, self._attribute, self._index_range, self._encoding, BOTH)
         try:
             put_data_value(self.point, value)
+            bound_queues(self.point, len(self.point.body))
         except ValueEncodingError:
             self.point.put_scalar(1, None, int(ua.StatusCodes.BadEncodingError), 0, 0)
         return self.point.status
