@@ -187,6 +187,8 @@ async def assemble(facts: Facts, namespaces: Namespaces, pipeline: Any, reader: 
         store, rights, clock, _subscription_limits(facts.limits), attributes.read_one, bus, operations=operations
     )
     engine.register(dispatcher)
+    sessions.on_identity.append(engine.identity_changed)
+    sessions.on_moved.append(engine.publishing.session_moved)
     CancelService(audit, engine.cancel_publish).register(dispatcher)
     direct = DirectMethods()
     handlers = MethodHandlers(

@@ -22,7 +22,6 @@ Fields = Mapping[str, ua.Variant]
 """Fields of an event by browse path, its names joined by '/' ("AckedState/Id")."""
 
 BASE_EVENT_TYPE = 2041
-CONDITION_TYPE = 2782
 ELEMENT_LIMIT = 100
 """Elements of a where clause (MaxWhereClauseParameters)."""
 SELECT_LIMIT = 1_000

@@ -17,7 +17,6 @@ NULL_KEY: Key = 0
 _FOUR = struct.Struct("<BBH")
 _NUMERIC = struct.Struct("<BHI")
 _TEXT = struct.Struct("<BHi")
-_INT = struct.Struct("<i")
 
 
 class NodeIdError(ValueError):

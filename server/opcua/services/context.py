@@ -60,7 +60,6 @@ class Session:
         "endpoint_url",
         "history_points",
         "identity_history",
-        "last_contact",
         "last_seen",
         "locale_ids",
         "locales",
@@ -105,7 +104,6 @@ class Session:
         self.timeout_ms = 0.0
         self.max_response_bytes = 0  # 0: no limit of the session
         self.created = 0  # TimeUs
-        self.last_contact = 0  # TimeUs of the last request
         self.last_seen = 0.0  # monotonic seconds of the last request: time-outs
         self.token_kind = "Anonymous"  # noqa: S105 - the kind of token, not one
         self.identity_history: list[str] = []

@@ -315,6 +315,12 @@ class SubscriptionEngine:
         session.publish = None
         self._sessions.discard(session)
 
+    def identity_changed(self, session: Session) -> None:
+        """Another user has the session: what is queued must not reach him before it is judged."""
+        for subscription in session.subscriptions.values():
+            if subscription.audience is not session.audience:
+                self.judge(subscription)
+
     def hand_over(self, subscription: Subscription, session: Session) -> None:
         """Give a subscription to another session; the old one is told GoodSubscriptionTransferred."""
         old = subscription.session

@@ -24,7 +24,6 @@ from server.opcua.services.limits import OperationLimits, require_count
 _S = ua.StatusCodes
 HIERARCHICAL_KEY, HAS_SUBTYPE_KEY, HAS_PROPERTY_KEY, HAS_COMPONENT_KEY = 33, 45, 46, 47
 ORGANIZES_KEY, PROPERTY_TYPE_KEY = 35, 68
-NON_HIERARCHICAL_KEY = 32
 _OF_TYPES: tuple[Key, ...] = (HAS_SUBTYPE_KEY, 37, 38, 39, 40)
 """HasSubtype, HasModellingRule, HasEncoding, HasDescription and HasTypeDefinition: what types are made of."""
 _NAME_LETTERS = 512

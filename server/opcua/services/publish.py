@@ -127,20 +127,15 @@ class PublishService:
     # -- answers
 
     def take(self, session: Session) -> Waiting | None:
-        """The oldest Publish request of the session's own channel, or None."""
+        """The oldest Publish request that waits, or None."""
         queue = session.publish
         if queue is None:
             return None
         waiting = queue.waiting
         while waiting:
             entry: Waiting = waiting.popleft()
-            if entry.request.answered:
-                continue
-            if entry.request.channel is not session.channel:
-                # The session moved to another channel; the answer could not be read there (5.7.3.1).
-                self._refuse(entry, _S.BadSecureChannelClosed)
-                continue
-            return entry
+            if not entry.request.answered:
+                return entry
         return None
 
     def available(self, session: Session) -> bool:
@@ -154,10 +149,8 @@ class PublishService:
         if queue is None or channel is None:
             return False
         waiting = queue.waiting
-        while waiting and (waiting[0].request.answered or waiting[0].request.channel is not channel):
-            entry = waiting.popleft()
-            if not entry.request.answered:
-                self._refuse(entry, _S.BadSecureChannelClosed)
+        while waiting and waiting[0].request.answered:
+            waiting.popleft()
         return bool(waiting)
 
     def answer(self, entry: Waiting, subscription_id: int, available: bytes, more: bool, notification: bytes) -> None:
@@ -217,6 +210,14 @@ class PublishService:
             queue.waiting.remove(entry)
             self._refuse(entry, _S.BadRequestCancelledByClient)
         return len(found)
+
+    def session_moved(self, session: Session) -> None:
+        """Requests that wait on the former channel could not be answered there (5.7.3.1)."""
+        queue = session.publish
+        if queue is not None:
+            for entry in [entry for entry in queue.waiting if entry.request.channel is not session.channel]:
+                queue.waiting.remove(entry)
+                self._refuse(entry, _S.BadSecureChannelClosed)
 
     # -- steps
 

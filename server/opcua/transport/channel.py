@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from asyncua import ua
 
@@ -70,7 +70,6 @@ class SecureChannel:
         "plain",
         "policy_uri",
         "received",
-        "session_slots",
         "token_id",
     )
 
@@ -109,8 +108,6 @@ class SecureChannel:
         """Of the newest token."""
         self.max_response_bytes = max(hello.max_message, MIN_BUFFER_BYTES) if hello.max_message else 0
         """MaxMessageSize of the client's HEL, one smallest chunk at least, so that a ServiceFault fits; 0: none."""
-        self.session_slots: dict[Any, Any] = {}
-        """Free for the layer above."""
         self.client_nonce = b""
         """Of the newest token."""
         self.plain = keys is None
@@ -143,11 +140,6 @@ class SecureChannel:
     def signature_uri(self) -> str:
         """Algorithm of `sign_with_own_key`; "" without security."""
         return self.keys.policy.signature_uri if self.keys else ""
-
-    @property
-    def encryption_uri(self) -> str:
-        """Algorithm of the policy's asymmetric encryption; "" without security."""
-        return self.keys.policy.encryption_uri if self.keys else ""
 
     def sign_with_own_key(self, data: bytes) -> bytes:
         """Our signature under the channel's policy, see `signature_uri`; b"" without security."""

@@ -57,11 +57,6 @@ class Listener:
         """TCP connections now."""
         return len(self._connections)
 
-    @property
-    def channel_count(self) -> int:
-        """Open channels now."""
-        return sum(1 for connection in self._connections if connection.channel and connection.channel.opened)
-
     async def start(self, host: str, port: int) -> int:
         """Listen; the port, which is chosen by the system for 0.
 

@@ -597,3 +597,16 @@ def test_what_has_to_be_polled_is_sampled_the_slower_the_more_of_it_there_is(rig
         rig.engine.monitoring.drop(rig.engine.subscriptions[number], result.MonitoredItemId)
     again = one(client, number, item(node.key, 1, attribute=int(A.DisplayName), sampling=50.0))
     assert again.RevisedSamplingInterval == 50.0
+
+
+def test_what_is_late_for_one_user_is_not_sent_to_the_next_of_the_session(rig: SubscriptionRig) -> None:
+    """A Publish may come between ActivateSession and the next publishing cycle."""
+    client = rig.client(role="admin")
+    node = rig.variable(1, 1.0, permissions=SECRET)
+    number = client.subscribe(100).SubscriptionId
+    good(one(client, number, item(node.key)))
+    rig.run(300)
+    assert rig.engine.subscriptions[number].late
+    client.session.audience = rig.space.rights.audience(ROLE_NAMES["anonymous"], client.session.mode)
+    rig.engine.identity_changed(client.session)
+    assert changes(client.published(client.publish())) == [(1, None, S.BadUserAccessDenied)]

@@ -234,6 +234,7 @@ def test_requests_of_the_former_channel_get_no_messages(rig: SubscriptionRig) ->
     left = client.publish()
     client.line = rig.client().line
     client.session.channel = client.line
+    rig.engine.publishing.session_moved(client.session)
     request = client.publish()
     rig.run(100)
     assert client.published(request) is not None
