@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -29,8 +30,8 @@ FILTERS = 256
 """Event filters that are remembered."""
 FILTER_BYTES = 16 * 1024
 """Longer ones are not."""
-DISTINCT_BYTES = 256 << 10
-"""Different filters of one request together: some 0.5 s to decode and check."""
+DECODED_BYTES = 256 << 10
+"""Filters of one request that have to be decoded, together: some 0.5 s to decode and check."""
 
 
 class RefusedError(Exception):
@@ -123,7 +124,12 @@ def require_few(filters: Iterable[bytes]) -> None:
     Raises:
         ServiceFault: BadEncodingLimitsExceeded.
     """
-    if sum(map(len, set(filters))) > DISTINCT_BYTES:
+    counted = Counter(filters)
+    remembered = len(counted) <= FILTERS
+    size = sum(
+        len(each) * (1 if remembered and len(each) <= FILTER_BYTES else count) for each, count in counted.items()
+    )
+    if size > DECODED_BYTES:
         raise ServiceFault(_S.BadEncodingLimitsExceeded)
 
 

@@ -262,7 +262,7 @@ def test_a_filter_that_was_refused_is_looked_at_again_when_types_have_come(rig: 
 
 def test_one_request_cannot_bring_endless_filters(rig: SubscriptionRig, monkeypatch: pytest.MonkeyPatch) -> None:
     # Each has to be decoded and checked while everybody waits; the same one again costs nothing.
-    monkeypatch.setattr(filters, "DISTINCT_BYTES", 300)
+    monkeypatch.setattr(filters, "DECODED_BYTES", 300)
     client = rig.client()
     number = client.subscribe(100).SubscriptionId
     for result in client.monitor(
