@@ -20,35 +20,21 @@ from server.opcua.roles import MODE_SIGN_AND_ENCRYPT, OPEN, ROLE_NAMES, Permissi
 from server.opcua.services.context import Request, Session
 from server.opcua.services.dispatch import Dispatcher
 from server.opcua.wire import Point
+from tests.kit.channels import FakeChannel
 
 TOKEN = ua.NodeId(bytes(range(32)), 0)
 TOKEN_BYTES = b"\x05\x00\x00\x20\x00\x00\x00" + bytes(range(32))
 NS = 2
 
 
-class Remembered:
-    """A channel whose answers are kept."""
+class Remembered(FakeChannel):
+    """Keeps the bodies alone."""
 
-    def __init__(self, mode: int = MODE_SIGN_AND_ENCRYPT) -> None:
-        self.channel_id = 1
-        self.policy_uri = ""
-        self.mode = mode
-        self.address = "127.0.0.1:1"
-        self.peer_certificate: bytes | None = None
-        self.peer_chain: bytes | None = None
-        self.own_certificate = b""
-        self.max_response_bytes = 0
-        self.activated = True
-        self.sent: list[bytes] = []
+    sent: list[bytes]  # type: ignore[assignment]
 
     def send(self, request_id: int, body: bytes) -> None:
+        """Keep an answer."""
         self.sent.append(body)
-
-    def sign_with_own_key(self, data: bytes) -> tuple[str, bytes]:
-        return "", b""
-
-    def verify_with_peer_key(self, data: bytes, signature: bytes) -> bool:
-        return False
 
 
 class Sessions:
@@ -110,7 +96,7 @@ class Room:
         self.store = NodeStore()
         self.rights = Rights()
         self.clock = ManualClock()
-        self.channel = Remembered(mode)
+        self.channel = Remembered(mode=mode)
         self.session = Session(
             ua.NodeId(1, 1),
             TOKEN_BYTES,

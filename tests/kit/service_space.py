@@ -29,6 +29,7 @@ from server.opcua.nodes.values import new_point
 from server.opcua.roles import MODE_SIGN_AND_ENCRYPT, ROLE_NAMES, Rights
 from server.opcua.services.context import Session
 from server.opcua.services.dispatch import Dispatcher
+from tests.kit.channels import FakeChannel
 
 REFERENCES, NON_HIERARCHICAL, HIERARCHICAL, HAS_CHILD, ORGANIZES = 31, 32, 33, 34, 35
 HAS_EVENT_SOURCE, HAS_MODELLING_RULE, HAS_TYPE_DEFINITION = 36, 37, 40
@@ -118,35 +119,6 @@ class ServiceSpace:
             rank=1,
             data_type=296,
         )
-
-
-class FakeChannel:
-    """Keeps what was sent."""
-
-    channel_id = 1
-    policy_uri = ""
-    mode = MODE_SIGN_AND_ENCRYPT
-    address = "127.0.0.1"
-    peer_certificate = None
-    peer_chain = None
-    own_certificate = b""
-    max_response_bytes = 0
-    activated = True
-
-    def __init__(self) -> None:
-        self.sent: list[tuple[int, bytes]] = []
-
-    def send(self, request_id: int, body: bytes) -> None:
-        """Keep an answer."""
-        self.sent.append((request_id, body))
-
-    def sign_with_own_key(self, data: bytes) -> tuple[str, bytes]:
-        """Nobody asks for it here."""
-        raise NotImplementedError
-
-    def verify_with_peer_key(self, data: bytes, signature: bytes) -> bool:
-        """Nobody asks for it here."""
-        raise NotImplementedError
 
 
 class ServiceRig:

@@ -6,17 +6,12 @@ import asyncio
 import datetime
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from asyncua import ua
 from asyncua.common.utils import Buffer
 from asyncua.ua.ua_binary import nodeid_from_binary, struct_from_binary, struct_to_binary
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import NameOID
 
 from server.core.clock import SECOND, ManualClock, from_datetime, to_datetime
 from server.core.values import Caller
@@ -32,7 +27,9 @@ from server.opcua.services.dispatch import Dispatcher
 from server.opcua.services.session import SessionService
 from server.opcua.services.session_table import SessionLimits, SessionTable
 from server.opcua.transport.security import MODE_ENCRYPT, MODE_NONE, POLICIES, POLICY_NONE
+from server.security.pki import OwnCertificate
 from server.settings import OpcUaSettings
+from tests.kit.certificates import self_signed
 
 CLIENT_URI = "urn:test:client"
 SERVER_URI = "urn:fieldloom:test"
@@ -41,36 +38,14 @@ START = from_datetime(datetime.datetime(2026, 1, 5, 8, tzinfo=datetime.UTC))
 __all__ = ["AES256", "BASIC", "MODE_ENCRYPT", "MODE_NONE", "POLICY_NONE"]
 
 
-@dataclass(frozen=True)
-class Pair:
-    """A key and its self-signed certificate."""
-
-    key: rsa.RSAPrivateKey
-    certificate: x509.Certificate
-
-    @property
-    def der(self) -> bytes:
-        return self.certificate.public_bytes(serialization.Encoding.DER)
+Pair = OwnCertificate
+"""A key and its self-signed certificate."""
 
 
 @cache
 def pair(name: str, uri: str = CLIENT_URI, bits: int = 2048) -> Pair:
     """One of this name for the whole process; valid around the manual clock's time."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=bits)
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = to_datetime(START)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=30))
-        .add_extension(x509.SubjectAlternativeName([x509.UniformResourceIdentifier(uri)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    return Pair(key, certificate)
+    return self_signed(name, uri, to_datetime(START), bits)
 
 
 class KeyChannel:

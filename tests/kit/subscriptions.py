@@ -24,33 +24,12 @@ from server.opcua.services.schedule import Scheduler
 from server.opcua.services.subscription_limits import SubscriptionLimits
 from server.opcua.wire import Point
 from server.opcua.wire.ticks import to_ticks
+from tests.kit.channels import FakeChannel
 from tests.kit.service_space import HAS_PROPERTY, PROPERTY_TYPE, ServiceSpace, answer_of, scalar
 
 V = ua.VariantType
 SERVER = 2253
 NS = 2
-
-
-class Line:
-    """A channel: what was sent on it, by request id."""
-
-    policy_uri = ""
-    address = "127.0.0.1"
-    peer_certificate = None
-    peer_chain = None
-    own_certificate = b""
-    max_response_bytes = 0
-    opened = True
-    activated = True
-    congested = False
-
-    def __init__(self, channel_id: int, mode: int) -> None:
-        self.channel_id = channel_id
-        self.mode = mode
-        self.sent: list[tuple[int, bytes]] = []
-
-    def send(self, request_id: int, body: bytes) -> None:
-        self.sent.append((request_id, body))
 
 
 class NoDoor:
@@ -71,7 +50,7 @@ class NoAudit:
 class Client:
     """One session on a channel of its own."""
 
-    def __init__(self, rig: SubscriptionRig, session: Session, line: Line) -> None:
+    def __init__(self, rig: SubscriptionRig, session: Session, line: FakeChannel) -> None:
         self.rig = rig
         self.session = session
         self.line = line
@@ -261,7 +240,7 @@ class SubscriptionRig:
     def client(self, user: str = "operator", *, role: str = "operator", mode: int = MODE_SIGN_AND_ENCRYPT) -> Client:
         """An activated session on a new channel."""
         self.lines += 1
-        line = Line(self.lines, mode)
+        line = FakeChannel(self.lines, mode)
         token = wire_of((0, self.lines.to_bytes(32, "big")))
         session = Session(
             ua.NodeId(self.lines, 1),

@@ -13,10 +13,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives import serialization
 
 from server.core.clock import Clock, SystemClock
 from server.opcua.transport.channel import SecureChannel
@@ -32,6 +29,7 @@ from server.opcua.transport.security import (
     SymmetricKeys,
 )
 from server.security.pki import CertificateRefusedError, OwnCertificate
+from tests.kit.certificates import self_signed
 
 SECURED = tuple((uri, mode) for uri in POLICIES for mode in (MODE_SIGN, MODE_ENCRYPT))
 ENDPOINTS = ((POLICY_NONE, MODE_NONE), *SECURED)
@@ -43,23 +41,7 @@ SETTLE_S = 10.0
 @cache
 def pair(name: str, bits: int = 2048) -> OwnCertificate:
     """A self-signed certificate and its key, made once a process."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=bits)
-    now = datetime.datetime.now(datetime.UTC)
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=30))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.UniformResourceIdentifier(f"urn:test:{name}")]), critical=False
-        )
-        .sign(key, hashes.SHA256())
-    )
-    return OwnCertificate(certificate, key, certificate.public_bytes(serialization.Encoding.DER))
+    return self_signed(name, f"urn:test:{name}", datetime.datetime.now(datetime.UTC), bits)
 
 
 @cache
