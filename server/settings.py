@@ -107,6 +107,16 @@ class LimitSettings(_Section):
     """TCP connections at once; each carries at most one secure channel."""
     connections_per_address: int = Field(default=256, ge=1, le=100_000)
     """TCP connections at once from one address."""
+    nesting: int = Field(default=100, ge=100, le=250)
+    """Variants, ExtensionObjects and DiagnosticInfos inside each other; the standard wants 100 to be taken."""
+    array_elements: int = Field(default=1_000_000, ge=1_000)
+    """Elements of one array that a client sends."""
+    text_bytes: int = Field(default=16 * 1024 * 1024, ge=1_024)
+    """Bytes of one String or ByteString that a client sends."""
+    decoded_bytes: int = Field(default=64 * 1024 * 1024, ge=1024 * 1024)
+    """What decoding one request may cost: memory, or 15 ns a byte of time, whichever is more."""
+    decoded_bytes_unactivated: int = Field(default=2 * 1024 * 1024, ge=65_536)
+    """The same on a channel on which nobody has signed in."""
     waiting_requests: int = Field(default=64, ge=1, le=10_000)
     """Requests of one channel that may wait for devices or disks at once."""
     operations: int = Field(default=10_000, ge=1, le=1_000_000)
@@ -123,8 +133,14 @@ class LimitSettings(_Section):
     """Monitored items of all subscriptions together."""
     items_per_subscription: int = Field(default=100_000, ge=500)
     """Monitored items of one subscription."""
+    items_per_node: int = Field(default=5_000, ge=100)
+    """Monitored items of all subscriptions on one node."""
     queue_size: int = Field(default=1_000, ge=1, le=1_000_000)
     """Values or events that one monitored item holds."""
+    queue_slots: int = Field(default=5_000_000, ge=10_000)
+    """Queue sizes of all monitored items together; items made later get smaller queues."""
+    queue_slots_per_subscription: int = Field(default=1_000_000, ge=10_000)
+    """Queue sizes of the monitored items of one subscription together."""
     publish_requests: int = Field(default=100, ge=5, le=10_000)
     """Publish requests that wait in one session; beyond it the oldest is answered."""
     retransmission_messages: int = Field(default=100, ge=2)

@@ -37,6 +37,7 @@ from server.opcua.services.diagnostics import Diagnostics
 from server.opcua.services.discovery import DiscoveryService
 from server.opcua.services.dispatch import Dispatcher
 from server.opcua.services.engine import SubscriptionEngine
+from server.opcua.services.guard import DecodeLimits
 from server.opcua.services.history import HistoryDoors, HistoryService
 from server.opcua.services.limits import OperationLimits
 from server.opcua.services.method import MethodService
@@ -152,7 +153,9 @@ async def assemble(facts: Facts, namespaces: Namespaces, pipeline: Any, reader: 
     tokens = issued_tokens(settings.jwt_keys_file, application_uri, clock) if settings.jwt_keys_file else None
     endpoints = Endpoints(settings, application_uri, own.der, certificates=users is not None, issued=tokens is not None)
     sessions = SessionTable(rights, clock, _session_limits(settings))
-    dispatcher = Dispatcher(sessions, clock, aside_limit=facts.limits.waiting_requests)
+    dispatcher = Dispatcher(
+        sessions, clock, aside_limit=facts.limits.waiting_requests, decode=_decode_limits(facts.limits)
+    )
     sign_in = SignIn(facts.verify, clock, attempts=settings.login_attempts)
     identities = Identities(endpoints, own.key, sign_in, certificates=users, tokens=tokens)
     DiscoveryService(endpoints).register(dispatcher)
@@ -293,10 +296,23 @@ def _server_facts(facts: Facts, application_uri: str, operations: OperationLimit
         max_items=limits.items,
         max_items_per_subscription=limits.items_per_subscription,
         max_queue_size=limits.queue_size,
+        max_array_length=limits.array_elements,
+        max_string_length=limits.text_bytes,
+        max_byte_string_length=limits.text_bytes,
         max_select_clauses=SELECT_LIMIT,
         max_where_clauses=ELEMENT_LIMIT,
         history_page_rows=facts.page_rows,
         auditing=settings.auditing,
+    )
+
+
+def _decode_limits(limits: LimitSettings) -> DecodeLimits:
+    return DecodeLimits(
+        depth=limits.nesting,
+        elements=limits.array_elements,
+        text_bytes=limits.text_bytes,
+        cost=limits.decoded_bytes,
+        strangers_cost=limits.decoded_bytes_unactivated,
     )
 
 
@@ -315,6 +331,9 @@ def _subscription_limits(limits: LimitSettings) -> SubscriptionLimits:
         subscriptions_per_session=limits.subscriptions_per_session,
         items=limits.items,
         items_per_subscription=limits.items_per_subscription,
+        items_per_node=limits.items_per_node,
+        queue_slots=limits.queue_slots,
+        queue_slots_per_subscription=limits.queue_slots_per_subscription,
         queue_size=limits.queue_size,
         event_queue_size=limits.queue_size,
         publish_requests=limits.publish_requests,

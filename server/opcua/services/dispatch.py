@@ -17,7 +17,7 @@ from server.core.clock import Clock
 from server.core.errors import IntegrationError
 from server.opcua.services.context import Channel, Request, Session
 from server.opcua.services.fault import ServiceFault
-from server.opcua.services.guard import MessageError, guarded
+from server.opcua.services.guard import DEFAULT_LIMITS, DecodeLimits, MessageError, guarded
 from server.opcua.transport.framing import ResponseTooLargeError
 from server.opcua.wire.headers import HeaderError, read_header, request_type, response_header, service_fault
 from server.opcua.wire.ticks import to_ticks
@@ -91,10 +91,13 @@ def request_number(name: str) -> int:
 class Dispatcher:
     """Receives whole requests of all channels."""
 
-    def __init__(self, sessions: Sessions, clock: Clock, *, aside_limit: int = 64) -> None:
+    def __init__(
+        self, sessions: Sessions, clock: Clock, *, aside_limit: int = 64, decode: DecodeLimits = DEFAULT_LIMITS
+    ) -> None:
         self._sessions = sessions
         self._clock = clock
         self._aside_limit = aside_limit
+        self._decode = decode
         self._services: dict[int, Service] = {}
         self._fast: dict[int, FastHandler] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -193,7 +196,9 @@ class Dispatcher:
     def _serve(self, service: Service, request: Request) -> None:
         try:
             at = 0 if service.whole else request.at
-            buffer = guarded(service.parameters, request.body, at, trusted=request.channel.activated)
+            buffer = guarded(
+                service.parameters, request.body, at, trusted=request.channel.activated, limits=self._decode
+            )
             params = struct_from_binary(service.parameters, buffer)
         except RecursionError:
             raise ServiceFault(_S.BadEncodingLimitsExceeded) from None

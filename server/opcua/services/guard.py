@@ -12,9 +12,9 @@ from asyncua import ua
 from asyncua.common.utils import Buffer
 
 from server.opcua.services.structure_walkers import structure_of, walker_of
-from server.opcua.services.walkers import COST, STRANGERS_COST, MessageError, Walk, Walker
+from server.opcua.services.walkers import DEFAULT_LIMITS, DecodeLimits, MessageError, Walk, Walker
 
-__all__ = ["BoundedBuffer", "MessageError", "guarded", "walked"]
+__all__ = ["DEFAULT_LIMITS", "BoundedBuffer", "DecodeLimits", "MessageError", "guarded", "walked"]
 
 
 class BoundedBuffer(Buffer):  # type: ignore[misc]
@@ -43,7 +43,9 @@ class BoundedBuffer(Buffer):  # type: ignore[misc]
         return BoundedBuffer(self._data, self._cur_pos, size)
 
 
-def guarded(parameters: type, body: bytes, at: int, *, trusted: bool = True) -> BoundedBuffer:
+def guarded(
+    parameters: type, body: bytes, at: int, *, trusted: bool = True, limits: DecodeLimits = DEFAULT_LIMITS
+) -> BoundedBuffer:
     """A buffer from which the stack may decode a structure that begins at an offset; extra bytes behind are fine.
 
     Who is not `trusted` may cost less.
@@ -52,12 +54,14 @@ def guarded(parameters: type, body: bytes, at: int, *, trusted: bool = True) -> 
         MessageError: BadDecodingError, the bytes are no such structure; BadEncodingLimitsExceeded, they are too deep,
             too long or would take too much memory.
     """
-    return walked(walker_of(parameters), body, at, COST if trusted else STRANGERS_COST)
+    return walked(walker_of(parameters), body, at, trusted=trusted, limits=limits)
 
 
-def walked(walker: Walker, body: bytes, at: int = 0, cost: int = COST) -> BoundedBuffer:
+def walked(
+    walker: Walker, body: bytes, at: int = 0, *, trusted: bool = True, limits: DecodeLimits = DEFAULT_LIMITS
+) -> BoundedBuffer:
     """The same for what a walker walks over, such as a single Variant or ExtensionObject. Raises MessageError."""
-    walk = Walk(body, structure_of, cost)
+    walk = Walk(body, structure_of, limits, trusted=trusted)
     try:
         end = walker(walk, at)
     except (IndexError, struct.error, UnicodeDecodeError) as error:

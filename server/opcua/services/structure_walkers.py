@@ -23,7 +23,7 @@ from server.opcua.services.walkers import (
 )
 
 _OBJECT, _FIELD, _NUMBER, _PLACE = 200, 60, 48, 16
-"""Cost (see `walkers.COST`) of an object, of each field, of a number in a list, of another place in a list."""
+"""Cost (see `DecodeLimits.cost`) of an object, of each field, of a number in a list, of another place in a list."""
 _OTHER_NAMES = {"Bytes": 15, "CharArray": 12, "Char": 3}
 _ENUM_BYTES = 4
 _REFUSING = ("Invalid", "Unspecified")

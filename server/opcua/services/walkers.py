@@ -8,25 +8,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from asyncua import ua
 
 from server.opcua.nodes.keys import Key, NodeIdError, read_key
 
-DEPTH = 100
-"""Variants, ExtensionObjects and DiagnosticInfos inside each other (OPC 10000-6, 5.2.2.12: 100 must be taken)."""
-ELEMENTS = 1_000_000
-"""Elements of one array."""
-TEXT_BYTES = 16 << 20
-"""A String, ByteString or XmlElement; a message is not longer either."""
-COST = 64 << 20
-"""What decoding one request may cost; a unit is a byte of memory or 15 ns of time, whichever is more.
-
-Others wait meanwhile, for a second at most. A million numbers, or 10 000 nodes to write or monitor, fit.
-"""
-STRANGERS_COST = 2 << 20
-"""The same on a channel on which nobody has signed in."""
 DIMENSIONS = 32
 """Dimensions of one array."""
 
@@ -40,6 +28,28 @@ FIXED = {1: 1, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 4, 8: 8, 9: 8, 10: 4, 11: 8, 13:
 """Sizes of the built-in types that have one."""
 COSTS = {1: _SMALL, 2: _SMALL, 3: _SMALL, 13: _OBJECT, 14: _OBJECT, 19: _OBJECT}
 """Cost of one element of such a type in an array; `_NUMBER` for the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeLimits:
+    """What one request may ask the decoder to make."""
+
+    depth: int = 100
+    """Variants, ExtensionObjects and DiagnosticInfos inside each other (OPC 10000-6, 5.2.2.12: 100 must be taken)."""
+    elements: int = 1_000_000
+    """Elements of one array."""
+    text_bytes: int = 16 << 20
+    """A String, ByteString or XmlElement."""
+    cost: int = 64 << 20
+    """What decoding may cost; a unit is a byte of memory or 15 ns of time, whichever is more.
+
+    Others wait meanwhile, for a second at most. A million numbers, or 10 000 nodes to write or monitor, fit.
+    """
+    strangers_cost: int = 2 << 20
+    """The same on a channel on which nobody has signed in."""
+
+
+DEFAULT_LIMITS = DecodeLimits()
 
 
 class MessageError(ValueError):
@@ -66,14 +76,22 @@ Walker: TypeAlias = "Callable[[Walk, int], int]"
 class Walk:
     """One body on its walk."""
 
-    __slots__ = ("data", "depth", "end", "left", "patches", "structure")
+    __slots__ = ("data", "depth", "end", "left", "limits", "patches", "structure")
 
-    def __init__(self, data: bytes, structure: Callable[[Key], Walker | None], cost: int = COST) -> None:
+    def __init__(
+        self,
+        data: bytes,
+        structure: Callable[[Key], Walker | None],
+        limits: DecodeLimits = DEFAULT_LIMITS,
+        *,
+        trusted: bool = True,
+    ) -> None:
         self.data = data
         self.end = len(data)  # of the message, or of the ExtensionObject body that the walk is in
         self.structure = structure  # encoding NodeId -> walker of a structure that the stack knows
         self.depth = 0
-        self.left = cost
+        self.limits = limits
+        self.left = limits.cost if trusted else limits.strangers_cost
         self.patches: list[tuple[int, bytes]] = []
         """(offset, bytes to be there) where the stack's decoder reads otherwise than the standard writes."""
 
@@ -86,8 +104,8 @@ class Walk:
     def deeper(self) -> None:
         """One level down. Raises MessageError below the last one."""
         self.depth += 1
-        if self.depth > DEPTH:
-            raise exceeded(f"nested deeper than {DEPTH}")
+        if self.depth > self.limits.depth:
+            raise exceeded(f"nested deeper than {self.limits.depth}")
 
 
 def count_at(walk: Walk, at: int, least: int) -> int:
@@ -98,7 +116,7 @@ def count_at(walk: Walk, at: int, least: int) -> int:
     if count > 0:
         if count * least > walk.end - at - 4:
             raise broken(f"array of length {count} in {walk.end - at - 4} bytes")
-        if count > ELEMENTS:
+        if count > walk.limits.elements:
             raise exceeded(f"array of length {count}")
     return count
 
@@ -114,7 +132,7 @@ def walk_bytes(walk: Walk, at: int) -> int:
         return at
     if size > walk.end - at:
         raise broken(f"length {size}, {walk.end - at} bytes are left")
-    if size > TEXT_BYTES:
+    if size > walk.limits.text_bytes:
         raise exceeded(f"length {size}")
     walk.charge(size + _TEXT)
     return at + size
@@ -266,12 +284,12 @@ def _dimensions(walk: Walk, at: int, count: int) -> int:
     product = cells = 1
     for number in range(dimensions):
         length: int = _I32(walk.data, at + 4 + 4 * number)[0]
-        if length < 0 or length > ELEMENTS:
+        if length < 0 or length > walk.limits.elements:
             raise broken(f"dimension of length {length}")
         product *= length
         # The stack fills up an array with empty lists as if a dimension of 0 were 1.
         cells *= length or 1
-        if cells > ELEMENTS:
+        if cells > walk.limits.elements:
             raise exceeded("too many elements")
     if product != max(count, 0):
         raise broken(f"dimensions of {product} elements, {count} are there")
