@@ -13,6 +13,28 @@ Begin = Callable[[], Outcome]
 Tell = Callable[[int], None]
 
 
+class Held(Coroutine[Any, Any, Any]):
+    """A coroutine with the awaitable that it was given: thrown away unawaited, it takes that one with it."""
+
+    def __init__(self, work: Coroutine[Any, Any, Any], given: Awaitable[Any]) -> None:
+        self._work = work
+        self._given = given
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return self._work.__await__()
+
+    def send(self, value: Any) -> Any:
+        return self._work.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        return self._work.throw(*error)
+
+    def close(self) -> None:
+        self._work.close()
+        if asyncio.iscoroutine(self._given):
+            self._given.close()
+
+
 class Lanes(Coroutine[Any, Any, Any]):
     """Awaitable of the answer that `answer` makes when every lane is through.
 

@@ -17,6 +17,7 @@ from server.opcua.services.argument_check import check_count, check_types, decla
 from server.opcua.services.context import Request, Session
 from server.opcua.services.dispatch import Dispatcher
 from server.opcua.services.fault import ServiceFault
+from server.opcua.services.lanes import Held
 from server.opcua.services.limits import OperationLimits, require_count
 
 _S = ua.StatusCodes
@@ -71,7 +72,7 @@ class MethodService:
         for index, wanted in enumerate(params.MethodsToCall):
             outcome = self.call_one(request, wanted)
             if isinstance(outcome, Awaitable):
-                return self._rest(request, params.MethodsToCall[index + 1 :], outcome, results)
+                return Held(self._rest(request, params.MethodsToCall[index + 1 :], outcome, results), outcome)
             results.append(outcome)
         return _response(results)
 
@@ -111,7 +112,7 @@ class MethodService:
         except IntegrationError as error:
             outcome = _result(error.status)
         if isinstance(outcome, Awaitable):
-            return self._awaited(request, object_key, method_key, arguments, outcome)
+            return Held(self._awaited(request, object_key, method_key, arguments, outcome), outcome)
         self._audit.called(request, object_key, method_key, arguments, outcome.StatusCode.value)
         return outcome
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import Any
 
 import pytest
@@ -299,3 +300,18 @@ def test_counts_are_checked(rig: Rig) -> None:
     session = rig.session()
     assert result_of(rig.ask(session, request())) == S.BadNothingToDo
     assert result_of(rig.ask(session, request(*[call()] * 6))) == S.BadTooManyOperations
+
+
+async def test_calls_beyond_those_that_may_wait_are_refused_and_leave_nothing_behind(rig: Rig) -> None:
+    async def wait(*_: Any) -> ua.CallMethodResult:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    rig.handlers.own[RESET] = wait
+    session, answers = rig.session(), rig.channel.sent
+    for _ in range(65):
+        rig.dispatcher.message(rig.channel, 1, rig.body(session, request(call(PUMP, RESET))))
+    ((_number, body),) = answers
+    assert result_of(answer_of(body)) == S.BadResourceUnavailable
+    gc.collect()  # a coroutine that was never awaited would be told of here
+    await rig.dispatcher.stop()
