@@ -147,6 +147,9 @@ class NodeManagementService:
         key = self._key(requested, _S.BadNodeIdRejected)
         if namespace_of(key) != self._index:
             raise Refused(_S.BadNodeIdRejected)
+        if requested.has_null_identifier():
+            # Only the namespace is asked for: asyncua's add_variable(index, name, value) does so.
+            return self._added.new_key()
         if self._store.get(key) is not None:
             raise Refused(_S.BadNodeIdExists)
         return key

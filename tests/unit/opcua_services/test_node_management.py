@@ -214,6 +214,18 @@ def test_null_ids_are_chosen_by_the_server(rig: Rig) -> None:
     assert first.NamespaceIndex == second.NamespaceIndex == 2
 
 
+@pytest.mark.parametrize("kind", [ua.NodeIdType.Numeric, ua.NodeIdType.String])
+def test_only_the_namespace_may_be_asked_for(rig: Rig, kind: ua.NodeIdType) -> None:
+    nothing: Any = "" if kind == ua.NodeIdType.String else 0
+    wanted = [item(0, name) for name in ("A", "B", "C")]
+    for number, one in enumerate(wanted):
+        one.RequestedNewNodeId = ua.ExpandedNodeId(nothing, (2, 2, 3)[number], kind)
+    assert rig.add(*wanted) == [S.Good, S.Good, S.BadNodeIdRejected]
+    first, second = (result.AddedNodeId for result in rig.added[:2])
+    assert first != second
+    assert (first.NamespaceIndex, first.NodeIdType) == (2, ua.NodeIdType.Guid)
+
+
 def test_mandatory_children_come_with_their_parent(rig: Rig) -> None:
     assert rig.add(item(type_key=PUMP_TYPE, reference=HAS_COMPONENT)) == [S.Good]
     store = rig.space.store
