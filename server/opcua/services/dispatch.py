@@ -315,8 +315,10 @@ class Dispatcher:
                 raise ResponseTooLargeError
             channel.send(request_id, body)
         except ResponseTooLargeError:
-            handle = struct.unpack_from("<I", body, 12)[0]
-            channel.send(request_id, service_fault(handle, _S.BadResponseTooLarge, self.ticks()))
+            if request is None:
+                raise
+            request.answered = False
+            self.fault(request, _S.BadResponseTooLarge)
 
     async def stop(self) -> None:
         """End what still goes on."""

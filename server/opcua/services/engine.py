@@ -375,6 +375,7 @@ class SubscriptionEngine:
                 if isinstance(item, EventItem):
                     self.bus.detach(item)
                 else:
+                    self.semantics.forget(item)
                     item.judge(int(_S.BadNodeIdUnknown))
 
 

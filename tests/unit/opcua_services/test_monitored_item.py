@@ -610,3 +610,18 @@ def test_what_is_late_for_one_user_is_not_sent_to_the_next_of_the_session(rig: S
     client.session.audience = rig.space.rights.audience(ROLE_NAMES["anonymous"], client.session.mode)
     rig.engine.identity_changed(client.session)
     assert changes(client.published(client.publish())) == [(1, None, S.BadUserAccessDenied)]
+
+
+def test_a_node_that_came_back_is_watched_anew_though_items_of_the_former_one_are_left(rig: SubscriptionRig) -> None:
+    from server.opcua.nodes.values import put_data_value
+
+    client, number = subscribed(rig)
+    node, wide = analog(rig)
+    good(one(client, number, item(node.key)))
+    rig.store.remove([node.key, wide.key])
+    rig.engine.node_removed([node.key, wide.key])
+    node, wide = analog(rig)
+    good(one(client, number, item(node.key, 2)))
+    message(rig, client)
+    put_data_value(rig.point(wide), ua.DataValue(ua.Variant(ua.Range(0.0, 20.0), V.ExtensionObject)))
+    assert message(rig, client) == [(2, 0.0, SEMANTICS_CHANGED)]
