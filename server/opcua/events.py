@@ -32,6 +32,7 @@ class EventBus:
         self._clock = clock
         self._items: dict[Key, dict[EventItem, None]] = {}
         self._audit: dict[Key, bool] = {}
+        self._audit_heard: tuple[int, bool] | None = None  # version of the store, `audit_wanted` then
         self.sent = 0
         """Events sent so far."""
 
@@ -40,11 +41,13 @@ class EventBus:
     def attach(self, item: EventItem) -> None:
         """Deliver to a monitored item from now on."""
         self._items.setdefault(item.key, {})[item] = None
+        self._audit_heard = None
 
     def detach(self, item: EventItem) -> None:
         """Deliver to it no longer."""
         items = self._items.get(item.key)
         if items is not None:
+            self._audit_heard = None
             items.pop(item, None)
             if not items:
                 del self._items[item.key]
@@ -54,8 +57,15 @@ class EventBus:
         return notifier in self._items or SERVER in self._items
 
     def audit_wanted(self) -> bool:
-        """True when somebody listens to Server who may see audit events."""
-        return any(item.may_receive(True) for item in self._items.get(SERVER, ()))
+        """True when somebody listens to Server who may see audit events. Every Write asks: it is not found out anew."""
+        if self._audit_heard is None or self._audit_heard[0] != self._store.version:
+            found = any(item.may_receive(True) for item in self._items.get(SERVER, ()))
+            self._audit_heard = self._store.version, found
+        return self._audit_heard[1]
+
+    def audience_changed(self) -> None:
+        """Some of the listeners have another user."""
+        self._audit_heard = None
 
     def monitored(self, subscription_id: int) -> list[Key]:
         """The notifiers that a subscription listens to."""

@@ -357,6 +357,7 @@ class SubscriptionEngine:
     def judge(self, subscription: Subscription) -> None:
         """The session's user changed: what it may not read reports why, what it may read again its value."""
         before, subscription.audience = subscription.audience, subscription.last_session.audience
+        self.bus.audience_changed()
         for item in subscription.items.values():
             if isinstance(item, EventItem):
                 item.judge(before)

@@ -273,3 +273,19 @@ def test_one_request_cannot_bring_endless_filters(rig: SubscriptionRig, monkeypa
         client.monitor(
             number, *[item(2253, each, attribute=12, filter=select(*["Message"] * each)) for each in range(1, 20)]
         )
+
+
+def test_audit_events_are_wanted_as_long_as_an_administrator_listens(rig: SubscriptionRig) -> None:
+    client, boss = rig.client(), rig.client(role="admin")
+    number, other = client.subscribe(100).SubscriptionId, boss.subscribe(100).SubscriptionId
+    assert not rig.bus.audit_wanted()
+    listen(client, number, 2253)
+    assert not rig.bus.audit_wanted()
+    listen(boss, other, 2253)
+    assert rig.bus.audit_wanted()
+    for role, wanted in (("operator", False), ("admin", True)):
+        boss.session.audience = rig.space.rights.audience(ROLE_NAMES[role], boss.session.mode)
+        rig.engine.identity_changed(boss.session)
+        assert rig.bus.audit_wanted() is wanted
+    rig.engine.session_closed(boss.session, True)
+    assert not rig.bus.audit_wanted()
