@@ -23,7 +23,9 @@ class SignInTrail:
         self.lost = 0
 
     def __call__(self, caller: Caller, action: str, target: str, outcome: str, detail: str) -> None:
-        """Take a record; returns at once."""
+        """Take a record; returns at once. A refusal is logged too."""
+        if outcome != "Good":
+            log.info("sign_in_refused", user=caller.user, address=caller.address, reason=outcome)
         try:
             self._waiting.put_nowait((caller, action, target, outcome, detail))
         except asyncio.QueueFull:

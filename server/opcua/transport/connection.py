@@ -276,7 +276,8 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, error: TransportError) -> None:
         channel = self.channel
-        log.info("connection_refused", address=self.address, code=error.audit_code, reason=error.audit_reason)
+        code = ua.StatusCode(error.audit_code).name
+        log.info("connection_refused", address=self.address, code=code, reason=error.audit_reason)
         if channel is not None and channel.opened and channel.secured and not error.audited:
             self._receiver.channel_refused(
                 self.address, error.audit_code, error.audit_reason, channel.peer_certificate, channel.policy_uri

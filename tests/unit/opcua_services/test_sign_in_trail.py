@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from asyncua import ua
+from structlog.testing import capture_logs
 
 from server.core.clock import ManualClock
 from server.core.values import Caller
@@ -45,6 +46,16 @@ async def test_records_are_written_in_their_order_and_the_rest_at_the_end() -> N
     await trail.drain()
     assert [line[-1] for line in written.lines] == ["first", "second", "third"]
     assert written.lines[0][1:8] == ("olga", "operator", "opcua", "127.0.0.1", "sign in", "olga", "Good")
+
+
+async def test_refusals_are_logged_and_sign_ins_are_not() -> None:
+    trail = SignInTrail(AuditTrail(Written(), ManualClock()))
+    with capture_logs() as logs:
+        trail(CALLER, "sign in", "olga", "Good", "")
+        trail(CALLER, "sign in", "olga", "BadIdentityTokenRejected", "")
+    assert [(line["event"], line["user"], line["address"], line["reason"]) for line in logs] == [
+        ("sign_in_refused", "olga", "127.0.0.1", "BadIdentityTokenRejected")
+    ]
 
 
 async def test_what_the_disk_cannot_keep_up_with_is_counted() -> None:
