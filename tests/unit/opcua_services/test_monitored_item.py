@@ -13,82 +13,19 @@ from server.opcua.nodes.keys import wire_of
 from server.opcua.nodes.node import OBJECT
 from server.opcua.roles import MODE_NONE, ROLE_NAMES, SECRET
 from server.opcua.services.subscription_limits import SubscriptionLimits
+from tests.kit.monitoring import change, code, delete, good, modify, one, set_mode, subscribed
 from tests.kit.service_space import result_of
-from tests.kit.subscriptions import Client, SubscriptionRig, changes, item, message
+from tests.kit.subscriptions import SubscriptionRig, changes, item, message
 
 S = ua.StatusCodes
 V = ua.VariantType
 A = ua.AttributeIds
 OVERFLOW = 0x480
-SEMANTICS_CHANGED = 0x4000
 
 
 @pytest.fixture
 def rig() -> SubscriptionRig:
     return SubscriptionRig()
-
-
-def one(client: Client, subscription_id: int, wanted: ua.MonitoredItemCreateRequest, which: int = 2) -> Any:
-    (result,) = client.monitor(subscription_id, wanted, which=which)
-    return result
-
-
-def good(result: Any) -> int:
-    assert result.StatusCode.value == 0, result.StatusCode
-    return int(result.MonitoredItemId)
-
-
-def code(result: Any) -> int:
-    return int(result.StatusCode.value)
-
-
-def change(trigger: int = 1, kind: int = 0, deadband: float = 0.0) -> ua.DataChangeFilter:
-    return ua.DataChangeFilter(ua.DataChangeTrigger(trigger), kind, deadband)
-
-
-def modify(client: Client, subscription_id: int, item_id: int, which: int = 2, **more: Any) -> Any:
-    request = ua.ModifyMonitoredItemsRequest()
-    request.Parameters.SubscriptionId = subscription_id
-    request.Parameters.TimestampsToReturn = ua.TimestampsToReturn(which)
-    request.Parameters.ItemsToModify = [
-        ua.MonitoredItemModifyRequest(
-            item_id,
-            ua.MonitoringParameters(
-                more.get("handle", 1),
-                more.get("sampling", 0.0),
-                more.get("filter"),
-                more.get("queue", 10),
-                more.get("oldest", True),
-            ),
-        )
-    ]
-    answer = client.ask(request)
-    answer.ResponseHeader.ServiceResult.check()
-    return answer.Results[0]
-
-
-def set_mode(client: Client, subscription_id: int, mode: int, *item_ids: int) -> list[int]:
-    request = ua.SetMonitoringModeRequest()
-    request.Parameters.SubscriptionId = subscription_id
-    request.Parameters.MonitoringMode = ua.MonitoringMode(mode)
-    request.Parameters.MonitoredItemIds = list(item_ids)
-    answer = client.ask(request)
-    answer.ResponseHeader.ServiceResult.check()
-    return [each.value for each in answer.Parameters.Results]
-
-
-def delete(client: Client, subscription_id: int, *item_ids: int) -> list[int]:
-    request = ua.DeleteMonitoredItemsRequest()
-    request.Parameters.SubscriptionId = subscription_id
-    request.Parameters.MonitoredItemIds = list(item_ids)
-    answer = client.ask(request)
-    answer.ResponseHeader.ServiceResult.check()
-    return [each.value for each in answer.Results]
-
-
-def subscribed(rig: SubscriptionRig, **more: Any) -> tuple[Client, int]:
-    client = rig.client()
-    return client, client.subscribe(100, **more).SubscriptionId
 
 
 # -- service results (5.13.2.3)
@@ -380,99 +317,6 @@ def test_a_queue_of_one_has_no_overflow_bit(rig: SubscriptionRig) -> None:
     assert message(rig, client) == [(1, 2.0, 0)]
 
 
-# -- filters (7.22.2)
-
-
-def test_status_trigger(rig: SubscriptionRig) -> None:
-    client, number = subscribed(rig)
-    node = rig.variable(1, 0.0)
-    client.monitor(number, item(node.key, filter=change(0)))
-    rig.put(node, 1.0)
-    rig.put(node, 2.0, status=0x40000000)
-    assert [(value, status) for _h, value, status in message(rig, client)] == [(0.0, 0), (2.0, 0x40000000)]
-
-
-def test_status_value_is_the_default_trigger(rig: SubscriptionRig) -> None:
-    client, number = subscribed(rig)
-    node = rig.variable(1, 0.0)
-    client.monitor(number, item(node.key), item(node.key, 2, filter=change(2)))
-    rig.run(10)
-    rig.put(node, 0.0)  # the time alone
-    rig.put(node, 0.0, status=0x40000000)  # the status alone
-    got = message(rig, client)
-    assert [(v, s) for h, v, s in got if h == 1] == [(0.0, 0), (0.0, 0x40000000)]
-    assert [(v, s) for h, v, s in got if h == 2] == [(0.0, 0), (0.0, 0), (0.0, 0x40000000)]
-
-
-def test_absolute_deadband_is_measured_from_what_was_reported(rig: SubscriptionRig) -> None:
-    client, number = subscribed(rig)
-    node = rig.variable(1, 0.0)
-    client.monitor(number, item(node.key, queue=100, filter=change(1, 1, 1.0)))
-    for value in (0.6, 1.0, 1.1, 2.0, 0.2, 0.1, 0.0):
-        rig.put(node, value)
-    assert [value for _h, value, _s in message(rig, client)] == [0.0, 1.1, 0.0]
-
-
-@pytest.mark.parametrize(
-    ("wanted", "expected"),
-    [
-        (change(1, 1, -1.0), S.BadDeadbandFilterInvalid),
-        (change(1, 1, math.nan), S.BadDeadbandFilterInvalid),
-        (change(1, 2, 100.1), S.BadDeadbandFilterInvalid),
-        (change(1, 2, 10.0), S.BadMonitoredItemFilterUnsupported),  # no EURange
-    ],
-)
-def test_deadbands_that_make_no_sense(rig: SubscriptionRig, wanted: Any, expected: int) -> None:
-    client, number = subscribed(rig)
-    assert code(one(client, number, item(rig.variable(1).key, filter=wanted))) == expected
-
-
-def test_deadbands_are_for_numbers(rig: SubscriptionRig) -> None:
-    client, number = subscribed(rig)
-    text = rig.variable(1, "x", V.String)
-    assert code(one(client, number, item(text.key, filter=change(1, 1, 1.0)))) == S.BadFilterNotAllowed
-    assert code(one(client, number, item(text.key, filter=change(1)))) == 0
-
-
-def analog(rig: SubscriptionRig, low: float = 0.0, high: float = 200.0) -> tuple[Any, Any]:
-    node = rig.variable(1, 0.0)
-    wide = rig.property(node, "EURange", ua.Variant(ua.Range(low, high), V.ExtensionObject))
-    return node, wide
-
-
-def test_percent_deadband_follows_the_range(rig: SubscriptionRig) -> None:
-    """OPC 10000-8, 6.2: percent of EURange; a new range holds from then on, and sets the SemanticsChanged bit."""
-    from server.opcua.nodes.values import put_data_value
-
-    client, number = subscribed(rig)
-    node, wide = analog(rig)
-    good(one(client, number, item(node.key, queue=100, filter=change(1, 2, 10.0))))
-    for value in (15.0, 20.0, 21.0):
-        rig.put(node, value)
-    assert [value for _h, value, _s in message(rig, client)] == [0.0, 21.0]
-    put_data_value(rig.point(wide), ua.DataValue(ua.Variant(ua.Range(0.0, 20.0), V.ExtensionObject)))
-    assert message(rig, client) == [(1, 21.0, SEMANTICS_CHANGED)]
-    rig.put(node, 22.9)
-    rig.put(node, 23.1)
-    assert message(rig, client) == [(1, 23.1, 0)]
-
-
-def test_engineering_units_set_the_bit_once(rig: SubscriptionRig) -> None:
-    from server.opcua.nodes.values import put_data_value
-
-    client, number = subscribed(rig)
-    node = rig.variable(1, 1.0)
-    unit = rig.property(node, "EngineeringUnits", ua.Variant(ua.EUInformation("", 1), V.ExtensionObject))
-    client.monitor(number, item(node.key), item(node.key, 2, mode=1))
-    assert message(rig, client) == [(1, 1.0, 0)]
-    put_data_value(rig.point(unit), ua.DataValue(ua.Variant(ua.EUInformation("", 2), V.ExtensionObject)))
-    assert message(rig, client) == [(1, 1.0, SEMANTICS_CHANGED)]
-    rig.put(node, 2.0)
-    assert message(rig, client) == [(1, 2.0, 0)]
-    assert delete(client, number, 1, 2) == [0, 0]
-    assert rig.point(unit).items is None
-
-
 # -- modes (5.13.1.3), modify, delete
 
 
@@ -533,56 +377,6 @@ def test_deleted_items_say_nothing(rig: SubscriptionRig) -> None:
     assert rig.point(node).items is None
 
 
-# -- methods of the Server object (OPC 10000-5, 9.1 and 9.2; OPC 10000-4, 6.8)
-
-
-def call(rig: SubscriptionRig, client: Client, method: int, *arguments: int) -> ua.CallMethodResult:
-    from server.opcua.services.context import Request
-
-    request = Request(client.line, 1, 1, b"", 0, "Call")
-    request.session = client.session
-    return rig.engine.methods.handlers[method](
-        request, 2253, method, [ua.Variant(each, V.UInt32) for each in arguments]
-    )
-
-
-def test_get_monitored_items(rig: SubscriptionRig) -> None:
-    client, number = subscribed(rig)
-    other = rig.client()
-    ids = [good(each) for each in client.monitor(number, *(item(rig.variable(n).key, n * 10) for n in (1, 2)))]
-    outputs = call(rig, client, 11492, number).OutputArguments
-    assert [each.Value for each in outputs] == [ids, [10, 20]]
-    assert call(rig, other, 11492, number).StatusCode.value == S.BadUserAccessDenied
-    assert call(rig, client, 11492, 0).StatusCode.value == S.BadSubscriptionIdInvalid
-    assert call(rig, client, 11492).StatusCode.value == S.BadArgumentsMissing
-    assert call(rig, client, 11492, 1, 2).StatusCode.value == S.BadTooManyArguments
-
-
-def test_resend_data(rig: SubscriptionRig) -> None:
-    """The present value of every reporting item, unless a value is waiting."""
-    client, number = subscribed(rig)
-    nodes = [rig.variable(n, float(n)) for n in (1, 2, 3)]
-    client.monitor(number, item(nodes[0].key, 1), item(nodes[1].key, 2, mode=1), item(nodes[2].key, 3))
-    assert len(message(rig, client)) == 2
-    rig.put(nodes[2], 30.0)
-    assert call(rig, client, 12873, number).StatusCode.value == 0
-    assert sorted(message(rig, client)) == [(1, 1.0, 0), (3, 30.0, 0)]
-
-
-def test_durable_subscriptions(rig: SubscriptionRig) -> None:
-    client, number = subscribed(rig, keep_alive=1, lifetime=3)
-    result = call(rig, client, 12749, number, 5)
-    assert [each.Value for each in result.OutputArguments] == [5]
-    assert one(client, number, item(rig.variable(1).key, queue=5_000)).RevisedQueueSize == 5_000
-    assert call(rig, client, 12749, number, 6).StatusCode.value == S.BadInvalidState  # it has items
-    rig.engine.session_closed(client.session, False)
-    rig.run(4 * 3_600_000, step_ms=3_600_000)
-    assert number in rig.engine.subscriptions
-    other, again = subscribed(rig)
-    result = call(rig, other, 12749, again, 0)
-    assert [each.Value for each in result.OutputArguments] == [168]
-
-
 def test_what_has_to_be_polled_is_sampled_the_slower_the_more_of_it_there_is(rig: SubscriptionRig) -> None:
     """OPC 10000-4, 7.21: the server revises the interval to what it can do; values it hears of cost nothing."""
     client = rig.client()
@@ -610,18 +404,3 @@ def test_what_is_late_for_one_user_is_not_sent_to_the_next_of_the_session(rig: S
     client.session.audience = rig.space.rights.audience(ROLE_NAMES["anonymous"], client.session.mode)
     rig.engine.identity_changed(client.session)
     assert changes(client.published(client.publish())) == [(1, None, S.BadUserAccessDenied)]
-
-
-def test_a_node_that_came_back_is_watched_anew_though_items_of_the_former_one_are_left(rig: SubscriptionRig) -> None:
-    from server.opcua.nodes.values import put_data_value
-
-    client, number = subscribed(rig)
-    node, wide = analog(rig)
-    good(one(client, number, item(node.key)))
-    rig.store.remove([node.key, wide.key])
-    rig.engine.node_removed([node.key, wide.key])
-    node, wide = analog(rig)
-    good(one(client, number, item(node.key, 2)))
-    message(rig, client)
-    put_data_value(rig.point(wide), ua.DataValue(ua.Variant(ua.Range(0.0, 20.0), V.ExtensionObject)))
-    assert message(rig, client) == [(2, 0.0, SEMANTICS_CHANGED)]
