@@ -25,7 +25,9 @@ class SignInTrail:
     def __call__(self, caller: Caller, action: str, target: str, outcome: str, detail: str) -> None:
         """Take a record; returns at once. A refusal is logged too."""
         if outcome != "Good":
-            log.info("sign_in_refused", user=caller.user, address=caller.address, reason=outcome)
+            # Nobody has vouched for this text: no control characters of it reach an operator's terminal.
+            user = caller.user if caller.user.isprintable() else ascii(caller.user)
+            log.info("sign_in_refused", user=user, address=caller.address, reason=outcome)
         try:
             self._waiting.put_nowait((caller, action, target, outcome, detail))
         except asyncio.QueueFull:

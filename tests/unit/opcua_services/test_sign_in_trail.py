@@ -52,9 +52,12 @@ async def test_refusals_are_logged_and_sign_ins_are_not() -> None:
     trail = SignInTrail(AuditTrail(Written(), ManualClock()))
     with capture_logs() as logs:
         trail(CALLER, "sign in", "olga", "Good", "")
-        trail(CALLER, "sign in", "olga", "BadIdentityTokenRejected", "")
+        for user in ("Ольга", "\x1b[2Jolga"):
+            claimed = Caller(user, "anonymous", "opcua", "127.0.0.1")
+            trail(claimed, "sign in", user, "BadIdentityTokenRejected", "")
     assert [(line["event"], line["user"], line["address"], line["reason"]) for line in logs] == [
-        ("sign_in_refused", "olga", "127.0.0.1", "BadIdentityTokenRejected")
+        ("sign_in_refused", "Ольга", "127.0.0.1", "BadIdentityTokenRejected"),
+        ("sign_in_refused", r"'\x1b[2Jolga'", "127.0.0.1", "BadIdentityTokenRejected"),
     ]
 
 
