@@ -15,6 +15,9 @@ from asyncua import ua
 
 from server.opcua.nodes.keys import Key, NodeIdError, read_key
 
+_IN_ARRAY = 1_000
+"""What an object in the array of a Variant costs beside what it costs elsewhere."""
+_TEXTS = (12, 15, 16)
 DIMENSIONS = 32
 """Dimensions of one array."""
 
@@ -264,6 +267,9 @@ def walk_variant(walk: Walk, at: int) -> int:
         count = count_at(walk, at, LEAST.get(base, 4))
         if base == 0 and count > 0:
             raise broken("array of nothing")
+        if base not in _TEXTS:
+            # The only way to ask for so many objects with so few bytes, and hardly a value that anybody has.
+            walk.charge(_IN_ARRAY * max(count, 0))
         at += 4
         for _ in range(count):
             at = each(walk, at)
