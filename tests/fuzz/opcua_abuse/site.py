@@ -228,8 +228,9 @@ class Site:
         try:
             answer = await session.call(read_request(ua.NodeId(ua.ObjectIds.Server_ServerStatus_State)))
             assert answer.Results[0].Value.Value == 0, answer.Results
-        finally:
             await session.close()
+        finally:
+            await session.channel.close()
 
 
 Attack = Callable[[Site], Awaitable[str]]
