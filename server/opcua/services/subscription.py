@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 _S = ua.StatusCodes
 LAST_SEQUENCE = 0xFFFFFFFF
 """After it comes 1 (OPC 10000-4, 7.9)."""
-FIRST_PORTION = 16
-"""So many notifications tell how large the others may be."""
-PORTION = 4_000
 
 
 class Host(Protocol):
@@ -257,20 +254,9 @@ class Subscription:
         return max(room, 1)
 
     def _take_data(self, limit: int, room: int) -> tuple[bytes, int]:
-        """Data notifications: up to `limit`, and about `room` bytes."""
-        ready = self.ready
-        data, count, more = ready.take(min(FIRST_PORTION, limit))
-        if not more:
-            return data, count
-        parts = [data]
-        size = len(data)
-        while more and count < limit and size < room:
-            portion = min(PORTION, limit - count, max((room - size) * count // (2 * max(size, 1)), 1))
-            data, taken, more = ready.take(portion)
-            parts.append(data)
-            size += len(data)
-            count += taken
-        return b"".join(parts), count
+        """Data notifications: up to `limit`, and `room` bytes unless the first has more."""
+        data, count, _more = self.ready.take(limit, room)
+        return data, count
 
     def _take_events(self, limit: int, room: int) -> tuple[bytes, int]:
         """Event notifications: up to `limit`, and about `room` bytes."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from server.opcua.wire.ticks import to_ticks, to_us
 
-API = 2
+API = 3
 """What `_typed` has to be built from; raised with every change that an older build must not serve."""
 
 if TYPE_CHECKING or os.environ.get("FIELDLOOM_PURE") == "1":

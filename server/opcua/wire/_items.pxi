@@ -39,7 +39,7 @@ cdef class Ready:
     def __cinit__(self):
         self.items = []
 
-    def take(self, Py_ssize_t limit):
+    def take(self, Py_ssize_t limit, Py_ssize_t most=0):
         cdef Out out
         cdef Item item
         cdef list items = self.items
@@ -50,7 +50,9 @@ cdef class Ready:
                 item = <Item>items[number]
                 if item.held_size != NOTHING and (item._mode == REPORTING or item._listed == TRIGGERED):
                     while item.held_size != NOTHING:
-                        if count == limit and limit:
+                        if (count == limit and limit) or (
+                            most and count and out.size + 4 + waiting_size(item) > most
+                        ):
                             self.items = items[number:]
                             return PyBytes_FromStringAndSize(<const char*>out.data, out.size), count, True
                         item_write(item, &out)

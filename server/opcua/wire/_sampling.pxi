@@ -25,6 +25,10 @@ cdef inline void hold(Item item, bytes wire):
         item.held_far = wire
 
 
+cdef inline Py_ssize_t waiting_size(Item item):
+    return PyBytes_GET_SIZE(item.held_far) if item.held_size == FAR else item.held_size
+
+
 cdef inline int item_write(Item item, Out* out) except -1:
     """One MonitoredItemNotification: client handle and the held value."""
     out_reserve(out, NEAR + 4)

@@ -23,7 +23,7 @@ from server.opcua.wire.values import FORMATS, apart, canonical, pack, variant
 if sys.byteorder != "little":
     raise ImportError("values are kept as they stand on the wire, which is little-endian")
 
-API = 2
+API = 3
 """Of this module towards `wire`: raised with every change that an older build must not serve."""
 
 cdef enum:

@@ -16,6 +16,7 @@ ON_STATUS, ON_STATUS_VALUE, ON_STATUS_VALUE_TIME = 0, 1, 2
 """DataChangeTrigger."""
 OVERFLOW_BITS = 0x480
 """InfoType DataValue with Overflow (OPC 10000-4, 7.39.1)."""
+NO_LIMIT = 1 << 62
 NOT_LISTED, LISTED, TRIGGERED = 0, 1, 2
 """Whether and why an item stands in its subscription's list."""
 
@@ -74,28 +75,34 @@ class Ready:
         self.overflows = 0  # queue overflows so far
         self.stale = 0  # deleted items among `items`
 
-    def take(self, limit: int) -> tuple[bytes, int, bool]:
-        """(MonitoredItemNotifications joined, how many, whether more is waiting); a limit of 0 is none."""
+    def take(self, limit: int, most: int = 0) -> tuple[bytes, int, bool]:
+        """(MonitoredItemNotifications joined, how many, whether more is waiting); a limit of 0 is none.
+
+        All but the first fit into `most` bytes together; 0 is no such limit.
+        """
         parts: list[bytes] = []
+        size = 0
+        most = most or NO_LIMIT
         append = parts.append
         items = self.items
         room = limit or -1
         for number, item in enumerate(items):
             held = item.held
             if held is not None and (item.mode == REPORTING or item.listed == TRIGGERED):
-                if not room:
+                size += 4 + len(held)
+                if not room or (size > most and parts):
                     self.items = items[number:]
-                    return b"".join(parts), limit, True
+                    return b"".join(parts), len(parts) // 2, True
                 room -= 1
                 append(item.handle)
                 append(held)
                 if item.queue is None:
                     item.held = None
                 else:
-                    room = item._take_queue(parts, room)
+                    room, size = item._take_queue(parts, room, size, most)
                     if item.held is not None:
                         self.items = items[number:]
-                        return b"".join(parts), limit, True
+                        return b"".join(parts), len(parts) // 2, True
             item.listed = NOT_LISTED
         self.items = []
         self.stale = 0
@@ -380,20 +387,22 @@ class Item:
         else:
             queue[-1] = with_status_bits(wire, OVERFLOW_BITS)
 
-    def _take_queue(self, parts: list[bytes], room: int) -> int:
-        """Move what stands behind `held` to `parts`, `room` values at most; the next one, if any, becomes `held`.
+    def _take_queue(self, parts: list[bytes], room: int, size: int, most: int) -> tuple[int, int]:
+        """Move what stands behind `held` to `parts`, `room` values at most, while `size` stays within `most`.
 
-        Returns what is left of the room.
+        The next one, if any, becomes `held`. Returns what is left of the room, and the size.
         """
         queue, handle = self.queue, self.handle
         self.held = None
         while queue:
-            if not room:
-                self.held = queue.popleft()
+            wire = queue.popleft()
+            size += 4 + len(wire)
+            if not room or size > most:
+                self.held = wire
                 break
             room -= 1
-            parts += (handle, queue.popleft())
-        return room
+            parts += (handle, wire)
+        return room, size
 
     def _list(self, why: int) -> None:
         if self.listed:

@@ -284,6 +284,26 @@ def test_the_limit_splits_between_and_inside_queues(twin: Any) -> None:
     assert not bench.ready.pending()
 
 
+def test_what_is_taken_fits_into_so_many_bytes(twin: Any) -> None:
+    # One long value after another would fill the memory long before their number is a limit.
+    bench = Bench(twin)
+    bench.item.set_queue(10, True)
+    other = bench.add(bench.point, 8)
+    for value in (1.0, 2.0):
+        bench.put(value)
+    one, two = b"\x07\x00\x00\x00" + double(1.0), b"\x07\x00\x00\x00" + double(2.0)
+    size = len(one)
+    assert bench.ready.take(0, 1) == (one, 1, True)  # a single one is sent whatever its size
+    assert bench.ready.take(0, 2 * size - 1) == (two, 1, True)
+    bench.put(3.0)
+    assert other.waiting() == [double(3.0)]
+    assert bench.ready.take(0, size) == (b"\x08\x00\x00\x00" + double(3.0), 1, True)
+    assert bench.ready.take(5, 2 * size) == (b"\x07\x00\x00\x00" + double(3.0), 1, False)
+    for value in (4.0, 5.0):
+        bench.put(value)
+    assert bench.ready.take(0, 3 * size)[1:] == (3, False)
+
+
 def test_more_is_said_only_when_something_is_left(twin: Any) -> None:
     bench = Bench(twin)
     silent = bench.add(bench.point, 8)

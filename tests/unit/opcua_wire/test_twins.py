@@ -249,9 +249,9 @@ class Twins(RuleBasedStateMachine):
     def tick(self, n: int, now: int) -> None:
         self.both(lambda room: room.groups[n].tick(now))
 
-    @rule(n=st.integers(0, READIES - 1), limit=st.integers(0, 5))
-    def take(self, n: int, limit: int) -> None:
-        self.both(lambda room: room.readies[n].take(limit))
+    @rule(n=st.integers(0, READIES - 1), limit=st.integers(0, 5), most=st.sampled_from([0, 1, 30, 60, 1000]))
+    def take(self, n: int, limit: int, most: int) -> None:
+        self.both(lambda room: room.readies[n].take(limit, most))
 
 
 @pytest.mark.timeout(300)
