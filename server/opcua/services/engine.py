@@ -78,6 +78,7 @@ class SubscriptionEngine:
         self._refusals: dict[int, Point] = {}
         self._phases: dict[float, set[int]] = {}
         self._next_id = secrets.randbelow(1 << 30) + 1
+        self.retained_bytes = 0
         self.cumulated = 0
         """CumulatedSubscriptionCount of ServerDiagnosticsSummary."""
 
@@ -297,7 +298,7 @@ class SubscriptionEngine:
         if subscription.session is not None:
             subscription.session.subscriptions.pop(subscription.subscription_id, None)
         self.monitoring.drop_all(subscription)
-        subscription.sent.clear()
+        subscription.forget_sent()
         subscription.event_ready.clear()
         subscription.linked_events.clear()
 

@@ -29,6 +29,7 @@ class Host(Protocol):
 
     limits: SubscriptionLimits
     publishing: PublishService
+    retained_bytes: int  # of the messages that all subscriptions keep for Republish
 
     def ticks(self) -> int: ...
 
@@ -210,13 +211,24 @@ class Subscription:
     def _keep(self, sequence: int, notification: bytes) -> None:
         limits = self._host.limits
         self.sent[sequence] = notification
-        self.sent_bytes += len(notification)
-        while len(self.sent) > limits.retransmission_messages or (
-            self.sent_bytes > limits.retransmission_bytes and len(self.sent) > 1
+        self._count(len(notification))
+        while self.sent and (
+            len(self.sent) > limits.retransmission_messages
+            or (self.sent_bytes > limits.retransmission_bytes and len(self.sent) > 1)
+            or self._host.retained_bytes > limits.retransmission_bytes_of_all
         ):
             oldest = next(iter(self.sent))
-            self.sent_bytes -= len(self.sent.pop(oldest))
+            self._count(-len(self.sent.pop(oldest)))
             self.discarded_message_count += 1
+
+    def _count(self, more: int) -> None:
+        self.sent_bytes += more
+        self._host.retained_bytes += more
+
+    def forget_sent(self) -> None:
+        """Republish has nothing any more: the subscription ends."""
+        self.sent.clear()
+        self._count(-self.sent_bytes)
 
     # -- notifications
 
@@ -292,5 +304,5 @@ class Subscription:
         notification = self.sent.pop(sequence, None)
         if notification is None:
             return int(_S.BadSequenceNumberUnknown)
-        self.sent_bytes -= len(notification)
+        self._count(-len(notification))
         return 0

@@ -39,6 +39,8 @@ class SubscriptionLimits:
     retransmission_messages: int = 100
     """Messages of one subscription kept for Republish."""
     retransmission_bytes: int = 16 * 1024 * 1024
+    retransmission_bytes_of_all: int = 256 * 1024 * 1024
+    """Of all subscriptions together; beyond it one keeps no more than it has to send."""
     links: int = 2_000
     """Links of SetTriggering in one subscription."""
     min_publishing_ms: float = 50.0

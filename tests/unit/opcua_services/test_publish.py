@@ -300,3 +300,25 @@ def test_broken_bytes_are_refused_and_cost_nothing(rig: SubscriptionRig, paramet
     request = client.publish()
     rig.run(100)
     assert client.published(request) is not None
+
+
+def test_all_subscriptions_share_what_may_be_kept_for_republish() -> None:
+    """Many clients that acknowledge nothing must not fill the memory; what is not kept is counted."""
+    rig = SubscriptionRig(SubscriptionLimits(retransmission_bytes_of_all=3_000))
+    node = rig.variable(1, "", ua.VariantType.String)
+    client = rig.client()
+    numbers = [client.subscribe(100).SubscriptionId for _ in range(3)]
+    for number in numbers:
+        client.monitor(number, item(node.key))
+    for text in "abcdef":
+        rig.put(node, text * 900, kind=12)
+        for _ in numbers:
+            client.publish()
+        rig.run(100)
+    rig.run(100)  # subscriptions of one interval take turns: some are a few ms late
+    kept = [rig.engine.subscriptions[number] for number in numbers]
+    assert rig.engine.retained_bytes == sum(each.sent_bytes for each in kept) <= 3_000
+    assert sum(len(each.sent) + each.discarded_message_count for each in kept) == 18
+    for each in list(kept):
+        rig.engine._end(each)
+    assert rig.engine.retained_bytes == 0
