@@ -315,10 +315,10 @@ def test_all_subscriptions_share_what_may_be_kept_for_republish() -> None:
         for _ in numbers:
             client.publish()
         rig.run(100)
-    rig.run(100)  # subscriptions of one interval take turns: some are a few ms late
     kept = [rig.engine.subscriptions[number] for number in numbers]
     assert rig.engine.retained_bytes == sum(each.sent_bytes for each in kept) <= 3_000
-    assert sum(len(each.sent) + each.discarded_message_count for each in kept) == 18
-    for each in list(kept):
+    for each in kept:
+        assert len(each.sent) + each.discarded_message_count == each.next_sequence - 1 >= 5
+    for each in kept:
         rig.engine._end(each)
     assert rig.engine.retained_bytes == 0
