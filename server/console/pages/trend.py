@@ -100,7 +100,7 @@ def thin(samples: Sequence[Sample], start: float, end: float, buckets: int) -> l
 def options(
     limits: Mapping[str, float], samples: Sequence[Sample], *, start_ms: float = 0.0, end_ms: float = 0.0, steps: bool
 ) -> dict[str, Any]:
-    """The chart's whole description; without a window it has no time axis."""
+    """The chart's whole description."""
     lines = [_limit_line(name, value) for name, value in limits.items() if name in LIMIT_NAMES]
     return {
         "animation": False,
@@ -108,7 +108,6 @@ def options(
         "tooltip": {"trigger": "axis", "axisPointer": {"type": "line", "lineStyle": {"color": FAINT}}},
         "xAxis": {
             "type": "time",
-            "show": end_ms > start_ms,
             "min": start_ms,
             "max": end_ms,
             "axisLabel": {"color": INK, "hideOverlap": True},

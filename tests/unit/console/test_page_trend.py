@@ -81,8 +81,3 @@ def test_limits_are_drawn_with_their_names() -> None:
     drawn = trend.options({"HighHigh": 520.0, "High": 500.0}, [(0.0, 1.0)], steps=False)
     lines = drawn["series"][0]["markLine"]["data"]
     assert [(line["yAxis"], line["label"]["formatter"]) for line in lines] == [(520.0, "HH 520"), (500.0, "H 500")]
-
-
-def test_a_chart_of_nothing_has_no_time_axis() -> None:
-    assert not trend.options({}, [], steps=False)["xAxis"]["show"]
-    assert trend.options({}, [], start_ms=1.0, end_ms=2.0, steps=False)["xAxis"]["show"]
