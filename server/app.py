@@ -116,6 +116,7 @@ class Server:
             page_rows=settings.history.page_rows,
             limits=settings.limits,
             cache=settings.data_dir / "cache",
+            audit=self._site.audit,
         )
         self._on_stop("OPC UA", self._opcua.stop)
         self._pipeline = Pipeline(
