@@ -112,6 +112,7 @@ class Server:
             namespaces=self._site,
             nodesets=settings.nodesets_dir,
             verify=accounts.verify,
+            role_of=accounts.role_of,
             clock=clock,
             page_rows=settings.history.page_rows,
             limits=settings.limits,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -93,9 +93,11 @@ class OpcUaServer:
         limits: LimitSettings | None = None,
         cache: Path | None = None,
         audit: AuditWriter | None = None,
+        role_of: Callable[[str], str | None] | None = None,
     ) -> None:
         """`nodesets`: a folder of NodeSet2 files. `cache`: one for the snapshot of the standard address space and these
-        files; None builds them anew each time.
+        files; None builds them anew each time. `role_of`: the role an account has now, None when it is locked or gone;
+        asked every second for the users of open sessions.
         """
         self._facts = Facts(
             settings=settings,
@@ -113,6 +115,7 @@ class OpcUaServer:
         self._plant = plant
         self._namespaces = namespaces
         self._clock = clock
+        self._role_of = role_of
         self._shown_types: dict[str, int] = {}  # type id -> namespace index, to remove what was shown
         self._room: Room | None = None
         self.url = ""
@@ -167,6 +170,9 @@ class OpcUaServer:
         while True:
             room.status.counters(self._counters(), self._clock.now())
             room.sessions.sweep()
+            users = room.sessions.accounts()
+            if users and self._role_of is not None:
+                room.sessions.judge_accounts(await asyncio.to_thread(_roles, users, self._role_of))
             await asyncio.sleep(STATUS_PERIOD_S)
 
     async def stop(self) -> None:
@@ -243,3 +249,8 @@ class OpcUaServer:
     def sessions(self) -> int:
         """Sessions open now."""
         return len(self._room.sessions) if self._room is not None else 0
+
+
+def _roles(users: Iterable[str], role_of: Callable[[str], str | None]) -> dict[str, str | None]:
+    """What each account may be now. Blocks."""
+    return {user: role_of(user) for user in users}

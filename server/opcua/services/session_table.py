@@ -6,8 +6,8 @@ import math
 import secrets
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from asyncua import ua
 
@@ -22,6 +22,9 @@ NONCE_BYTES = 32
 TOKEN_BYTES = 32
 CLOSED, TIMED_OUT, TERMINATED = "CloseSession", "Timeout", "Terminated"
 """How a session ended; the words of SourceName in its audit event (OPC 10000-5, 6.4.7)."""
+BY_PASSWORD = "UserName"  # noqa: S105 - the kind of token, not one
+"""The kind of identity whose user has an account here."""
+MISSES = 3
 _S = ua.StatusCodes
 
 
@@ -51,6 +54,7 @@ class SessionTable:
         self.limits = limits
         self._by_token: dict[bytes, Session] = {}
         self._by_channel: dict[Channel, set[Session]] = {}
+        self._missing: dict[str, int] = {}  # user -> how often in a row the account was not there
         self.on_opened: list[Callable[[Session], None]] = []
         """Called with each new session."""
         self.on_identity: list[Callable[[Session], None]] = []
@@ -177,6 +181,30 @@ class SessionTable:
             session.channel = None
             if not session.activated:
                 self.close(session, how=TERMINATED)
+
+    def accounts(self) -> set[str]:
+        """The users who signed in by name and password."""
+        return {session.caller.user for session in self if session.activated and session.token_kind == BY_PASSWORD}
+
+    def judge_accounts(self, roles: Mapping[str, str | None]) -> None:
+        """Let changed accounts reach open sessions: another role holds from now on; None, locked or gone, ends them.
+
+        An account that was made a moment ago may not be in the list yet: it has to be missing `MISSES` times in a row.
+        """
+        self._missing = {user: self._missing.get(user, 0) + 1 for user, role in roles.items() if role is None}
+        for session in self:
+            caller = session.caller
+            if not session.activated or session.token_kind != BY_PASSWORD or caller.user not in roles:
+                continue
+            role = roles[caller.user]
+            if role is None:
+                if self._missing[caller.user] >= MISSES:
+                    self.close(session, how=TERMINATED)
+            elif role != caller.role:
+                session.caller = replace(caller, role=role)
+                session.audience = self._rights.audience(ROLE_NAMES.get(role, ROLE_NAMES["anonymous"]), session.mode)
+                for listener in self.on_identity:
+                    listener(session)
 
     def sweep(self) -> None:
         """End the sessions whose time is over; their subscriptions live on until their own lifetime ends."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import math
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from asyncua import ua
 
 from server.opcua.nodes.keys import key_of, wire_of
+from server.opcua.roles import ROLE_NAMES
 from server.opcua.services.session_table import SessionLimits
 from server.opcua.transport.security import MODE_SIGN, POLICIES
 from tests.kit.sessions import (
@@ -522,3 +524,40 @@ async def test_the_token_stands_for_its_session_in_every_request(rig: SessionRig
     assert rig.table.find(wire_of(key_of(client.token))) is not None
     assert rig.table.find(b"") is None
     assert client.channel.mode == MODE_ENCRYPT
+
+
+# -- accounts that change while their users are signed in
+
+
+async def test_another_role_of_an_account_holds_in_open_sessions_at_once(rig: SessionRig) -> None:
+    client, stranger = await rig.active(), await rig.active()
+    session, other = (rig.table.find(wire_of(key_of(each.token))) for each in (client, stranger))
+    assert session is not None and other is not None
+    session.token_kind = "UserName"
+    session.caller = replace(session.caller, user="olga", role="operator")
+    told: list[object] = []
+    rig.table.on_identity.append(told.append)
+    assert rig.table.accounts() == {"olga"}
+    rig.table.judge_accounts({"olga": "viewer"})
+    assert session.caller.role == "viewer"
+    assert session.audience is rig.rights.audience(ROLE_NAMES["viewer"], session.mode)
+    assert told == [session]  # subscriptions judge their items again
+    rig.table.judge_accounts({"olga": "viewer"})
+    assert told == [session] and other.caller.user != "olga"
+
+
+async def test_a_locked_account_ends_its_sessions_when_it_stays_away(rig: SessionRig) -> None:
+    client = await rig.active()
+    session = rig.table.find(wire_of(key_of(client.token)))
+    assert session is not None
+    session.token_kind = "UserName"
+    session.caller = replace(session.caller, user="olga", role="operator")
+    rig.table.judge_accounts({"olga": None})
+    rig.table.judge_accounts({"olga": "operator"})  # it was new, the list was old
+    for _ in range(2):
+        rig.table.judge_accounts({"olga": None})
+    assert not session.closed  # control
+    rig.table.judge_accounts({"olga": None})
+    assert session.closed
+    with pytest.raises(RefusedError, match="BadSessionIdInvalid"):
+        await client.request(ping())
