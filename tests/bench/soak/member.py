@@ -210,6 +210,8 @@ class Member:
             new.socket.close()
             raise BrokenError(f"transfer: {result.StatusCode.name}")
         old = self.link
+        # Those sent before may all be answered by now, and the notice needs one to come with.
+        old.socket.sendall(self._publish(None))
         self._drain()
         old.close()
         self.link = new
@@ -239,7 +241,7 @@ class Member:
         except BlockingIOError:
             pass
         except BrokenError as error:
-            if "closed" not in str(error):
+            if "closed" not in str(error) and "0x80860000" not in str(error):  # BadSecureChannelClosed
                 raise
         old.socket.close()
         self.link = new
