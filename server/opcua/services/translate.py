@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Sequence
+
 from asyncua import ua
 
 from server.opcua.datavalues import stack_status
@@ -22,6 +25,8 @@ LOOKED_AT = 2_000_000
 """References that one request may look at: some 0.5 s of one core."""
 MATCHES = 1_000
 """Targets of one path at most."""
+SLICE = 250
+"""Paths followed before others have their turn: some 10 ms."""
 
 
 class TooComplexError(Exception):
@@ -37,7 +42,7 @@ class TranslateService:
         self._store = store
         self._limits = limits
         self._sight = Sight(store, rights, announced)
-        self._left = 0  # references that the present request may still look at
+        self._left = 0  # references that the request whose turn it is may still look at
 
     def register(self, dispatcher: Dispatcher) -> None:
         """Answer TranslateBrowsePathsToNodeIds."""
@@ -45,15 +50,30 @@ class TranslateService:
 
     def translate(
         self, request: Request, params: ua.TranslateBrowsePathsToNodeIdsParameters
-    ) -> ua.TranslateBrowsePathsToNodeIdsResponse:
-        """One BrowsePathResult per path."""
-        require_count(params.BrowsePaths, self._limits.translate)
+    ) -> ua.TranslateBrowsePathsToNodeIdsResponse | Awaitable[ua.TranslateBrowsePathsToNodeIdsResponse]:
+        """One BrowsePathResult per path; many paths give way to other requests in between."""
+        paths = params.BrowsePaths
+        require_count(paths, self._limits.translate)
         if request.session is None:
             raise ServiceFault(_S.BadSessionIdInvalid)
         audience = request.session.audience
+        if len(paths) > SLICE:
+            return self._in_slices(paths, audience)
         self._left = LOOKED_AT
         response = ua.TranslateBrowsePathsToNodeIdsResponse()
-        response.Results = [self._result(path, audience) for path in params.BrowsePaths]
+        response.Results = [self._result(path, audience) for path in paths]
+        return response
+
+    async def _in_slices(
+        self, paths: Sequence[ua.BrowsePath], audience: Audience
+    ) -> ua.TranslateBrowsePathsToNodeIdsResponse:
+        response = ua.TranslateBrowsePathsToNodeIdsResponse()
+        left = LOOKED_AT
+        for begin in range(0, len(paths), SLICE):
+            self._left = left
+            response.Results += [self._result(path, audience) for path in paths[begin : begin + SLICE]]
+            left = self._left
+            await asyncio.sleep(0)
         return response
 
     def _result(self, path: ua.BrowsePath, audience: Audience) -> ua.BrowsePathResult:

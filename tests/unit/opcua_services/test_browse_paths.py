@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from asyncua import ua
 
@@ -9,6 +11,7 @@ from server.opcua.nodes.keys import Key, key_of, node_id_of
 from server.opcua.nodes.node import OBJECT, VARIABLE, Node, Shape
 from server.opcua.roles import permissions
 from server.opcua.services import translate
+from server.opcua.services.context import Request
 from server.opcua.services.limits import OperationLimits
 from server.opcua.services.translate import TranslateService
 from tests.kit.service_space import (
@@ -174,3 +177,30 @@ def test_what_is_no_reference_type_leads_nowhere_and_is_not_remembered(rig: Rig)
             (result,) = rig.ask(rig.session(), request(path(step("Objects", 0, kind=kind, subtypes=subtypes)))).Results
             assert result.StatusCode.value == S.BadNoMatch
     assert rig.space.store.reference_types() == before
+
+
+async def test_many_paths_let_others_have_their_turn_and_answer_as_few_do(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(translate, "SLICE", 2)
+    session = rig.session()
+    wanted = request(path(*TO_PLANT), path(step("Nothing", 0)), path(step("Objects", 0)), path(), path(*TO_PLANT))
+    asked = Request(rig.channel, 1, 1, b"", 0, "TranslateBrowsePathsToNodeIds")
+    asked.session = session
+    service = TranslateService(rig.space.store, rig.space.rights, OperationLimits())
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(others())
+    many = await service.translate(asked, wanted.Parameters)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    monkeypatch.setattr(translate, "SLICE", 100)
+    few = service.translate(asked, wanted.Parameters)
+    assert many.Results == few.Results
+    assert turns >= 2
