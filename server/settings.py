@@ -118,7 +118,9 @@ class LimitSettings(_Section):
     decoded_bytes_unactivated: int = Field(default=2 * 1024 * 1024, ge=65_536)
     """The same on a channel on which nobody has signed in."""
     waiting_requests: int = Field(default=64, ge=1, le=10_000)
-    """Requests of one channel that may wait for devices or disks at once."""
+    """Requests of one channel that wait for devices or disks at once; further ones stand in line."""
+    queued_requests: int = Field(default=1_000, ge=0, le=100_000)
+    """Requests of one channel that stand in line; beyond it Bad_ResourceUnavailable."""
     operations: int = Field(default=10_000, ge=1, le=1_000_000)
     """Elements of one request; published under OperationLimits."""
     browse_points: int = Field(default=20, ge=5, le=1_000)

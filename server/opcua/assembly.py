@@ -154,7 +154,11 @@ async def assemble(facts: Facts, namespaces: Namespaces, pipeline: Any, reader: 
     endpoints = Endpoints(settings, application_uri, own.der, certificates=users is not None, issued=tokens is not None)
     sessions = SessionTable(rights, clock, _session_limits(settings))
     dispatcher = Dispatcher(
-        sessions, clock, aside_limit=facts.limits.waiting_requests, decode=_decode_limits(facts.limits)
+        sessions,
+        clock,
+        aside_limit=facts.limits.waiting_requests,
+        line_limit=facts.limits.queued_requests,
+        decode=_decode_limits(facts.limits),
     )
     sign_in = SignIn(facts.verify, clock, attempts=settings.login_attempts)
     identities = Identities(endpoints, own.key, sign_in, certificates=users, tokens=tokens)

@@ -92,11 +92,20 @@ class Dispatcher:
     """Receives whole requests of all channels."""
 
     def __init__(
-        self, sessions: Sessions, clock: Clock, *, aside_limit: int = 64, decode: DecodeLimits = DEFAULT_LIMITS
+        self,
+        sessions: Sessions,
+        clock: Clock,
+        *,
+        aside_limit: int = 64,
+        line_limit: int = 1_000,
+        decode: DecodeLimits = DEFAULT_LIMITS,
     ) -> None:
+        """Of one channel, `aside_limit` requests wait for devices or disks at once, `line_limit` stand in line."""
         self._sessions = sessions
         self._clock = clock
         self._aside_limit = aside_limit
+        self._most_waiting = aside_limit + line_limit
+        self._turns: dict[int, asyncio.Semaphore] = {}  # channel id -> who may go on
         self._decode = decode
         self._services: dict[int, Service] = {}
         self._fast: dict[int, FastHandler] = {}
@@ -218,12 +227,15 @@ class Dispatcher:
     def _aside(self, request: Request, work: Awaitable[Any]) -> None:
         """Go on with a request that waits for a device or a disk; others of its channel are answered meanwhile."""
         key = request.channel.channel_id
-        if self._waiting.get(key, 0) >= self._aside_limit:
+        if self._waiting.get(key, 0) >= self._most_waiting:
             if asyncio.iscoroutine(work):
                 work.close()
             raise ServiceFault(_S.BadResourceUnavailable)
         self._waiting[key] = self._waiting.get(key, 0) + 1
-        task = asyncio.ensure_future(self._finish(request, work))
+        turns = self._turns.get(key)
+        if turns is None:
+            turns = self._turns[key] = asyncio.Semaphore(self._aside_limit)
+        task = asyncio.ensure_future(self._finish(request, work, turns))
         self._tasks.add(task)
         request.cancel = partial(_cancel, task)
         if request.session is not None:
@@ -235,7 +247,7 @@ class Dispatcher:
             if left:
                 self._waiting[key] = left
             else:
-                del self._waiting[key]
+                del self._waiting[key], self._turns[key]
             if asyncio.iscoroutine(work):
                 work.close()  # one that was cancelled before its first step
             error = None if finished.cancelled() else finished.exception()
@@ -246,9 +258,10 @@ class Dispatcher:
 
         task.add_done_callback(done)
 
-    async def _finish(self, request: Request, work: Awaitable[Any]) -> None:
+    async def _finish(self, request: Request, work: Awaitable[Any], turns: asyncio.Semaphore) -> None:
         try:
-            self.respond(request, await work)
+            async with turns:
+                self.respond(request, await work)
         except ServiceFault as fault:
             self.fault(request, fault.code)
         except IntegrationError as error:

@@ -302,14 +302,36 @@ def test_counts_are_checked(rig: Rig) -> None:
     assert result_of(rig.ask(session, request(*[call()] * 6))) == S.BadTooManyOperations
 
 
-async def test_calls_beyond_those_that_may_wait_are_refused_and_leave_nothing_behind(rig: Rig) -> None:
+async def test_calls_stand_in_line_behind_those_that_wait_and_each_is_answered(rig: Rig) -> None:
+    started: list[asyncio.Event] = []
+
+    async def wait(*_: Any) -> ua.CallMethodResult:
+        started.append(asyncio.Event())
+        await started[-1].wait()
+        return ua.CallMethodResult()
+
+    rig.handlers.own[RESET] = wait
+    session, answers = rig.session(), rig.channel.sent
+    for _ in range(100):
+        rig.dispatcher.message(rig.channel, 1, rig.body(session, request(call(PUMP, RESET))))
+    await asyncio.sleep(0)
+    assert len(started) == 64 and answers == []  # a client's history reads must not crowd the disk
+    while len(answers) < 100:
+        for event in started:
+            event.set()
+        await asyncio.sleep(0)
+    assert len(started) == 100
+    assert all(result_of(answer_of(body)) == S.Good for _number, body in answers)
+
+
+async def test_calls_beyond_the_line_are_refused_and_leave_nothing_behind(rig: Rig) -> None:
     async def wait(*_: Any) -> ua.CallMethodResult:
         await asyncio.Event().wait()
         raise AssertionError
 
     rig.handlers.own[RESET] = wait
     session, answers = rig.session(), rig.channel.sent
-    for _ in range(65):
+    for _ in range(64 + 1_000 + 1):
         rig.dispatcher.message(rig.channel, 1, rig.body(session, request(call(PUMP, RESET))))
     ((_number, body),) = answers
     assert result_of(answer_of(body)) == S.BadResourceUnavailable
