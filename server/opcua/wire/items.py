@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack
 
-from server.opcua.wire.points import BOTH, STATUS, VALUE, Point, with_status_bits
+from server.opcua.wire.points import BOTH, LISTED, STATUS, VALUE, Point, with_status_bits
 from server.opcua.wire.values import apart
 
 DISABLED, SAMPLING, REPORTING = 0, 1, 2
@@ -17,8 +17,8 @@ ON_STATUS, ON_STATUS_VALUE, ON_STATUS_VALUE_TIME = 0, 1, 2
 OVERFLOW_BITS = 0x480
 """InfoType DataValue with Overflow (OPC 10000-4, 7.39.1)."""
 NO_LIMIT = 1 << 62
-NOT_LISTED, LISTED, TRIGGERED = 0, 1, 2
-"""Whether and why an item stands in its subscription's list."""
+NOT_LISTED, TRIGGERED = 0, 2
+"""Whether and why an item stands in its subscription's list, with LISTED."""
 
 _U32 = struct.Struct("<I")
 

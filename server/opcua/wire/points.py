@@ -16,6 +16,8 @@ VALUE, STATUS, SOURCE, SERVER_TIME = 1, 2, 4, 8
 SOURCE_ONLY, SERVER_ONLY, BOTH, NEITHER = 0, 1, 2, 3
 """TimestampsToReturn."""
 
+LISTED = 1
+"""An item stands in its subscription's list, because it reports; see `items`."""
 JOINED_BYTES = 32 << 20
 """Values that take more together are not joined: a short Read may name a long value ten thousand times."""
 
@@ -220,7 +222,16 @@ def put_scalars(points: Sequence[Point], kind: int, values: Sequence[Any], sourc
                 if not item.dirty and (changed or item.timestamps):
                     group = item._group
                     if group is None:
-                        item.sample(server)
+                        if item._plain and item.held is None:
+                            # `sample` of the common item, as in `Group.tick`.
+                            if head != item._last:
+                                item._last = head
+                                item.held = wire
+                                if not item.listed:
+                                    item.listed = LISTED
+                                    item.ready.items.append(item)
+                        else:
+                            item.sample(server)
                     else:
                         item.dirty = True
                         group.dirty.append(item)
