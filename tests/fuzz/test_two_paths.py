@@ -12,6 +12,8 @@ import os
 import random
 import struct
 import zlib
+from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,6 +30,7 @@ from server.opcua.services.attribute import AttributeService
 from server.opcua.services.limits import OperationLimits
 from server.opcua.services.method import MethodService
 from server.opcua.services.simple_method import SimpleMethod
+from server.opcua.wire import TWIN
 from server.opcua.wire.call_plan import CallPlans
 from server.opcua.wire.plans import ReadPlans
 from server.opcua.wire.points import Point as PurePoint
@@ -420,5 +423,18 @@ def test_both_paths_answer_alike_and_leave_the_same_values(steps: list[Any], mod
     slow, slow_audit = make(fast=False, mode=mode)
     for step in steps:
         for each in variants(step) if isinstance(step, bytes) else [step]:
-            assert apply(fast, fast_audit, each) == apply(slow, slow_audit, each)
+            answers = apply(fast, fast_audit, each)
+            assert answers == apply(slow, slow_audit, each)
             assert state(fast) == state(slow)
+            COMPARED["requests"] += bool(answers)
+            COMPARED["answers"] += len(answers)
+
+
+COMPARED: Counter[str] = Counter()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def told() -> Iterator[None]:
+    """Says how much was compared; shown with -s."""
+    yield
+    print(f"\nplans on the {TWIN} twin: {dict(COMPARED)} compared")
