@@ -58,6 +58,8 @@ SECURITY_REASONS = frozenset(
     }
 )
 """Service results that count as rejected for security (OPC 10000-5, 12.9)."""
+LONG_BYTES = 64 * 1024
+"""A longer request is decoded beside the event loop: the longest one that is taken needs a second."""
 _HEADER_BYTES = 28
 """TypeId and ResponseHeader without a result, diagnostics or strings, as the stack encodes them."""
 NOT_MINE = b""
@@ -203,12 +205,38 @@ class Dispatcher:
         session.last_seen = self._clock.monotonic()
 
     def _serve(self, service: Service, request: Request) -> None:
+        if len(request.body) > LONG_BYTES:
+            self._aside(request, self._long(service, request))
+            return
+        result = service.handler(request, self._decoded(service, request))
+        if result is None:
+            return
+        if isinstance(result, Awaitable):
+            self._aside(request, result)
+        else:
+            self.respond(request, result)
+
+    async def _long(self, service: Service, request: Request) -> Any:
+        """A request that takes long to decode: others are answered meanwhile."""
+        params = await asyncio.to_thread(self._decoded, service, request)
+        session = request.session
+        if session is not None and service.needs == "active":
+            # Much may have happened to the session meanwhile.
+            if session.closed:
+                raise ServiceFault(_S.BadSessionClosed)
+            if session.channel is not request.channel:
+                raise ServiceFault(_S.BadSecureChannelIdInvalid)
+        result = service.handler(request, params)
+        return await result if isinstance(result, Awaitable) else result
+
+    def _decoded(self, service: Service, request: Request) -> Any:
+        """The parameters. Raises ServiceFault when the bytes are none, or too much."""
         try:
             at = 0 if service.whole else request.at
             buffer = guarded(
                 service.parameters, request.body, at, trusted=request.channel.activated, limits=self._decode
             )
-            params = struct_from_binary(service.parameters, buffer)
+            return struct_from_binary(service.parameters, buffer)
         except RecursionError:
             raise ServiceFault(_S.BadEncodingLimitsExceeded) from None
         except MessageError as error:
@@ -216,13 +244,6 @@ class Dispatcher:
         except BROKEN as error:
             log.info("request_refused", peer=request.channel.address, service=service.name, reason=str(error)[:200])
             raise ServiceFault(_S.BadDecodingError) from None
-        result = service.handler(request, params)
-        if result is None:
-            return
-        if isinstance(result, Awaitable):
-            self._aside(request, result)
-        else:
-            self.respond(request, result)
 
     def _aside(self, request: Request, work: Awaitable[Any]) -> None:
         """Go on with a request that waits for a device or a disk; others of its channel are answered meanwhile."""
@@ -261,7 +282,9 @@ class Dispatcher:
     async def _finish(self, request: Request, work: Awaitable[Any], turns: asyncio.Semaphore) -> None:
         try:
             async with turns:
-                self.respond(request, await work)
+                response = await work
+                if response is not None:  # else the service has answered, or will
+                    self.respond(request, response)
         except ServiceFault as fault:
             self.fault(request, fault.code)
         except IntegrationError as error:

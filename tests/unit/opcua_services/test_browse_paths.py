@@ -23,6 +23,7 @@ from tests.kit.service_space import (
     ROOT,
     ServiceRig,
     ServiceSpace,
+    answer_of,
     result_of,
 )
 
@@ -204,3 +205,30 @@ async def test_many_paths_let_others_have_their_turn_and_answer_as_few_do(
     few = service.translate(asked, wanted.Parameters)
     assert many.Results == few.Results
     assert turns >= 2
+
+
+async def test_a_long_request_is_decoded_while_others_are_answered() -> None:
+    rig = Rig()
+    TranslateService(rig.space.store, rig.space.rights, OperationLimits()).register(rig.dispatcher)
+    session = rig.session()
+    long = request(*[path(*TO_PLANT)] * 3_000)
+    short = request(path(step("Objects", 0)))
+    rig.dispatcher.message(rig.channel, 1, rig.body(session, long))
+    rig.dispatcher.message(rig.channel, 2, rig.body(session, short))
+    assert [number for number, _body in rig.channel.sent] == [2]
+    async with asyncio.timeout(30):
+        while len(rig.channel.sent) < 2:
+            await asyncio.sleep(0)
+    assert len(rig.channel.sent[1][1]) > 3_000
+
+
+async def test_a_session_that_ended_meanwhile_gets_nothing_done() -> None:
+    rig = Rig()
+    TranslateService(rig.space.store, rig.space.rights, OperationLimits()).register(rig.dispatcher)
+    session = rig.session()
+    rig.dispatcher.message(rig.channel, 1, rig.body(session, request(*[path(*TO_PLANT)] * 3_000)))
+    session.closed = True
+    async with asyncio.timeout(30):
+        while not rig.channel.sent:
+            await asyncio.sleep(0)
+    assert result_of(answer_of(rig.channel.sent[0][1])) == S.BadSessionClosed
