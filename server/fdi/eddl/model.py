@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal, NamedTuple, TypeAlias
 
-from server.fdi.eddl.nodes import Position
+from server.fdi.eddl.nodes import Construct, Position, RelationItem
+from server.fdi.eddl.statements import Block
 
 Texts: TypeAlias = Mapping[str, str]  # text by language code, `en` first where there is one
 NO_TEXT: Texts = MappingProxyType({})
@@ -96,7 +97,7 @@ class MethodParameter(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class EddMethod:
-    """The signature of a METHOD; its program stays in the tree."""
+    """The signature of a METHOD and its program."""
 
     name: str
     label: Texts
@@ -107,6 +108,7 @@ class EddMethod:
     returns: str | None
     private: bool = False
     position: Position | None = field(default=None, compare=False)
+    definition: Block | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,3 +180,6 @@ class EddModel:
     arrays: Mapping[str, EddArray]
     relations: tuple[EddRelation, ...]
     other: tuple[OtherConstruct, ...]
+    # The tree behind the view, for what must be evaluated: every construct after LIKE, IMPORT and changes, in order.
+    constructs: Mapping[str, Construct | RelationItem] = field(default_factory=dict, compare=False, repr=False)
+    dictionary: Mapping[str, Texts] = field(default_factory=dict, compare=False, repr=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 from server.fdi.eddl.errors import EddError, Findings, GivenUpError
 from server.fdi.eddl.inherit import Finished, finished
 from server.fdi.eddl.keywords import KINDS
@@ -95,6 +97,8 @@ class _Resolver:
             arrays=arrays,
             relations=tuple(relations),
             other=tuple(other),
+            constructs=MappingProxyType(self._items),
+            dictionary=self._edd.dictionary or MappingProxyType({}),
         )
 
     def _identity(self, name: str) -> int | str:

@@ -20,6 +20,7 @@ from server.fdi.eddl.model import (
 from server.fdi.eddl.nodes import Construct, ListItem, TypeSpec
 from server.fdi.eddl.reference_checks import LAYOUT_WORDS
 from server.fdi.eddl.references import References, member, reference_of
+from server.fdi.eddl.statements import Block
 from server.fdi.eddl.static_view import StaticView, groups, list_items
 from server.fdi.eddl.writing import written
 
@@ -84,7 +85,8 @@ def method(construct: Construct, view: StaticView) -> EddMethod:
     names = [part.name for part in parameters]
     if len(set(names)) != len(names):
         view.findings.add(construct.position, "duplicate-name", f"METHOD {construct.name}: two parameters share a name")
-    if construct.attribute("DEFINITION") is None:
+    definition = construct.attribute("DEFINITION")
+    if definition is None:
         view.findings.add(construct.position, "definition", f"METHOD {construct.name} has no DEFINITION")
     return EddMethod(
         name=construct.name,
@@ -96,6 +98,7 @@ def method(construct: Construct, view: StaticView) -> EddMethod:
         returns=returned.value.reference.name if returned and isinstance(returned.value, TypeSpec) else None,
         private=view.flag(construct.attribute("PRIVATE"), dynamic, otherwise=False),
         position=construct.position,
+        definition=definition.value if definition is not None and isinstance(definition.value, Block) else None,
     )
 
 
