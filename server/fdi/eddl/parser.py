@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from importlib import resources
 from types import MappingProxyType
 from typing import Any, Final
 
-from lark import Lark, UnexpectedToken
+from lark import UnexpectedToken
 
+from server.fdi.eddl import tables
 from server.fdi.eddl.errors import EddError, Findings, GivenUpError, Problem
 from server.fdi.eddl.expression_tree import BuildError
 from server.fdi.eddl.keywords import KEYWORDS, Place, starts_construct
@@ -21,7 +21,6 @@ from server.fdi.eddl.nodes import Construct, Edd, HeaderEntry, Import, Item, Pos
 from server.fdi.eddl.preprocess import Preprocessor
 from server.fdi.eddl.shape import prepare
 from server.fdi.eddl.tokens import Token
-from server.fdi.eddl.tree import Tree
 
 __all__ = ["EddError", "EddLimits", "Problem", "parse"]
 
@@ -38,11 +37,9 @@ _SHOWN_EXPECTATIONS = 5
 
 @functools.cache
 def grammar() -> Any:
-    """The grammar's tables, built once a process (about 0.2 s); stateless, so all parses share them."""
-    text = resources.files("server.fdi.eddl").joinpath("grammar.lark").read_text(encoding="utf-8")
-    return Lark(
-        text, parser="lalr", lexer="basic", start=["header", "toplevel"], maybe_placeholders=False, transformer=Tree()
-    )
+    """The grammar's tables, read once a process; stateless, so all parses share them."""
+    text = tables.source()
+    return tables.load(text) or tables.build(text)
 
 
 def parse(
