@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NoReturn
 
 from server.core import status
@@ -11,6 +11,7 @@ from server.core.errors import RemoteError
 from server.fdi.eddl.nodes import Position
 
 EXCERPT_CHARS = 120  # of the source line shown with a problem
+EXCERPT_LEAD = 60  # of them before the place, in a line that is longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,22 @@ class Problem:
     text: str
     excerpt: str = ""
 
+    caret: int | None = field(default=None, compare=False)  # where in the excerpt the place is, from 0
+
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}: {self.text} [{self.rule}]"
+
+    def shown(self) -> str:
+        """The problem, the source line it stands in and a caret under its place; without the source only the first."""
+        if not self.excerpt:
+            return str(self)
+        lead = "" if self.caret is None else "\n    " + _blank(self.excerpt[: self.caret]) + "^"
+        return f"{self}\n    {self.excerpt}{lead}"
+
+
+def _blank(text: str) -> str:
+    """Spaces as wide as the text; tabs stay, so that the caret stands right whatever their width."""
+    return "".join(char if char == "\t" else " " for char in text)
 
 
 class EddError(RemoteError):
@@ -49,6 +64,7 @@ class Findings:
 
     def __init__(self, sources: Mapping[str, str], limit: int) -> None:
         self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
         self._sources = sources
         self._limit = limit
         self._lines: dict[str, list[str]] = {}
@@ -62,9 +78,16 @@ class Findings:
         for known in self.problems:
             if (known.file, known.line, known.column, known.rule, known.text) == (file, line, column, rule, text):
                 return
-        self.problems.append(Problem(file, line, column, rule, text, self._excerpt(file, line)))
+        self.problems.append(self._problem(position, rule, text))
         if len(self.problems) >= self._limit:
             raise GivenUpError
+
+    def warn(self, position: Position, rule: str, text: str) -> None:
+        """Note something odd that does not stand in the way; past the limit further ones are left out."""
+        if len(self.warnings) < self._limit:
+            found = self._problem(position, rule, text)
+            if found not in self.warnings:
+                self.warnings.append(found)
 
     def give_up(self, position: Position, rule: str, text: str) -> NoReturn:
         """Note a problem that ends the reading. Raises GivenUpError."""
@@ -76,8 +99,15 @@ class Findings:
         if self.problems:
             raise EddError(self.problems)
 
-    def _excerpt(self, file: str, line: int) -> str:
+    def _problem(self, position: Position, rule: str, text: str) -> Problem:
+        file, line, column = position.file, position.line, position.column
         if file not in self._lines:
             self._lines[file] = self._sources.get(file, "").split("\n")
         lines = self._lines[file]
-        return lines[line - 1].strip()[:EXCERPT_CHARS] if 0 < line <= len(lines) else ""
+        whole = lines[line - 1] if 0 < line <= len(lines) else ""
+        start = len(whole) - len(whole.lstrip())
+        if column - 1 - start > EXCERPT_CHARS - EXCERPT_LEAD:
+            start = column - 1 - EXCERPT_LEAD  # a long line is shown around the place
+        excerpt = whole[start : start + EXCERPT_CHARS].rstrip()
+        caret = column - 1 - start
+        return Problem(file, line, column, rule, text, excerpt, caret if 0 <= caret <= len(excerpt) else None)

@@ -9,6 +9,8 @@ from server.fdi.eddl.limits import EddLimits
 from server.fdi.eddl.nodes import Position
 from server.fdi.eddl.tokens import LexicalError, Scanner, Token
 
+_PASTE = "PASTE"  # type of a '##' that pastes
+_NOTHING = "NOTHING"  # type of what stands for an empty argument beside a '##'
 EXPANSION_DEPTH = 64  # macro calls as arguments of macro calls
 
 
@@ -29,6 +31,13 @@ class Macro:
     name: str
     parameters: tuple[str, ...] | None
     body: tuple[Token, ...]
+    variadic: bool = False  # what stands past the parameters is __VA_ARGS__
+
+
+# Macros whose value is the place where they are used.
+PLACES = {name: Macro(name, None, ()) for name in ("__LINE__", "__FILE__")}
+_REST = "__VA_ARGS__"
+_COMMA_REST = [("PUNCTUATION", ","), (_PASTE, "##"), ("NAME", _REST)]
 
 
 def read_definition(line: Sequence[Token], text: str) -> Macro:
@@ -39,23 +48,39 @@ def read_definition(line: Sequence[Token], text: str) -> Macro:
     name = line[0]
     rest = list(line[1:])
     if not rest or rest[0].text != "(" or not _adjacent(name, rest[0]):
-        return Macro(name.text, None, tuple(rest))
+        return Macro(name.text, None, _body(rest))
     parameters: list[str] = []
     at = 1
     if at < len(rest) and rest[at].text == ")":
-        return Macro(name.text, (), tuple(rest[2:]))
+        return Macro(name.text, (), _body(rest[2:]))
     while at + 1 < len(rest) and rest[at].type == "NAME" and rest[at + 1].text in (",", ")"):
         if rest[at].text in parameters:
             raise MacroError(rest[at].position, "macro", f"the parameter {rest[at].text} stands twice in {name.text}")
         parameters.append(rest[at].text)
         if rest[at + 1].text == ")":
-            return Macro(name.text, tuple(parameters), tuple(rest[at + 2 :]))
+            return Macro(name.text, tuple(parameters), _body(rest[at + 2 :]))
         at += 2
+    if [token.text for token in rest[at : at + 4]] == [".", ".", ".", ")"]:
+        return Macro(name.text, (*parameters, _REST), _body(rest[at + 4 :]), variadic=True)
     raise MacroError(name.position, "macro", f"{name.text} needs names between commas: {text.strip()}")
 
 
-def _adjacent(name: Token, bracket: Token) -> bool:
-    return bracket.line == name.line and bracket.column == name.column + len(name.text)
+def _body(tokens: Sequence[Token]) -> tuple[Token, ...]:
+    """The tokens of a definition; a `##` among them pastes, one that comes with an argument does not.
+
+    Raises MacroError.
+    """
+    for token in tokens:
+        if token.text == "##" and token.type == "PUNCTUATION":
+            token.type = _PASTE
+    for end in (*tokens[:1], *tokens[-1:]):
+        if end.type == _PASTE:
+            raise MacroError(end.position, "macro", "'##' needs a token on either side")
+    return tuple(tokens)
+
+
+def _adjacent(left: Token, right: Token) -> bool:
+    return right.line == left.line and right.column == left.column + len(left.text)
 
 
 class Expander:
@@ -91,8 +116,11 @@ class Expander:
                 yield token
                 continue
             if macro.parameters is None:
-                body, hidden = list(macro.body), token.hidden | {macro.name}
-                body = self._pasted([part.moved(first) for part in body])
+                hidden = token.hidden | {macro.name}
+                if token.text in PLACES:
+                    body = [_place(token.text, first)]
+                else:
+                    body = self._pasted([part.moved(first) for part in macro.body])
             else:
                 opening = pending.pop() if pending else next(source, None)
                 if opening is None or opening.text != "(" or opening.type != "PUNCTUATION":
@@ -135,8 +163,10 @@ class Expander:
 
     def _substituted(self, macro: Macro, arguments: list[list[Token]], at: Token, depth: int) -> list[Token]:
         parameters = macro.parameters or ()
-        if not parameters and arguments == [[]]:
+        if arguments == [[]] and len(parameters) == macro.variadic:
             arguments = []
+        if macro.variadic and len(arguments) >= len(parameters) - 1:
+            arguments = [*arguments[: len(parameters) - 1], _with_commas(arguments[len(parameters) - 1 :], at)]
         if len(arguments) != len(parameters):
             raise MacroError(
                 at.position, "macro", f"{macro.name} takes {len(parameters)} arguments, here stand {len(arguments)}"
@@ -149,16 +179,22 @@ class Expander:
         while position < len(body):
             part = body[position]
             following = body[position + 1] if position + 1 < len(body) else None
+            if macro.variadic and [(token.type, token.text) for token in body[position : position + 3]] == _COMMA_REST:
+                if not raw[_REST]:  # the comma goes with the arguments that are not there
+                    position += 3
+                    continue
+                found.append(part.moved(at))
+                position += 2
+                part, following = body[position], None
             if part.text == "#" and following is not None and following.text in raw:
                 found.append(_stringized(raw[following.text], at))
                 position += 2
                 continue
             if part.type == "NAME" and part.text in raw:
-                pasted = (following is not None and following.text == "##") or (
-                    position > 0 and body[position - 1].text == "##"
-                )
+                pasted = bool(found) and found[-1].type == _PASTE
+                pasted = pasted or (following is not None and following.type == _PASTE)
                 if pasted:
-                    value = raw[part.text]
+                    value = raw[part.text] or [Token(_NOTHING, "", at.file, at.line, at.column)]
                 else:
                     if part.text not in expanded:
                         expanded[part.text] = self.expand(raw[part.text], depth + 1)
@@ -176,23 +212,41 @@ class Expander:
 
     @staticmethod
     def _pasted(tokens: list[Token]) -> list[Token]:
-        if not any(token.text == "##" for token in tokens):
+        if not any(token.type in (_PASTE, _NOTHING) for token in tokens):
             return tokens
         found: list[Token] = []
         position = 0
         while position < len(tokens):
             token = tokens[position]
-            if token.text == "##" and found and position + 1 < len(tokens):
+            if token.type == _PASTE and found and position + 1 < len(tokens):
                 left, right = found.pop(), tokens[position + 1]
                 found.append(_glued(left, right))
                 position += 2
             else:
                 found.append(token)
                 position += 1
-        return found
+        return [token for token in found if token.type != _NOTHING]
+
+
+def _with_commas(arguments: list[list[Token]], at: Token) -> list[Token]:
+    found: list[Token] = []
+    for number, argument in enumerate(arguments):
+        if number:
+            last = found[-1] if found else at
+            found.append(Token("PUNCTUATION", ",", last.file, last.line, last.column + len(last.text)))
+        found.extend(argument)
+    return found
+
+
+def _place(name: str, at: Token) -> Token:
+    if name == "__LINE__":
+        return Token("NUMBER", str(at.line), at.file, at.line, at.column)
+    return Token("STRING", '"' + _escaped(at.file) + '"', at.file, at.line, at.column)
 
 
 def _glued(left: Token, right: Token) -> Token:
+    if _NOTHING in (left.type, right.type):
+        return right if left.type == _NOTHING else left
     text = left.text + right.text
     try:
         made = list(Scanner(text, left.file).tokens())
@@ -204,5 +258,13 @@ def _glued(left: Token, right: Token) -> Token:
 
 
 def _stringized(tokens: list[Token], at: Token) -> Token:
-    text = " ".join(token.text for token in tokens).replace("\\", "\\\\").replace('"', '\\"')
-    return Token("STRING", f'"{text}"', at.file, at.line, at.column)
+    """The tokens as one text; a space stands between those that do not touch in the source."""
+    text = ""
+    for number, token in enumerate(tokens):
+        apart = number and not (_adjacent(tokens[number - 1], token) and token.file == tokens[number - 1].file)
+        text += " " * bool(apart) + token.text
+    return Token("STRING", f'"{_escaped(text)}"', at.file, at.line, at.column)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')

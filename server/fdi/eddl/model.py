@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal, NamedTuple, TypeAlias
 
+from server.fdi.eddl.errors import Problem
 from server.fdi.eddl.nodes import Construct, Position, RelationItem
 from server.fdi.eddl.statements import Block
 
@@ -183,3 +184,4 @@ class EddModel:
     # The tree behind the view, for what must be evaluated: every construct after LIKE, IMPORT and changes, in order.
     constructs: Mapping[str, Construct | RelationItem] = field(default_factory=dict, compare=False, repr=False)
     dictionary: Mapping[str, Texts] = field(default_factory=dict, compare=False, repr=False)
+    warnings: tuple[Problem, ...] = field(default=(), compare=False)  # what is odd but stands in no one's way

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
+    from server.fdi.eddl.errors import Problem
     from server.fdi.eddl.expressions import Expression, Reference
     from server.fdi.eddl.statements import Block
 
@@ -236,3 +237,4 @@ class Edd:
     dictionary: Mapping[str, Mapping[str, str]] | None
     file: str
     sources: Mapping[str, str] = field(compare=False, repr=False)
+    warnings: tuple[Problem, ...] = field(default=(), compare=False)  # what is odd but stands in no one's way

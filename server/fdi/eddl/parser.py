@@ -79,6 +79,7 @@ def parse(
         dictionary=dictionary,
         file=file,
         sources=MappingProxyType(sources),
+        warnings=tuple(findings.warnings),
     )
 
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from server.fdi.eddl.condition import ConditionError, holds
 from server.fdi.eddl.errors import Findings
 from server.fdi.eddl.limits import EddLimits
-from server.fdi.eddl.macros import Expander, Macro, MacroError, read_definition
+from server.fdi.eddl.macros import PLACES, Expander, Macro, MacroError, read_definition
 from server.fdi.eddl.nodes import Position
 from server.fdi.eddl.strings import decode, decode_bytes
 from server.fdi.eddl.tokens import LexicalError, Scanner, Token, scan_line
 
 TOKENIZER_VERSION = 1000  # what sources find in __TOKVER__
+_FIXED = frozenset({"defined", *PLACES})
 _CONDITIONS = ("if", "ifdef", "ifndef", "elif", "else", "endif")
 
 
@@ -44,7 +45,7 @@ class Preprocessor:
         self._bytes = 0
         self._read = 0
         version = Token("NUMBER", str(TOKENIZER_VERSION), "", 0, 0)
-        self._macros: dict[str, Macro] = {"__TOKVER__": Macro("__TOKVER__", None, (version,))}
+        self._macros: dict[str, Macro] = {"__TOKVER__": Macro("__TOKVER__", None, (version,)), **PLACES}
         self._expander = Expander(self._macros, limits)
 
     def tokens(self, source: str | bytes, file: str) -> list[Token]:
@@ -125,6 +126,7 @@ class Preprocessor:
                 add(token.position, "preprocessor", f"#error {argument.strip()}")
                 return False, None
             case "warning":
+                self._findings.warn(token.position, "preprocessor", f"#warning {argument.strip()}")
                 return False, None
         line = self._line(argument, token)
         if line is None:
@@ -136,6 +138,8 @@ class Preprocessor:
         elif word in ("define", "undef"):
             if not line or line[0].type != "NAME":
                 add(token.position, "preprocessor", f"#{word} needs a name")
+            elif line[0].text in _FIXED:
+                add(line[0].position, "macro", f"{line[0].text} may not be defined or taken back")
             elif word == "undef":
                 self._macros.pop(line[0].text, None)
             else:
@@ -154,19 +158,26 @@ class Preprocessor:
             return None
 
     def _define(self, line: list[Token], text: str) -> None:
-        if line[0].text == "defined":
-            self._findings.add(line[0].position, "macro", "a macro may not be called 'defined'")
-            return
         try:
             macro = read_definition(line, text)
         except MacroError as error:
             self._macro_problem(error)
             return
+        if macro.name in self._macros and not _alike(macro, self._macros[macro.name]):
+            self._findings.warn(line[0].position, "macro", f"{macro.name} was defined before with another meaning")
         self._macros[macro.name] = macro
         if len(self._macros) > self._limits.macros:
             self._findings.give_up(line[0].position, "limit", f"the EDD defines more than {self._limits.macros} macros")
 
+    def _expanded(self, line: list[Token]) -> list[Token]:
+        try:
+            return self._expander.expand(line)
+        except MacroError as error:
+            self._macro_problem(error)
+            return []
+
     def _renumber(self, line: list[Token], token: Token, scanner: Scanner) -> None:
+        line = self._expanded(line)
         if not line or not line[0].text.isdigit() or len(line[0].text) > 9:
             self._findings.add(token.position, "preprocessor", "#line needs a line number")
             return
@@ -175,6 +186,9 @@ class Preprocessor:
 
     def _included(self, line: list[Token], text: str, token: Token, depth: int) -> Iterator[Token] | None:
         add = self._findings.add
+        if line and line[0].type == "NAME":
+            line = self._expanded(line)
+            text = "".join(part.text for part in line)
         if line and line[0].type == "STRING":
             name = line[0].text[1:-1]
         elif line and line[0].text == "<" and ">" in text:
@@ -271,6 +285,11 @@ class Preprocessor:
             found.append(Token("NUMBER", str(int(name.text in self._macros)), token.file, token.line, token.column))
             at += 4 if bracket else 2
         return found
+
+
+def _alike(one: Macro, other: Macro) -> bool:
+    """Whether two definitions mean the same: a second one is then no mistake."""
+    return one.parameters == other.parameters and [t.text for t in one.body] == [t.text for t in other.body]
 
 
 def _split(text: str) -> tuple[str, str]:

@@ -99,6 +99,7 @@ class _Resolver:
             other=tuple(other),
             constructs=MappingProxyType(self._items),
             dictionary=self._edd.dictionary or MappingProxyType({}),
+            warnings=(*self._edd.warnings, *self._findings.warnings),
         )
 
     def _identity(self, name: str) -> int | str:
