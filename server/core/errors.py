@@ -38,6 +38,12 @@ class DeniedError(IntegrationError):
     status = status.BAD_USER_ACCESS_DENIED
 
 
+class LockedError(DeniedError):
+    """Somebody else holds the lock of the device."""
+
+    status = status.BAD_LOCKED
+
+
 class NotFoundError(IntegrationError):
     """What was named does not exist."""
 

@@ -83,6 +83,8 @@ class ChangeKind(Enum):
     TYPE_REMOVED = "type_removed"
     DEVICE_ADDED = "device_added"
     DEVICE_REMOVED = "device_removed"
+    TYPE_CHANGED = "type_changed"  # another version of a type took over; its devices follow as DEVICE_CHANGED
+    DEVICE_CHANGED = "device_changed"  # the same device under another version of its type: NodeIds stay
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,7 @@ class Caller:
     door: str  # "opcua", "http", "cli", "internal"
     address: str = ""
     session: str = ""
+    application: str = ""  # ApplicationUri of an OPC UA client: with the user, who owns a lock
 
 
 INTERNAL = Caller(user="fieldloom", role="admin", door="internal")

@@ -129,6 +129,9 @@ class _Reader:
             ),
             icon=self._image(entry.icon, entry.name) if entry.icon else None,
             edd_part=edd_part.name,
+            manufacturer_id=interface.manufacturer,
+            model_id=interface.device_model,
+            revisions=tuple(interface.revisions),
         )
         result = translate(edd, source, bound, parameters, hidden)
         self._warnings.extend(f"{edd_part.name}: {text}" for text in result.warnings)

@@ -122,6 +122,8 @@ def _parameter(variable: EddVariable, part: str) -> ParameterSpec:
         display_format=variable.display_format or "",
         max_length=variable.size if data_type is DataType.STRING else None,
         private=variable.private,
+        local="LOCAL" in variable.classes,
+        scaling_factor=variable.scaling_factor,
     )
 
 

@@ -11,6 +11,7 @@ from server.fdi.alarm_specs import AlarmReader
 from server.fdi.binding import BindingFile
 from server.fdi.eddl.model import EddModel
 from server.fdi.groups import translate_groups
+from server.fdi.logic.type_logic import TypeLogic
 from server.fdi.parameters import texts_of
 from server.model.device_type import (
     ActionSpec,
@@ -20,6 +21,7 @@ from server.model.device_type import (
     DeviceType,
     MethodSpec,
     ParameterSpec,
+    UipSpec,
 )
 
 NAMESPACE_PREFIX = "urn:fieldloom:fdi:"
@@ -51,6 +53,11 @@ class TypeSource:
     images: tuple[Attachment, ...] = ()
     icon: Attachment | None = None
     edd_part: str = ""
+    uips: tuple[UipSpec, ...] = ()
+    protocol_support: tuple[Attachment, ...] = ()
+    manufacturer_id: str = ""
+    model_id: str = ""
+    revisions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +115,12 @@ def translate(
         icon=source.icon,
         area=bound.area,
         hidden=hidden,
+        logic=TypeLogic(edd, {**parameters, **hidden}),
+        uips=source.uips,
+        protocol_support=source.protocol_support,
+        manufacturer_id=source.manufacturer_id,
+        model_id=source.model_id,
+        revisions=source.revisions,
     )
     return Translated(device_type, tuple(warnings))
 
@@ -137,6 +150,7 @@ def _actions(edd: EddModel) -> tuple[ActionSpec, ...]:
             label=texts_of(method.label) or Texts.of(method.name),
             help=texts_of(method.help),
             parameters=tuple((entry.ctype, entry.name) for entry in method.parameters),
+            access=method.access or "",
         )
         for method in edd.methods.values()
         if method.name in offered and not method.private

@@ -15,7 +15,7 @@ class Point:
     __slots__ = ("server_time", "source_time", "spec", "status", "value")
 
     def __init__(self, spec: ParameterSpec) -> None:
-        self.spec = spec
+        self.spec = spec  # as the EDD's conditions have it now for this device
         self.value: Scalar | None = None
         self.status: StatusCode = status.BAD_WAITING_FOR_INITIAL_DATA
         self.source_time: TimeUs = 0  # 0: nothing yet
@@ -68,6 +68,11 @@ class Device:
     def silent(self) -> bool:
         """True when it has been quiet longer than `bad_after_s`, or was never heard in this run."""
         return self.stage == 2 or self.last_heard == 0
+
+    def spec(self, name: str) -> ParameterSpec | None:
+        """What a parameter means now on this device; None when there is none of this name."""
+        point = self.points.get(name)
+        return point.spec if point is not None else self.device_type.hidden.get(name)
 
     def limit_value(self, name: str) -> Scalar | None:
         """A parameter's reported value while it is usable, else the EDD's DEFAULT_VALUE."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Any
 
 from server.core.binding import DeviceBinding
 from server.core.texts import NO_TEXT, Texts
 from server.core.units import EUInformation
-from server.core.values import Scalar
+from server.core.values import DeviceId, Scalar
 
 
 class DataType(IntEnum):
@@ -91,6 +92,10 @@ class ParameterSpec:
     display_format: str = ""
     max_length: int | None = None
     private: bool = False  # not shown outside (EDD PRIVATE)
+    valid: bool = True  # EDD VALIDITY: False means that the item does not exist for the user now
+    visible: bool = True  # EDD VISIBILITY: only hides in user interfaces
+    local: bool = False  # CLASS LOCAL: lives in the server, never in the device
+    scaling_factor: float | None = None  # told to clients; value and ranges stay raw
 
     @property
     def eu_range(self) -> tuple[float, float] | None:
@@ -102,6 +107,16 @@ class ParameterSpec:
     @property
     def bit_enumerated(self) -> bool:
         return self.edd_type == "BIT_ENUMERATED"
+
+
+@dataclass(frozen=True, slots=True)
+class SpecChange:
+    """A parameter of one device means something else now: another range, unit, label, access or validity."""
+
+    device_id: DeviceId
+    parameter: str
+    old: ParameterSpec
+    new: ParameterSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +150,7 @@ class ActionSpec:
     label: Texts
     help: Texts
     parameters: tuple[tuple[str, str], ...] = ()  # (C type, name)
+    access: str = ""  # "ONLINE", "OFFLINE" or "" for both
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +164,9 @@ class GroupSpec:
     methods: tuple[str, ...] = ()
     groups: tuple[GroupSpec, ...] = ()
     standard: bool = False  # BrowseName is one that DI recommends: lives in the DI namespace
+    menu: str = ""  # name of the EDD MENU: its UIDescription is generated from it
+    actions: tuple[str, ...] = ()  # EDD METHODs that the menu offers
+    uips: tuple[str, ...] = ()  # UipId of the plug-ins that the menu starts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +196,45 @@ class TripAlarmSpec:
     tripped_value: int
     label: Texts
     severity: int = 900
+
+
+@dataclass(frozen=True, slots=True)
+class HealthSpec:
+    """One bit of a DIAGNOSTIC BIT_ENUMERATED parameter and what it says of the device (NAMUR NE 107)."""
+
+    parameter: str
+    mask: int
+    health: int  # DeviceHealthEnumeration: 1 FAILURE, 2 CHECK_FUNCTION, 3 OFF_SPEC, 4 MAINTENANCE_REQUIRED
+    text: Texts
+    help: Texts = NO_TEXT
+
+
+@dataclass(frozen=True, slots=True)
+class UipVariant:
+    """One variant of a User Interface Plug-in: opaque bytes for clients, never run here."""
+
+    version: str
+    fdi_version: str
+    platform: str
+    runtime: str
+    cpu: str
+    file: str
+    content_type: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class UipSpec:
+    """A User Interface Plug-in (IEC 62769-4)."""
+
+    uip_id: str  # lower case UUID
+    version: str
+    name: Texts
+    description: Texts = NO_TEXT
+    start_element: str = ""
+    style: int = 1  # StyleType: 1 Window, 2 Dialog
+    variants: tuple[UipVariant, ...] = ()
+    documents: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +274,13 @@ class DeviceType:
     icon: Attachment | None = None
     area: tuple[str, ...] = ()  # default place in the plant for devices that plant.toml does not name
     hidden: Mapping[str, ParameterSpec] = field(default_factory=dict)  # PRIVATE parameters
+    logic: Any = field(default=None, compare=False, repr=False)  # the EDD that runs: server.fdi.logic.TypeLogic
+    health: tuple[HealthSpec, ...] = ()
+    uips: tuple[UipSpec, ...] = ()
+    protocol_support: tuple[Attachment, ...] = ()
+    manufacturer_id: str = ""  # of the catalog's interface, such as 0x0F1D: what devices are matched by
+    model_id: str = ""
+    revisions: tuple[str, ...] = ()  # device revisions that the type serves; () = all
 
     def parameter_for_threshold(self) -> frozenset[str]:
         """Names that a `set_threshold` command may carry: the writable parameters."""

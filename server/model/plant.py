@@ -15,7 +15,7 @@ from server.core.clock import SECOND, TimeUs
 from server.core.errors import NotFoundError, RemoteError
 from server.core.values import ChangeKind, DeviceId, Measurement, ModelChange, PointUpdate, UpdateKind
 from server.model.device import Device
-from server.model.device_type import DeviceType
+from server.model.device_type import DeviceType, ParameterSpec, SpecChange
 from server.model.layout import PlantLayout
 
 DEVICE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -210,6 +210,17 @@ class Plant:
             point.source_time, point.server_time = source_time, now
             self.counters.values += 1
             yield PointUpdate(device.device_id, name, value, code, source_time, now, UpdateKind.LIVE, retained)
+
+    def respecify(self, device_id: DeviceId, specs: Mapping[str, ParameterSpec]) -> list[SpecChange]:
+        """Let parameters of a device mean something else; returns those that really changed."""
+        changes = []
+        device = self._devices.get(device_id)
+        for name, new in specs.items() if device is not None else ():
+            point = device.points.get(name) if device is not None else None
+            if point is not None and point.spec is not new and point.spec != new:
+                changes.append(SpecChange(device_id, name, point.spec, new))
+                point.spec = new
+        return changes
 
     def echo_time(self, device: Device, received_at: TimeUs) -> TimeUs:
         """Source time of an answer that carries none: the device's own clock as far as we know it.

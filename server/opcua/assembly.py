@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, Protocol
 from asyncua import ua
 
 from server.core.clock import SECOND, Clock
+from server.model.device_type import SpecChange
 from server.model.plant import Plant
 from server.opcua.conditions import ConditionNodes, Refresh
 from server.opcua.device_nodes import DeviceNodes
@@ -23,7 +25,7 @@ from server.opcua.load_nodes import LoadNodes
 from server.opcua.method_calls import DirectMethods, MethodHandlers
 from server.opcua.names import LOAD_URI, PLANT_URI, TYPES_URI
 from server.opcua.nodes.base import FILE_NAME, Base, base_nodes
-from server.opcua.nodes.keys import Key
+from server.opcua.nodes.on_demand import OnDemand
 from server.opcua.nodesets import fingerprint, load_folder
 from server.opcua.profiles import server_profiles
 from server.opcua.roles import CALL, SEE, Rights, permissions
@@ -51,6 +53,8 @@ from server.opcua.services.translate import TranslateService
 from server.opcua.services.view import ViewService
 from server.opcua.sign_in_trail import SignInTrail
 from server.opcua.space import Space
+from server.opcua.specs.binding import Binding
+from server.opcua.specs.everything import bind
 from server.opcua.status_nodes import StatusNodes
 from server.opcua.test_nodes import Offer, TestNodes
 from server.opcua.tokens import certificate_users, issued_tokens
@@ -93,6 +97,7 @@ class Facts:
     page_rows: int
     cache: Path | None
     audit: AuditWriter | None
+    fdi: Any = None  # the FDI runtime
 
 
 @dataclass(slots=True)
@@ -116,6 +121,12 @@ class Room:
     tests: TestNodes | None
     load: LoadNodes | None
     trail: SignInTrail | None
+    binding: Binding
+
+    @property
+    def spec_sinks(self) -> list[Callable[[Sequence[SpecChange]], None]]:
+        """Who hears that parameters mean something else."""
+        return self.binding.spec_sinks
 
     async def stop(self) -> None:
         """Sessions first, so that clients hear of it; then channels and the port; then what still goes on."""
@@ -175,13 +186,11 @@ async def assemble(facts: Facts, namespaces: Namespaces, pipeline: Any, reader: 
     dispatcher.register_fast("Read", ReadPlans(store, clock, operations.read))
     dispatcher.register_fast("Write", WritePlans(store, clock, audit, operations.write))
 
-    def announced(key: Key) -> tuple[ua.QualifiedName, int, Key] | None:
-        return conditions.announced(key) or diagnostics.announced(key)
-
-    view = ViewService(store, rights, space, operations, announced)
+    on_demand = OnDemand()
+    view = ViewService(store, rights, space, operations, on_demand.announced)
     view.register(dispatcher)
     BrowseCache(view, store, operations, dispatcher).register(dispatcher)
-    TranslateService(store, rights, operations, announced).register(dispatcher)
+    TranslateService(store, rights, operations, on_demand.announced).register(dispatcher)
     RegisteredNodes(operations).register(dispatcher)
     QueryService().register(dispatcher)
     history = RawHistory(values, reader, facts.page_rows, operations.history_points)
@@ -220,7 +229,8 @@ async def assemble(facts: Facts, namespaces: Namespaces, pipeline: Any, reader: 
     server_object = describe(space, rights, _server_facts(facts, application_uri, operations), clock, base.models)
     diagnostics = Diagnostics(space, sessions, dispatcher, engine, clock, enabled=settings.diagnostics)
     diagnostics.on_removed.append(engine.node_removed)
-    store.make = lambda key: conditions.materialise(key) or diagnostics.make(key)
+    on_demand.makers += [conditions, diagnostics]
+    store.make = on_demand.make
     listener = Listener(endpoints.offered, dispatcher, transport, facts.certificates, own, clock)
     audit.register(dispatcher)
     status = StatusNodes(space)
@@ -228,10 +238,16 @@ async def assemble(facts: Facts, namespaces: Namespaces, pipeline: Any, reader: 
     devices.add_frame()
     status.add_frame()
     tests, load = await _open_nodes(settings, space, bus, clock, direct, pipeline.offer, values)
-    door.own = (diagnostics, tests) if tests is not None else (diagnostics,)
+    door.own = [diagnostics, tests] if tests is not None else [diagnostics]
+    binding = Binding(
+        space=space, rights=rights, clock=clock, plant=facts.plant, pipeline=pipeline, values=values, door=door,
+        engine=engine, bus=bus, audit=audit, sessions=sessions, handlers=handlers, direct=direct, on_demand=on_demand,
+        devices=devices, conditions=conditions,
+    )  # fmt: skip
+    bind(binding, facts.fdi)
     return Room(
         indexes, space, rights, dispatcher, sessions, endpoints, listener, engine, bus, values, devices, conditions,
-        status, server_object, tests, load, trail,
+        status, server_object, tests, load, trail, binding,
     )  # fmt: skip
 
 

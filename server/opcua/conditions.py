@@ -153,7 +153,7 @@ class ConditionNodes:
         parts = key[1].split("/", 3)
         return self._alarms.state(key[1]) if len(parts) == 3 and parts[1] == ALARMS else None
 
-    def materialise(self, key: Key) -> bool:
+    def make(self, key: Key) -> bool:
         """Make the nodes of the condition that a key belongs to; False when there is no such condition."""
         if isinstance(key, int) or key[0] != self._space.indexes[PLANT_URI] or not isinstance(key[1], str):
             return False

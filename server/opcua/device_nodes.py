@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from asyncua import ua
 
 from server.core.texts import Texts
@@ -51,6 +53,8 @@ class DeviceNodes:
     def __init__(self, space: Space, layout: PlantLayout) -> None:
         self._space = space
         self._layout = layout
+        self.parts: list[Callable[[Device, ua.NodeId], None]] = []
+        """What companion specifications add to every device, called with its Object when the rest of it is there."""
 
     def add_frame(self) -> None:
         """Objects/Plant and the MQTT network: what every device hangs below."""
@@ -118,6 +122,8 @@ class DeviceNodes:
             add_group(space, group, PLANT_URI, device_type.namespace_uri, device.device_id, root)
         self._connection(device, root)
         self._alarms(device, root)
+        for part in self.parts:
+            part(device, root)
 
     def _parameters(self, device: Device, root: ua.NodeId) -> None:
         space = self._space

@@ -92,12 +92,17 @@ class MethodHandlers:
             _IDS.ConditionType_AddComment: self._remark,
             **subscriptions,
         }
+        self.typed: dict[Key, MethodHandler] = {}
+        """Handlers of companion types' methods, by the key of the Method at its type (or of a Method of our own)."""
 
     def find(self, object_key: Key, method_key: Key) -> MethodHandler | None:
         """The handler of a method of an object; None when it is not one of that object."""
         direct = self._direct.known.get((object_key, method_key))
         if direct is not None:
             return direct
+        typed = self.typed.get(method_key)
+        if typed is not None:
+            return typed
         if isinstance(method_key, int) and method_key >> 32 == 0:
             return self._standard.get(method_key)
         return self._device if self._spec(object_key, method_key) is not None else None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 
@@ -23,7 +23,7 @@ from server.core.values import (
     PointUpdate,
     Scalar,
 )
-from server.model.device_type import DeviceType
+from server.model.device_type import DeviceType, SpecChange
 from server.model.plant import Plant
 from server.opcua.assembly import Facts, Room, assemble
 from server.opcua.conditions import AlarmStates
@@ -94,10 +94,11 @@ class OpcUaServer:
         cache: Path | None = None,
         audit: AuditWriter | None = None,
         role_of: Callable[[str], str | None] | None = None,
+        fdi: Any = None,
     ) -> None:
         """`nodesets`: a folder of NodeSet2 files. `cache`: one for the snapshot of the standard address space and these
         files; None builds them anew each time. `role_of`: the role an account has now, None when it is locked or gone;
-        asked every second for the users of open sessions.
+        asked every second for the users of open sessions. `fdi`: the FDI runtime; None shows devices without it.
         """
         self._facts = Facts(
             settings=settings,
@@ -110,6 +111,7 @@ class OpcUaServer:
             page_rows=page_rows,
             cache=cache,
             audit=audit,
+            fdi=fdi,
         )
         self._settings = settings
         self._plant = plant
@@ -164,12 +166,16 @@ class OpcUaServer:
                 group.create_task(room.load.run())
             if room.trail is not None:
                 group.create_task(room.trail.run())
+            for task in room.binding.tasks:
+                group.create_task(_task(task))
 
     async def _run_status(self) -> None:
         room = self._made
         while True:
             room.status.counters(self._counters(), self._clock.now())
             room.sessions.sweep()
+            for tick in room.binding.ticks:
+                tick()
             users = room.sessions.accounts()
             if users and self._role_of is not None:
                 room.sessions.judge_accounts(await asyncio.to_thread(_roles, users, self._role_of))
@@ -228,12 +234,19 @@ class OpcUaServer:
             gone = room.devices.remove(device_id)
             room.values.remove_device(device_id)
             room.conditions.forget(device_id)
+            for forget in room.binding.device_gone:
+                forget(device_id)
             room.engine.node_removed([node.key for node in gone])
             room.bus.model_changed(key, NULL_KEY, added=False)
 
     async def publish(self, updates: Sequence[PointUpdate]) -> None:
         """Show values. Late ones only go to history."""
         self._made.values.publish(updates)
+
+    async def specs_changed(self, changes: Sequence[SpecChange]) -> None:
+        """Bring attributes and properties in step with what parameters mean now."""
+        for entry in self._made.spec_sinks:
+            entry(changes)
 
     async def alarms_changed(self, events: Sequence[AlarmEvent]) -> None:
         """Bring instances in step and send the condition events."""
@@ -249,6 +262,10 @@ class OpcUaServer:
     def sessions(self) -> int:
         """Sessions open now."""
         return len(self._room.sessions) if self._room is not None else 0
+
+
+async def _task(run: Callable[[], Awaitable[None]]) -> None:
+    await run()
 
 
 def _roles(users: Iterable[str], role_of: Callable[[str], str | None]) -> dict[str, str | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable
 from typing import Protocol
 
 from asyncua import ua
@@ -39,7 +39,7 @@ class DeviceDoor:
     def __init__(self, values: Values, writes: ParameterWrites) -> None:
         self._values = values
         self._writes = writes
-        self.own: Sequence[OwnValues] = ()
+        self.own: list[OwnValues] = []
 
     def write(self, node: Node, value: ua.DataValue, request: Request) -> Awaitable[int] | int:
         """The StatusCode of one Write, when the device has answered."""

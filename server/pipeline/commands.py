@@ -17,7 +17,7 @@ from server.core.values import Caller, Command, CommandResponse, CommandResult, 
 from server.model.device import Device
 from server.model.device_type import DataType, ParameterSpec
 from server.model.plant import Plant
-from server.pipeline.ports import CommandSender
+from server.pipeline.ports import CommandSender, Guard, WriteHooks
 from server.security.access import Right, require, require_role
 
 Echo = Callable[[Measurement], Awaitable[None]]
@@ -34,7 +34,17 @@ OUTCOMES: Mapping[str, StatusCode] = {
 class CommandDesk:
     """Pending commands by id; one per server."""
 
-    def __init__(self, plant: Plant, sender: CommandSender, clock: Clock, echo: Echo, timeout_s: float) -> None:
+    def __init__(
+        self,
+        plant: Plant,
+        sender: CommandSender,
+        clock: Clock,
+        echo: Echo,
+        timeout_s: float,
+        guard: Guard | None = None,
+    ) -> None:
+        self._guard = guard
+        self.hooks: WriteHooks | None = None
         self._plant = plant
         self._sender = sender
         self._clock = clock
@@ -50,6 +60,7 @@ class CommandDesk:
         Raises:
             NotFoundError: no such device.
             DeniedError: the caller may not.
+            LockedError: somebody else holds the device's lock.
         """
         device = self._plant.device(command.device_id)
         binding = device.device_type.binding.command(command.name)
@@ -59,6 +70,9 @@ class CommandDesk:
             )
         # The package says who may: a question such as get_diagnostics may be a viewer's, a trip never is.
         require_role(command.caller, binding.role, f"{command.name} {command.device_id}")
+        # A question changes nothing: it may be asked while somebody else holds the lock (OPC 10000-100, locking).
+        if self._guard is not None and binding.role != "viewer":
+            self._guard.require(device.device_id, command.caller)
         wrong = check_arguments(device, binding, command.params)
         if wrong is not None:
             return wrong
@@ -72,21 +86,54 @@ class CommandDesk:
         Raises:
             NotFoundError: no such device.
             DeniedError: the caller may not.
+            LockedError: somebody else holds the device's lock.
         """
         device = self._plant.device(device_id)
-        spec = device.device_type.parameters.get(parameter)
+        point = device.points.get(parameter)
+        spec = point.spec if point is not None else None
         if spec is None:
             return CommandResult(status.BAD_NODE_ID_UNKNOWN, f"{device_id} has no parameter {parameter}")
         carrier = next((entry for entry in device.device_type.binding.commands if entry.writes == "parameter"), None)
-        if not spec.writable or carrier is None or len(carrier.arguments) != 2:
+        carried = carrier is not None and len(carrier.arguments) == 2
+        if not spec.writable or not spec.valid or not (spec.local or carried):
             return CommandResult(status.BAD_NOT_WRITABLE, f"{parameter} is not writable")
         require(caller, Right.WRITE, f"write {device_id}/{parameter}")
+        if self._guard is not None:
+            self._guard.require(device_id, caller)
         code = check_value(spec, value)
         if not status.is_good(code):
             return CommandResult(code, f"{value!r} does not fit {parameter}")
+        if self.hooks is None:
+            return await self._carry(device, spec, value, caller)
+        code, value = await self.hooks.before_write(device_id, parameter, value, caller)
+        if status.is_bad(code):
+            return CommandResult(code, f"{parameter}: the package's actions refused {value!r}")
+        result = await self._carry(device, spec, value, caller)
+        if result.ok:
+            code = await self.hooks.after_write(device_id, parameter, value, caller)
+            if code != status.GOOD:
+                return CommandResult(code, "written, but an action after it failed", result.values)
+        return result
+
+    async def _carry(self, device: Device, spec: ParameterSpec, value: Scalar, caller: Caller) -> CommandResult:
+        """One parameter to its device; a LOCAL one lives here and is its own echo."""
+        parameter = spec.name
+        if spec.local:
+            now = self._clock.now()
+            local = Measurement(
+                type_id=device.device_type.type_id,
+                device_id=device.device_id,
+                values=((parameter, value, status.GOOD),),
+                source_time=max(now, device.points[parameter].source_time),
+                received_at=now,
+                retained=True,  # says nothing about whether the device is there
+            )
+            await self._echo(local)
+            return CommandResult(status.GOOD, values={parameter: value})
+        carrier = next(entry for entry in device.device_type.binding.commands if entry.writes == "parameter")
         name, content = carrier.arguments
         result = await self.submit(
-            Command(device_id, carrier.name, {name.param: parameter, content.param: value}, caller)
+            Command(device.device_id, carrier.name, {name.param: parameter, content.param: value}, caller)
         )
         if result.status == status.BAD_INVALID_ARGUMENT:
             worst = next((code for code in result.argument_status if not status.is_good(code)), status.BAD_OUT_OF_RANGE)
@@ -170,8 +217,9 @@ def check_arguments(device: Device, binding: CommandBinding, params: Mapping[str
     reason = "wrong argument type"
     if all(map(status.is_good, codes)) and binding.writes == "parameter":
         name, value = (params[argument.param] for argument in binding.arguments)
-        spec = device.device_type.parameters.get(str(name))
-        if spec is None or not spec.writable:
+        point = device.points.get(str(name))
+        spec = point.spec if point is not None else None
+        if spec is None or not spec.writable or not spec.valid:
             codes[0], reason = status.BAD_OUT_OF_RANGE, f"no writable parameter {name!r}"
         else:
             codes[1], reason = check_value(spec, value), f"{value!r} does not fit {name!r}"

@@ -28,11 +28,14 @@ from server.pipeline.commands import CommandDesk
 from server.pipeline.ports import (
     AlarmJudge,
     AlarmSink,
+    BusinessLogic,
     CommandSender,
     DurableSink,
+    Guard,
     LatestSink,
     PointSink,
     SiteRecords,
+    WriteHooks,
 )
 from server.security.access import Right, require
 from server.security.audit import AuditTrail
@@ -57,7 +60,10 @@ class Pipeline:
         sender: CommandSender,
         records: SiteRecords,
         command_timeout_s: float = 5.0,
+        logic: BusinessLogic | None = None,
+        guard: Guard | None = None,
     ) -> None:
+        self._logic = logic
         self.plant = plant
         self.alarms = alarms
         self._clock = clock
@@ -68,9 +74,13 @@ class Pipeline:
         self._records = records
         self._trail = AuditTrail(records.audit, clock)
         self._order = asyncio.Lock()  # sinks see batches one after the other
-        self._desk = CommandDesk(plant, sender, clock, self._echo, command_timeout_s)
+        self._desk = CommandDesk(plant, sender, clock, self._echo, command_timeout_s, guard)
         self._batches = 0
         self._alarm_events = 0
+
+    def hook(self, hooks: WriteHooks) -> None:
+        """What an EDD does around writes; set once, before the first one."""
+        self._desk.hooks = hooks
 
     # -- in
 
@@ -92,6 +102,11 @@ class Pipeline:
     async def _flow(self, updates: Sequence[PointUpdate]) -> asyncio.Future[None]:
         for sink in self._points:
             await sink.publish(updates)
+        if self._logic is not None:
+            changed = self._logic.evaluate(updates)
+            if changed:
+                for sink in self._points:
+                    await sink.specs_changed(changed)
         events = self.alarms.judge(updates)
         if events:
             await self._announce(events)
@@ -146,6 +161,10 @@ class Pipeline:
         for change in changes:
             for sink in self._points:
                 await sink.model_changed(change)
+            if self._logic is not None:
+                specs = self._logic.model_changed(change)
+                for sink in self._points if specs else ():
+                    await sink.specs_changed(specs)
             self.alarms.model_changed(change)
             self._history.model_changed(change)
             for feed in self._feeds:

@@ -7,7 +7,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from server.core.clock import TimeUs
-from server.core.values import AlarmEvent, Measurement, ModelChange, PointUpdate
+from server.core.status import StatusCode
+from server.core.values import AlarmEvent, Caller, DeviceId, Measurement, ModelChange, PointUpdate, Scalar
+from server.model.device_type import SpecChange
 
 
 class PointSink(Protocol):
@@ -18,6 +20,38 @@ class PointSink(Protocol):
 
     async def publish(self, updates: Sequence[PointUpdate]) -> None:
         """Show these. Late ones (`UpdateKind.LATE`) never replace a live value."""
+
+    async def specs_changed(self, changes: Sequence[SpecChange]) -> None:
+        """Parameters mean something else now; called after the values that caused it."""
+
+
+class BusinessLogic(Protocol):
+    """What the EDDs make of values: effective ranges, units, labels, access, validity. Pure and quick."""
+
+    def model_changed(self, change: ModelChange) -> Sequence[SpecChange]:
+        """A type or device came or went; what its parameters mean from the start."""
+
+    def evaluate(self, updates: Sequence[PointUpdate]) -> Sequence[SpecChange]:
+        """What these values change, applied to the plant already; only what depends on them is looked at."""
+
+
+class Guard(Protocol):
+    """Who may change a device now: DI locking."""
+
+    def require(self, device_id: DeviceId, caller: Caller) -> None:
+        """Raises DeniedError with BadLocked while somebody else holds the lock."""
+
+
+class WriteHooks(Protocol):
+    """What an EDD does around a write to the device: PRE_WRITE_ACTIONS, POST_WRITE_ACTIONS."""
+
+    async def before_write(
+        self, device_id: DeviceId, parameter: str, value: Scalar, caller: Caller
+    ) -> tuple[StatusCode, Scalar]:
+        """Good and the value to send (actions may change it), or why nothing is sent."""
+
+    async def after_write(self, device_id: DeviceId, parameter: str, value: Scalar, caller: Caller) -> StatusCode:
+        """Good, or GoodPostActionFailed."""
 
 
 class AlarmJudge(Protocol):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from server.core.errors import RemoteError
 from server.core.values import AlarmEvent, ModelChange, PointUpdate
+from server.model.device_type import SpecChange
 
 
 class Remembered:
@@ -24,6 +25,9 @@ class Remembered:
     async def publish(self, updates: Sequence[PointUpdate]) -> None:
         self.updates += updates
         self.seen.append(("publish", tuple(updates)))
+
+    async def specs_changed(self, changes: Sequence[SpecChange]) -> None:
+        self.seen.append(("specs", tuple(changes)))
 
     async def alarms_changed(self, events: Sequence[AlarmEvent]) -> None:
         self.events += events

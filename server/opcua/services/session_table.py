@@ -129,7 +129,7 @@ class SessionTable:
         session.activated = True
         channel.activated = True
         identifier = str(session.session_id.Identifier)
-        session.caller = Caller(user, role, "opcua", channel.address, identifier)
+        session.caller = Caller(user, role, "opcua", channel.address, identifier, session.application_uri)
         session.audience = self._rights.audience(ROLE_NAMES.get(role, ROLE_NAMES["anonymous"]), session.mode)
         session.token_kind = kind
         session.nonce = secrets.token_bytes(NONCE_BYTES)

@@ -1,0 +1,53 @@
+"""What a companion specification with behaviour is given to bind itself to the room; one `bind` a file beside this."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from server.core.clock import Clock
+from server.model.device_type import SpecChange
+from server.model.plant import Plant
+from server.opcua.conditions import ConditionNodes
+from server.opcua.device_nodes import DeviceNodes
+from server.opcua.events import EventBus
+from server.opcua.method_calls import DirectMethods, MethodHandlers
+from server.opcua.nodes.on_demand import OnDemand
+from server.opcua.roles import Rights
+from server.opcua.services.audit_events import AuditEvents
+from server.opcua.services.engine import SubscriptionEngine
+from server.opcua.services.session_table import SessionTable
+from server.opcua.space import Space
+from server.opcua.values import Values
+from server.opcua.write_door import DeviceDoor
+
+
+@dataclass(slots=True)
+class Binding:
+    """The parts of the room that companion specifications use, and what they add to it."""
+
+    space: Space
+    rights: Rights
+    clock: Clock
+    plant: Plant
+    pipeline: Any
+    values: Values
+    door: DeviceDoor
+    engine: SubscriptionEngine
+    bus: EventBus
+    audit: AuditEvents
+    sessions: SessionTable
+    handlers: MethodHandlers
+    direct: DirectMethods
+    on_demand: OnDemand
+    devices: DeviceNodes
+    conditions: ConditionNodes
+    spec_sinks: list[Callable[[Sequence[SpecChange]], None]] = field(default_factory=list)
+    """Called when parameters of devices mean something else."""
+    tasks: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    """Coroutines that run while the server serves."""
+    device_gone: list[Callable[[str], None]] = field(default_factory=list)
+    """Called with the id of a device that was removed or replaced."""
+    ticks: list[Callable[[], None]] = field(default_factory=list)
+    """Called every second."""

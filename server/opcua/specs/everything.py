@@ -1,0 +1,11 @@
+"""Binds every companion specification that has behaviour, in order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from server.opcua.specs.binding import Binding
+
+
+def bind(binding: Binding, fdi: Any) -> None:
+    """Bind all of them. `fdi` is the FDI runtime (server.fdi.runtime), None where no package runs."""
