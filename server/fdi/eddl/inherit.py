@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from server.fdi.eddl.errors import Findings
 from server.fdi.eddl.expressions import DictionaryReference, Integer, Reference, Text
 from server.fdi.eddl.nodes import (
     Attribute,
+    Conditional,
     Construct,
     Content,
     Deletion,
@@ -20,6 +21,7 @@ from server.fdi.eddl.nodes import (
     ListItem,
     RelationItem,
     Removal,
+    Transaction,
     TypeSpec,
 )
 from server.fdi.eddl.writing import written
@@ -31,56 +33,81 @@ GROUPED = frozenset(
 LIKE_DEPTH = 64  # constructs made LIKE one that is itself made LIKE another
 
 
-def finished(edd: Edd, findings: Findings) -> dict[str, Finished]:
-    """Every construct of the EDD by name with LIKE and changes applied. Notes duplicates and missing targets."""
-    found: dict[str, Finished] = {}
-    likes: dict[str, Like] = {}
-    order: list[str] = []
-    for item in edd.declarations:
+class Inheritance:
+    """Applies declarations one after the other to constructs that may already be there, from an IMPORT."""
+
+    def __init__(self, findings: Findings, given: Mapping[str, Finished] | None = None) -> None:
+        self._findings = findings
+        self._found: dict[str, Finished] = dict(given or {})
+        self._likes: dict[str, Like] = {}
+        self._order: list[str] = list(self._found)
+
+    def declare(self, item: Item) -> None:
+        """A declaration of an EDD."""
         if isinstance(item, Removal):
-            _remove(item, found, likes, findings)
+            self._remove(item)
         elif item.modifier == "REDEFINE" and not isinstance(item, Like):
-            _redefine(item, found, findings)
+            self._redefine(item)
         elif item.modifier == "DELETE":
-            _remove(Removal(_kind(item), item.name, item.position), found, likes, findings)
-        elif item.name in found or item.name in likes:
-            first = (found.get(item.name) or likes[item.name]).position
+            self._remove(Removal(item.kind or "", item.name, item.position))
+        elif item.name in self._found or item.name in self._likes:
+            first = (self._found.get(item.name) or self._likes[item.name]).position
             place = f"line {first.line}" + (f" of {first.file}" if first.file != item.position.file else "")
-            findings.add(item.position, "duplicate-name", f"the name {item.name} is taken since {place}")
-        elif isinstance(item, Like):
-            likes[item.name] = item
-            order.append(item.name)
+            self._findings.add(item.position, "duplicate-name", f"the name {item.name} is taken since {place}")
         else:
-            found[item.name] = item
-            order.append(item.name)
-    for name in list(likes):
-        _made_like(name, found, likes, findings, bool(edd.imports))
-    return {name: found[name] for name in order if name in found}
+            if isinstance(item, Like):
+                self._likes[item.name] = item
+            else:
+                self._found[item.name] = replace(item, modifier=None) if item.modifier else item
+            self._order.append(item.name)
+
+    def redefine(self, item: Item) -> None:
+        """A declaration inside REDEFINITIONS: one without ADD, REDEFINE or DELETE changes its namesake."""
+        if isinstance(item, Construct | RelationItem) and item.modifier is None:
+            self._redefine(item)
+        else:
+            self.declare(item)
+
+    def finish(self, *, lenient: bool) -> dict[str, Finished]:
+        """All constructs by name; with `lenient` what LIKE cannot find may come from an IMPORT that is not here."""
+        for name in list(self._likes):
+            _made_like(name, self._found, self._likes, self._findings, lenient)
+        return {name: self._found[name] for name in self._order if name in self._found}
+
+    def _remove(self, item: Removal) -> None:
+        if item.name in self._likes:
+            del self._likes[item.name]
+        elif item.name not in self._found or (item.kind and self._found[item.name].kind != item.kind):
+            self._findings.add(item.position, "missing-target", f"there is no {item.kind} {item.name} to delete")
+        else:
+            del self._found[item.name]
+        if item.name in self._order:
+            self._order.remove(item.name)
+
+    def _redefine(self, item: Construct | RelationItem) -> None:
+        base = self._found.get(item.name)
+        if base is None or base.kind != item.kind:
+            text = f"there is no {item.kind} {item.name} to redefine"
+            self._findings.add(item.position, "missing-target", text)
+            return
+        if isinstance(item, Construct) and isinstance(base, Construct) and any(map(_is_change, item.attributes)):
+            attributes = changed(base.attributes, item.attributes, self._findings)
+            self._found[item.name] = replace(base, attributes=attributes)
+        else:
+            self._found[item.name] = replace(item, modifier=None)
 
 
-def _kind(item: Item) -> str:
-    return item.kind or ""
+def finished(
+    edd: Edd, findings: Findings, given: Mapping[str, Finished] | None = None, *, lenient: bool
+) -> dict[str, Finished]:
+    """Every construct of the EDD by name with LIKE and changes applied; `given` came by IMPORT and may be changed.
 
-
-def _remove(item: Removal, found: dict[str, Finished], likes: dict[str, Like], findings: Findings) -> None:
-    if item.name in likes:
-        del likes[item.name]
-    elif item.name not in found or (item.kind and found[item.name].kind != item.kind):
-        findings.add(item.position, "missing-target", f"there is no {item.kind} {item.name} to delete")
-    else:
-        del found[item.name]
-
-
-def _redefine(item: Construct | RelationItem, found: dict[str, Finished], findings: Findings) -> None:
-    base = found.get(item.name)
-    if base is None or base.kind != item.kind:
-        findings.add(item.position, "missing-target", f"there is no {item.kind} {item.name} to redefine")
-        return
-    if isinstance(item, Construct) and isinstance(base, Construct) and any(map(_is_change, item.attributes)):
-        attributes = changed(base.attributes, item.attributes, findings)
-        found[item.name] = replace(base, attributes=attributes)
-    else:
-        found[item.name] = replace(item, modifier=None)
+    Notes duplicates and missing targets.
+    """
+    work = Inheritance(findings, given)
+    for item in edd.declarations:
+        work.declare(item)
+    return work.finish(lenient=lenient)
 
 
 def _made_like(
@@ -114,12 +141,12 @@ def changed(base: Sequence[Attribute], changes: Sequence[Attribute], findings: F
     """Attributes after ADD, REDEFINE and DELETE; one without such a word replaces its namesake."""
     result = list(base)
     for change in changes:
-        at = next((n for n, attribute in enumerate(result) if attribute.name == change.name), None)
+        at = next((n for n, attribute in enumerate(result) if _same_attribute(attribute, change)), None)
         if change.modifier == "DELETE":
             if at is None:
                 findings.add(change.position, "missing-target", f"there is no {change.name} to delete")
             else:
-                result = [attribute for attribute in result if attribute.name != change.name]
+                result = [attribute for attribute in result if not _same_attribute(attribute, change)]
         elif at is None:
             if change.modifier == "REDEFINE":
                 findings.add(change.position, "missing-target", f"there is no {change.name} to redefine")
@@ -129,10 +156,29 @@ def changed(base: Sequence[Attribute], changes: Sequence[Attribute], findings: F
     return tuple(result)
 
 
+def _same_attribute(one: Attribute, other: Attribute) -> bool:
+    """Whether they go by the same name; TRANSACTIONs go by their number too, unless all are meant."""
+    if one.name != other.name:
+        return False
+    if not isinstance(one.value, Transaction) or not isinstance(other.value, Transaction):
+        return True
+    return _number_of(one.value) == _number_of(other.value)
+
+
+def _number_of(transaction: Transaction) -> object:
+    """The number of a TRANSACTION; one without is number 0."""
+    return 0 if transaction.number is None else _key_of(transaction.number)
+
+
 def _merged(old: Attribute, new: Attribute, findings: Findings) -> Attribute:
     if isinstance(old.value, ItemList) and isinstance(new.value, ItemList) and _has_changes(new.value.items):
         items = _changed_items(old.value.items, new.value.items, new.name in GROUPED, findings)
         return replace(old, value=replace(old.value, items=items))
+    if isinstance(old.value, Transaction) and isinstance(new.value, Transaction):
+        if not any(map(_is_change, new.value.attributes)):
+            return replace(new, modifier=None)
+        attributes = changed(old.value.attributes, new.value.attributes, findings)
+        return replace(old, value=replace(old.value, attributes=attributes))
     if not isinstance(old.value, TypeSpec) or not isinstance(new.value, TypeSpec):
         return replace(new, modifier=None)
     if not _has_changes(new.value.items) or old.value.reference.name != new.value.reference.name:
@@ -143,6 +189,8 @@ def _merged(old: Attribute, new: Attribute, findings: Findings) -> Attribute:
 
 def _is_change(attribute: Attribute) -> bool:
     value = attribute.value
+    if isinstance(value, Transaction):
+        return attribute.modifier is not None or any(map(_is_change, value.attributes))
     return attribute.modifier is not None or (isinstance(value, ItemList | TypeSpec) and _has_changes(value.items))
 
 
@@ -195,7 +243,7 @@ def _changed_items(
     result = _entries(old, grouped)
     for entry in _entries(new, grouped):
         first = entry[0]
-        key = _key(first)
+        key = own_key = _key(first)
         if isinstance(first, Deletion):
             word: str | None = "DELETE"
         else:
@@ -205,6 +253,10 @@ def _changed_items(
             key = ("attribute", key)  # DELETE DEFAULT_VALUE; names an attribute of the type
             at = next((n for n, known in enumerate(result) if _key(known[0]) == key), None)
         if word in ("DELETE", "REDEFINE") and at is None:
+            if isinstance(first, ListItem | Attribute):
+                entry[0] = replace(first, modifier=None)
+            if _changed_inside(result, own_key, entry if word == "REDEFINE" else [], grouped):
+                continue
             findings.add(first.position, "missing-target", f"there is no such entry to {word.lower()}")
             continue
         if isinstance(first, ListItem | Attribute):
@@ -220,3 +272,32 @@ def _changed_items(
         if grouped and isinstance(last, ListItem) and last.separator != ";":
             entry[-1] = replace(last, separator=";")
     return tuple(item for entry in result for item in entry)
+
+
+def _changed_inside(entries: list[list[Content]], key: object, new: Sequence[Content], grouped: bool) -> bool:
+    """Put `new` in the place of the entry that stands in a branch of a conditional; tells whether there is one."""
+    for entry in entries:
+        for at, part in enumerate(entry):
+            if isinstance(part, Conditional) and key is not None:
+                branches = [_replaced(case.content, key, new, grouped) for case in part.cases]
+                default = None if part.default is None else _replaced(part.default, key, new, grouped)
+                if any(branch is not None for branch in (*branches, default)):
+                    cases = tuple(
+                        case if branch is None else replace(case, content=branch)
+                        for case, branch in zip(part.cases, branches, strict=True)
+                    )
+                    entry[at] = replace(part, cases=cases, default=part.default if default is None else default)
+                    return True
+    return False
+
+
+def _replaced(
+    content: Sequence[Content], key: object, new: Sequence[Content], grouped: bool
+) -> tuple[Content, ...] | None:
+    entries = _entries(content, grouped)
+    at = next((n for n, known in enumerate(entries) if _key(known[0]) == key), None)
+    if at is not None:
+        entries[at] = list(new)
+    elif not _changed_inside(entries, key, new, grouped):
+        return None
+    return tuple(item for entry in entries for item in entry)

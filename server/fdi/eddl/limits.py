@@ -21,6 +21,8 @@ class EddLimits:
     open_rules: int = 1_000  # unfinished grammar rules, bounds chains such as else-if
     constructs: int = 20_000  # top-level constructs
     problems: int = 20  # listed before the rest of the file is given up
+    import_depth: int = 8  # EDDs importing one another
+    imports: int = 64  # EDDs imported in all
     menu_depth: int = 32  # menus inside one another, members of a cycle counted once each
 
 

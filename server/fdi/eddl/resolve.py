@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from server.fdi.eddl.errors import EddError, Findings, GivenUpError
+from server.fdi.eddl.imports import ImportProvider, Imports
 from server.fdi.eddl.inherit import Finished, finished
 from server.fdi.eddl.keywords import KINDS
 from server.fdi.eddl.limits import DEFAULT_LIMITS, EddLimits
@@ -28,14 +29,16 @@ from server.fdi.eddl.variables import variable
 from server.fdi.eddl.writing import written
 
 
-def resolve(edd: Edd, *, limits: EddLimits = DEFAULT_LIMITS) -> EddModel:
+def resolve(edd: Edd, *, limits: EddLimits = DEFAULT_LIMITS, imports: ImportProvider | None = None) -> EddModel:
     """The static view of an EDD. Raises EddError with every problem found.
 
-    Names that an IMPORT may bring are not missed; what the IMPORT redefines is not part of the view.
+    `imports` gives the EDDs that IMPORTs name. Without it names that an IMPORT may bring are not missed, and what the
+    IMPORT redefines is not part of the view.
     """
-    findings = Findings(edd.sources, limits.problems)
+    sources = dict(edd.sources)
+    findings = Findings(sources, limits.problems)
     try:
-        model = _Resolver(edd, findings, limits).model()
+        model = _Resolver(edd, findings, limits, imports, sources).model()
     except GivenUpError:
         raise EddError(findings.problems) from None
     findings.raise_if_any()
@@ -43,13 +46,30 @@ def resolve(edd: Edd, *, limits: EddLimits = DEFAULT_LIMITS) -> EddModel:
 
 
 class _Resolver:
-    def __init__(self, edd: Edd, findings: Findings, limits: EddLimits) -> None:
+    def __init__(
+        self,
+        edd: Edd,
+        findings: Findings,
+        limits: EddLimits,
+        provider: ImportProvider | None,
+        sources: dict[str, str],
+    ) -> None:
         self._edd = edd
         self._findings = findings
         self._limits = limits
-        self._view = StaticView(findings, edd.dictionary)
-        self._items: dict[str, Finished] = finished(edd, findings)
-        self._references = References(self._items, self._view, findings, imported=bool(edd.imports))
+        self._dictionary = edd.dictionary
+        lenient = bool(edd.imports)
+        if provider is None or not edd.imports:
+            self._items: dict[str, Finished] = finished(edd, findings, lenient=lenient)
+        else:
+            followed = Imports(provider, findings, sources, limits)
+            self._items = followed.constructs(edd)
+            lenient = not followed.complete
+            if followed.dictionary:
+                self._dictionary = {**followed.dictionary, **(edd.dictionary or {})}
+        # An EDD read without a dictionary shows the names of texts, whatever its imports bring along.
+        self._view = StaticView(findings, self._dictionary, strict=edd.dictionary is not None)
+        self._references = References(self._items, self._view, findings, imported=lenient)
 
     def model(self) -> EddModel:
         manufacturer, device_type = self._identity("MANUFACTURER"), self._identity("DEVICE_TYPE")
@@ -98,7 +118,7 @@ class _Resolver:
             relations=tuple(relations),
             other=tuple(other),
             constructs=MappingProxyType(self._items),
-            dictionary=self._edd.dictionary or MappingProxyType({}),
+            dictionary=self._dictionary or MappingProxyType({}),
             warnings=(*self._edd.warnings, *self._findings.warnings),
         )
 

@@ -15,9 +15,12 @@ from server.fdi.eddl.strings import DEFAULT_LANGUAGE
 class StaticView:
     """Reads attributes of one EDD; what has no constant value is named in `dynamic` of the call."""
 
-    def __init__(self, findings: Findings, dictionary: Mapping[str, Mapping[str, str]] | None) -> None:
+    def __init__(
+        self, findings: Findings, dictionary: Mapping[str, Mapping[str, str]] | None, *, strict: bool = True
+    ) -> None:
         self.findings = findings
-        self._dictionary = dictionary
+        self._dictionary = dictionary or {}
+        self._strict = strict and dictionary is not None  # a name the dictionary lacks is then a problem
 
     # ---- branches
 
@@ -139,10 +142,8 @@ class StaticView:
             case Text(languages=languages):
                 return languages
             case DictionaryReference(name=name):
-                if self._dictionary is None:
-                    return {DEFAULT_LANGUAGE: name}
-                if name in self._dictionary:
-                    return self._dictionary[name]
+                if name in self._dictionary or not self._strict:
+                    return self._dictionary.get(name) or {DEFAULT_LANGUAGE: name}
                 self.findings.add(
                     expression.position,
                     "unresolved-text",
