@@ -23,19 +23,30 @@ def write_container(parts: Sequence[Part], relationships: Mapping[str, Sequence[
         parts: every part except content types and relationships, in any order.
         relationships: by source part name, "/" for the package; targets are part names.
     """
-    members: dict[str, bytes] = {}
-    for source in sorted(relationships):
-        name = part_names.relationships_part("/" if source == "/" else source)
-        members[name] = _relationships_xml(relationships[source])
-    ordered = sorted(parts, key=lambda part: (part.name != literals.CATALOG_PART, part.name))
+    members = [
+        Part(part_names.relationships_part(source), literals.RELATIONSHIPS_CONTENT_TYPE, relationships_xml(arrows))
+        for source, arrows in relationships.items()
+    ]
+    return write_parts([*members, *parts])
+
+
+def write_parts(parts: Sequence[Part]) -> bytes:
+    """The bytes of a package whose relationships parts are already written and among `parts`."""
+    members = sorted((part for part in parts if _holds_relationships(part)), key=lambda part: part.name)
+    ordered = sorted(
+        (part for part in parts if not _holds_relationships(part)),
+        key=lambda part: (part.name != literals.CATALOG_PART, part.name),
+    )
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         _add(archive, "/" + literals.CONTENT_TYPES_ITEM, _content_types_xml(ordered))
-        for name, content in members.items():
-            _add(archive, name, content)
-        for part in ordered:
+        for part in (*members, *ordered):
             _add(archive, part.name, part.data)
     return buffer.getvalue()
+
+
+def _holds_relationships(part: Part) -> bool:
+    return part_names.relationships_source(part.name) is not None
 
 
 def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
@@ -57,7 +68,8 @@ def _content_types_xml(parts: Sequence[Part]) -> bytes:
     return ("\n".join([*lines, "</Types>"]) + "\n").encode()
 
 
-def _relationships_xml(relationships: Sequence[Relationship]) -> bytes:
+def relationships_xml(relationships: Sequence[Relationship]) -> bytes:
+    """A relationships part; targets are part names."""
     lines = [f'{_HEADER}<Relationships xmlns="{literals.RELATIONSHIPS_NAMESPACE}">']
     for entry in relationships:
         mode = ' TargetMode="External"' if entry.external else ""

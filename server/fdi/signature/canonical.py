@@ -1,0 +1,71 @@
+"""XML in canonical form (C14N 1.0 and exclusive), made by libxml2 from trees checked for DTDs and size before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lxml import etree
+
+from server.fdi.signature.algorithms import Canonicalization
+from server.fdi.signature.result import invalid
+from server.fdi.xml_reader import XmlLimits, read_xml
+
+_XML = "{http://www.w3.org/XML/1998/namespace}"
+Element = Any
+"""An lxml element; lxml ships no types."""
+
+
+def parse(data: bytes, *, part: str, limits: XmlLimits) -> Element:
+    """The root of an XML part, for canonical form.
+
+    Raises:
+        PackageError: what `read_xml` refuses: DTDs, entities, encodings, size, depth.
+        SignatureError: libxml2 does not take what expat took.
+    """
+    read_xml(data, part=part, limits=limits)
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    try:
+        return etree.fromstring(data, parser)
+    except etree.XMLSyntaxError as error:
+        raise invalid("signature.xml", f"{part}: not well-formed XML: {error.msg}") from None
+
+
+def parse_signature(data: bytes, *, part: str, limits: XmlLimits) -> Element:
+    """The root of a signature part, in which what could be read in two ways is refused.
+
+    Comments split texts, and attributes such as xml:base are inherited by what is canonicalised.
+
+    Raises:
+        PackageError, SignatureError: as `parse`, and for comments, processing instructions and xml: attributes.
+    """
+    root = parse(data, part=part, limits=limits)
+    if root.getprevious() is not None or root.getnext() is not None:
+        raise invalid("signature.xml", "comments or processing instructions around the signature")
+    for element in root.iter():
+        if not isinstance(element.tag, str):
+            raise invalid("signature.xml", f"line {element.sourceline}: a comment or processing instruction")
+        if any(name.startswith(_XML) for name in element.attrib):
+            raise invalid("signature.xml", f"line {element.sourceline}: an attribute of the xml: namespace")
+    return root
+
+
+def canonical(element: Element, method: Canonicalization) -> bytes:
+    """The canonical bytes of an element and what is in it, in the namespaces that hold where it stands.
+
+    Raises:
+        SignatureError: it has no canonical form (a relative namespace name).
+    """
+    try:
+        form = etree.tostring(element, method="c14n", exclusive=method.exclusive, with_comments=method.comments)
+    except etree.C14NError:
+        raise invalid("signature.xml", f"line {element.sourceline}: no canonical form") from None
+    return bytes(form)
+
+
+def canonical_part(root: Element, method: Canonicalization) -> bytes:
+    """The canonical bytes of a whole document, what stands around its root included.
+
+    Raises:
+        SignatureError: as `canonical`.
+    """
+    return canonical(root.getroottree(), method)
