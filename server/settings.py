@@ -265,6 +265,16 @@ class PackageSettings(_Section):
     """Largest ratio of unpacked to packed size of one part."""
     max_parts: int = Field(default=1_000, ge=1)
     """Parts at most."""
+    trust_dir: Path = Path("fdi_packages/trust")
+    """Folder of the certificates (PEM or DER) whose signatures on packages are trusted; may be absent."""
+    unsigned: Literal["allow", "refuse"] = "refuse"
+    """Uploaded packages without signature (the demo allows and shows them)."""
+    builtin_unsigned: Literal["allow", "refuse"] = "allow"
+    """Packages of packages_dir without signature: who can write there owns the site."""
+    untrusted: Literal["allow", "refuse"] = "refuse"
+    """Packages with a right signature of a signer that no trusted certificate stands for."""
+    accept_sha1: bool = False
+    """Read old signatures made with SHA-1; they are shown with a warning."""
 
 
 class LogSettings(_Section):

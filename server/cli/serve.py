@@ -25,6 +25,7 @@ DEMO_DEFAULTS: dict[str, dict[str, Any]] = {
     "opcua": {"allow_none": True},
     "http": {"public_view": True},
     "log": {"format": "text", "level": "warning"},
+    "packages": {"unsigned": "allow"},
 }
 
 

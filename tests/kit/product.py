@@ -92,6 +92,7 @@ async def launch(folder: Path, command: str, arguments: Sequence[str], env: Mapp
         "FIELDLOOM_OPCUA__PORT": "0",
         "FIELDLOOM_HTTP__PORT": "0",
         "FIELDLOOM_MQTT__PORT": "0",
+        "FIELDLOOM_PACKAGES__UNSIGNED": "allow",
         "PYTHONUNBUFFERED": "1",
         **env,
     }
