@@ -66,6 +66,7 @@ class CommandBinding:
     answer: str = ""  # "report": the answer's values as JSON in one output argument `Report: String`
     role: str = "operator"  # least role that may call it
     writes: str = ""  # "parameter": this command carries a plain Write (arguments are name and value)
+    reads: str = ""  # "parameters": its answer's values are the device's parameters as they are now
 
 
 @dataclass(frozen=True, slots=True)

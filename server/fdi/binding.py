@@ -280,7 +280,12 @@ class _Reader:
             answer=table.choice("answer", "", ("", "report")),
             role=table.choice("role", "operator", _ROLES),
             writes=table.choice("writes", "", ("", "parameter")),
+            reads=table.choice("reads", "", ("", "parameters")),
         )
+        if command.reads and arguments:
+            table.note("reads", "a command that reads takes no arguments: it asks for everything")
+        if command.reads and command.writes:
+            table.note("reads", "a command that carries writes cannot also read")
         if command.writes and {argument.param for argument in arguments} != {"name", "value"}:
             table.note("writes", "a command that carries writes has two arguments, with param name and param value")
         for label, values in (
@@ -315,6 +320,8 @@ class _Reader:
             methods.add(command.method)
         if sum(bool(command.writes) for command in commands) > 1:
             root.note("command", "only one command may carry writes")
+        if sum(bool(command.reads) for command in commands) > 1:
+            root.note("command", "only one command may read")
 
     def _warnings(self, binding: DeviceBinding) -> tuple[str, ...]:
         carried = {entry.parameter for row in binding.rows for entry in row.parameters}

@@ -137,6 +137,7 @@ def test_the_command_table() -> None:
         name = "report"
         method = "GetDiagnostics"
         answer = "report"
+        reads = "parameters"
         """
     )
     assert (found.command_topic, found.response_topic) == ("things/{device}/command", "things/{device}/response")
@@ -155,7 +156,7 @@ def test_the_command_table() -> None:
     assert first.arguments[1].description == {"en": "New value"}
     second = found.command("report")
     assert second is not None
-    assert second.answer == "report"
+    assert (second.answer, second.reads, first.reads) == ("report", "parameters", "")
 
 
 def test_every_mistake_is_listed_with_its_key() -> None:
@@ -218,6 +219,10 @@ def test_every_mistake_is_listed_with_its_key() -> None:
          "command[2].name"),
         (MESSAGE + "[commands]\ntopic='a/{device}'\nresponse='b/{device}'\n[[command]]\nname='a'\n"
          "arguments=[{name='X', param='x', type='Float'}]", "command[1].arguments[1].type"),
+        (MESSAGE + "[commands]\ntopic='a/{device}'\nresponse='b/{device}'\n[[command]]\nname='a'\nreads='parameters'\n"
+         "arguments=[{name='X', param='x', type='Double'}]", "command[1].reads"),
+        (MESSAGE + "[commands]\ntopic='a/{device}'\nresponse='b/{device}'\n[[command]]\nname='a'\nreads='parameters'\n"
+         "[[command]]\nname='b'\nreads='parameters'", "command"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_at_its_key(text: str, key: str) -> None:
