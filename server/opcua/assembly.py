@@ -44,6 +44,7 @@ from server.opcua.services.history import HistoryDoors, HistoryService
 from server.opcua.services.limits import OperationLimits
 from server.opcua.services.method import MethodService
 from server.opcua.services.node_management import NodeManagementService
+from server.opcua.services.private_nodes import PrivateNodes
 from server.opcua.services.query import QueryService
 from server.opcua.services.registered import RegisteredNodes
 from server.opcua.services.session import SessionService
@@ -55,6 +56,7 @@ from server.opcua.sign_in_trail import SignInTrail
 from server.opcua.space import Space
 from server.opcua.specs.binding import Binding
 from server.opcua.specs.everything import bind
+from server.opcua.specs.parts import DeviceParts
 from server.opcua.status_nodes import StatusNodes
 from server.opcua.test_nodes import Offer, TestNodes
 from server.opcua.tokens import certificate_users, issued_tokens
@@ -242,8 +244,11 @@ async def assemble(facts: Facts, namespaces: Namespaces, pipeline: Any, reader: 
     binding = Binding(
         space=space, rights=rights, clock=clock, plant=facts.plant, pipeline=pipeline, values=values, door=door,
         engine=engine, bus=bus, audit=audit, sessions=sessions, handlers=handlers, direct=direct, on_demand=on_demand,
-        devices=devices, conditions=conditions,
+        devices=devices, conditions=conditions, attributes=attributes,
+        private=PrivateNodes(rights, store, sessions, indexes[PLANT_URI]),
+        parts=DeviceParts(space, facts.plant, on_demand, devices),
     )  # fmt: skip
+    binding.device_gone.append(binding.parts.forget)
     bind(binding, facts.fdi)
     return Room(
         indexes, space, rights, dispatcher, sessions, endpoints, listener, engine, bus, values, devices, conditions,

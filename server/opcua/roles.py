@@ -126,6 +126,12 @@ class Rights:
             found = self._audiences[key] = Audience(self, key[0], mode)
         return found
 
+    def forget(self, role: Key) -> None:
+        """A role that nobody has any more: audiences with it, and what others remember of its nodes, go."""
+        self._audiences = {key: one for key, one in self._audiences.items() if role not in key[0]}
+        for audience in self._audiences.values():
+            audience.forget(role)
+
 
 class Audience:
     """All sessions with the same roles on the same kind of channel. Keep and compare by identity."""
@@ -152,6 +158,11 @@ class Audience:
                     found |= bits
             self._bits[rows] = found
         return found
+
+    def forget(self, role: Key) -> None:
+        """Drop what is remembered of RolePermissions that name a role."""
+        for rows in [rows for rows in self._bits if any(row[0] == role for row in rows)]:
+            del self._bits[rows]
 
     def has(self, node: Node, permission: int) -> bool:
         """True when all the bits are granted. AccessRestrictions are another question: `insecure`."""

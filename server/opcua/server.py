@@ -219,6 +219,8 @@ class OpcUaServer:
         if node_id in self._space:
             remove_type(self._space, node_id.NamespaceIndex, device_type.type_id)
         add_type(self._space, device_type)
+        for part in room.binding.type_parts:
+            part(device_type, node_id)
         self._shown_types[device_type.type_id] = node_id.NamespaceIndex
         room.status.add_package(device_type)
 
@@ -242,6 +244,8 @@ class OpcUaServer:
     async def publish(self, updates: Sequence[PointUpdate]) -> None:
         """Show values. Late ones only go to history."""
         self._made.values.publish(updates)
+        for sink in self._made.binding.point_sinks:
+            sink(updates)
 
     async def specs_changed(self, changes: Sequence[SpecChange]) -> None:
         """Bring attributes and properties in step with what parameters mean now."""

@@ -33,6 +33,14 @@ class OwnValues(Protocol):
     def write(self, key: Key, value: ua.DataValue) -> Awaitable[int] | int: ...
 
 
+class CallerValues(Protocol):
+    """Variables whose Write depends on who writes: offline data sets, edit contexts."""
+
+    def owns(self, key: Key) -> bool: ...
+
+    def write(self, key: Key, value: ua.DataValue, request: Request) -> Awaitable[int] | int: ...
+
+
 class DeviceDoor:
     """Where the Attribute service hands Value writes of device Variables to, after all of its checks."""
 
@@ -40,12 +48,16 @@ class DeviceDoor:
         self._values = values
         self._writes = writes
         self.own: list[OwnValues] = []
+        self.by_caller: list[CallerValues] = []
 
     def write(self, node: Node, value: ua.DataValue, request: Request) -> Awaitable[int] | int:
         """The StatusCode of one Write, when the device has answered."""
         for own in self.own:
             if own.owns(node.key):
                 return own.write(node.key, value)
+        for values in self.by_caller:
+            if values.owns(node.key):
+                return values.write(node.key, value, request)
         point = self._values.of_key(node.key)
         if point is None or request.session is None:
             return status.BAD_NOT_WRITABLE

@@ -90,6 +90,10 @@ class NodeStore:
         """An attribute outside the shape was changed."""
         self.version += 1
 
+    def forget_shapes(self, gone: Callable[[Shape], bool]) -> None:
+        """Drop shapes that no node has any more."""
+        self._shapes = {shape: shape for shape in self._shapes if not gone(shape)}
+
     def shapes(self) -> Iterator[Shape]:
         """Every shape that was asked for."""
         return iter(self._shapes)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import struct
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Protocol
 
@@ -26,7 +26,7 @@ from server.opcua.nodes.values import (
     from_ticks,
     variant_of,
 )
-from server.opcua.roles import BROWSE, READ, READ_ROLE_PERMISSIONS, WRITE, Audience, Rights
+from server.opcua.roles import BROWSE, READ, READ_ROLE_PERMISSIONS, WRITE, Rights
 from server.opcua.services.attribute_write import write_attribute
 from server.opcua.services.attributes_of import (
     ACCESS_READ,
@@ -69,6 +69,10 @@ class Translator(Protocol):
     """What of the address space knows other languages."""
 
     def translated(self, shown: ua.LocalizedText, locales: Iterable[str]) -> ua.LocalizedText: ...
+
+
+PersonalReader = Callable[[Session, Node], ua.DataValue]
+"""The value of a Variable without a Point, made for the session that reads it."""
 
 
 class WriteDoor(Protocol):
@@ -133,6 +137,8 @@ class AttributeService:
         self._limits = limits
         self._door = door
         self._audit = audit
+        self.personal: dict[Key, PersonalReader] = {}
+        """Variables that show each session something else: texts in its language. They have no Point."""
 
     def register(self, dispatcher: Dispatcher) -> None:
         """Answer Read and Write."""
@@ -192,7 +198,7 @@ class AttributeService:
 
     def _found(self, session: Session, node: Node, attribute: int) -> ua.DataValue:
         if attribute == _VALUE:
-            return self._value(node, session.audience)
+            return self._value(node, session)
         audience = session.audience
         value = attribute_value(node, attribute, self._rights, audience)
         if value is None:
@@ -205,8 +211,8 @@ class AttributeService:
             value = ua.Variant(self._space.translated(value.Value, session.locales), ua.VariantType.LocalizedText)
         return ua.DataValue(value)
 
-    def _value(self, node: Node, audience: Audience) -> ua.DataValue:
-        shape = node.shape
+    def _value(self, node: Node, session: Session) -> ua.DataValue:
+        shape, audience = node.shape, session.audience
         if _VALUE not in ATTRIBUTES.get(shape.node_class, ()):
             return bad(_S.BadAttributeIdInvalid)
         if shape.node_class == VARIABLE:
@@ -218,7 +224,10 @@ class AttributeService:
             return bad(_S.BadUserAccessDenied)
         if audience.insecure(node):
             return bad(_S.BadSecurityModeInsufficient)
-        return data_value(node.point) if node.point is not None else ua.DataValue(ua.Variant())
+        if node.point is not None:
+            return data_value(node.point)
+        personal = self.personal.get(node.key)
+        return personal(session, node) if personal is not None else ua.DataValue(ua.Variant())
 
     def _encoding(self, node: Node, attribute: int, value: ua.Variant, encoding: ua.QualifiedName) -> int:
         if attribute != _VALUE:

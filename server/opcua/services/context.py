@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from asyncua import ua
 
 from server.core.values import Caller
+from server.opcua.nodes.keys import Key
 from server.opcua.roles import Audience
 
 
@@ -68,6 +69,7 @@ class Session:
         "name",
         "nonce",
         "on_close",
+        "own_roles",
         "pending",
         "policy_uri",
         "publish",
@@ -90,6 +92,7 @@ class Session:
         self.mode = channel.mode
         self.caller = caller
         self.audience = audience
+        self.own_roles: frozenset[Key] = frozenset()  # beside those of the user: see services.private_nodes
         self.activated = False
         self.closed = False
         self.locale_ids: tuple[str, ...] = ()  # as the client asked

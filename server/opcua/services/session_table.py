@@ -130,7 +130,9 @@ class SessionTable:
         channel.activated = True
         identifier = str(session.session_id.Identifier)
         session.caller = Caller(user, role, "opcua", channel.address, identifier, session.application_uri)
-        session.audience = self._rights.audience(ROLE_NAMES.get(role, ROLE_NAMES["anonymous"]), session.mode)
+        if changed:
+            session.own_roles = frozenset()  # what they show is the former user's
+        self.judge_roles(session)
         session.token_kind = kind
         session.nonce = secrets.token_bytes(NONCE_BYTES)
         session.last_seen = self._clock.monotonic()
@@ -140,6 +142,11 @@ class SessionTable:
         if changed:
             for listener in self.on_identity:
                 listener(session)
+
+    def judge_roles(self, session: Session) -> None:
+        """Let a session see with the roles of its user and its own ones."""
+        roles = ROLE_NAMES.get(session.caller.role, ROLE_NAMES["anonymous"])
+        session.audience = self._rights.audience((*roles, *session.own_roles), session.mode)
 
     def close(self, session: Session, *, delete_subscriptions: bool = True, how: str = CLOSED) -> None:
         """End a session; what was kept for it goes."""
@@ -202,7 +209,8 @@ class SessionTable:
                     self.close(session, how=TERMINATED)
             elif role != caller.role:
                 session.caller = replace(caller, role=role)
-                session.audience = self._rights.audience(ROLE_NAMES.get(role, ROLE_NAMES["anonymous"]), session.mode)
+                session.own_roles = frozenset()
+                self.judge_roles(session)
                 for listener in self.on_identity:
                     listener(session)
 

@@ -6,8 +6,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from asyncua import ua
+
 from server.core.clock import Clock
-from server.model.device_type import SpecChange
+from server.core.values import PointUpdate
+from server.model.device_type import DeviceType, SpecChange
 from server.model.plant import Plant
 from server.opcua.conditions import ConditionNodes
 from server.opcua.device_nodes import DeviceNodes
@@ -15,10 +18,13 @@ from server.opcua.events import EventBus
 from server.opcua.method_calls import DirectMethods, MethodHandlers
 from server.opcua.nodes.on_demand import OnDemand
 from server.opcua.roles import Rights
+from server.opcua.services.attribute import AttributeService
 from server.opcua.services.audit_events import AuditEvents
 from server.opcua.services.engine import SubscriptionEngine
+from server.opcua.services.private_nodes import PrivateNodes
 from server.opcua.services.session_table import SessionTable
 from server.opcua.space import Space
+from server.opcua.specs.parts import DeviceParts
 from server.opcua.values import Values
 from server.opcua.write_door import DeviceDoor
 
@@ -43,8 +49,15 @@ class Binding:
     on_demand: OnDemand
     devices: DeviceNodes
     conditions: ConditionNodes
+    attributes: AttributeService
+    private: PrivateNodes
+    parts: DeviceParts
     spec_sinks: list[Callable[[Sequence[SpecChange]], None]] = field(default_factory=list)
     """Called when parameters of devices mean something else."""
+    point_sinks: list[Callable[[Sequence[PointUpdate]], None]] = field(default_factory=list)
+    """Called with the values that have just been shown, late ones included."""
+    type_parts: list[Callable[[DeviceType, ua.NodeId], None]] = field(default_factory=list)
+    """What companion specifications add to every device type, called with its ObjectType when the rest is there."""
     tasks: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     """Coroutines that run while the server serves."""
     device_gone: list[Callable[[str], None]] = field(default_factory=list)
