@@ -7,15 +7,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple
 
+from server.fdi.eddl.commands import EddCommand, EddResponseCodes
+from server.fdi.eddl.components import (
+    EddBlock,
+    EddComponent,
+    EddComponentFolder,
+    EddComponentReference,
+    EddComponentRelation,
+    EddConnection,
+    EddDomain,
+    EddInterface,
+    EddModule,
+    EddProgram,
+    EddVariableList,
+)
 from server.fdi.eddl.errors import Problem
+from server.fdi.eddl.graphics import (
+    EddAxis,
+    EddChart,
+    EddEditDisplay,
+    EddGraph,
+    EddGrid,
+    EddImage,
+    EddPlugin,
+    EddSource,
+    EddWaveform,
+)
 from server.fdi.eddl.nodes import Construct, Position, RelationItem
 from server.fdi.eddl.statements import Block
+from server.fdi.eddl.storage import EddBlob, EddFile, EddList, EddTemplate
+from server.fdi.eddl.texts import NO_TEXT, Member, Texts
 
-Texts: TypeAlias = Mapping[str, str]  # text by language code, `en` first where there is one
-NO_TEXT: Texts = MappingProxyType({})
+__all__ = ["NO_TEXT", "Member", "Texts"]
 
 MenuItemKind = Literal["variable", "menu", "method", "text", "collection", "layout", "other"]
 
@@ -85,6 +110,7 @@ class EddMenu:
     items: tuple[MenuItem, ...]
     access: str | None = None
     position: Position | None = field(default=None, compare=False)
+    conditional: frozenset[str] = field(default=frozenset(), compare=False)
 
 
 class MethodParameter(NamedTuple):
@@ -110,15 +136,7 @@ class EddMethod:
     private: bool = False
     position: Position | None = field(default=None, compare=False)
     definition: Block | None = field(default=None, compare=False, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A member of a COLLECTION or RECORD: the reference it stands for, as written."""
-
-    target: str
-    label: Texts = field(default_factory=lambda: NO_TEXT)
-    help: Texts = field(default_factory=lambda: NO_TEXT)
+    conditional: frozenset[str] = field(default=frozenset(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +150,7 @@ class EddCollection:
     members: Mapping[str, Member]
     kind: str = "COLLECTION"
     position: Position | None = field(default=None, compare=False)
+    conditional: frozenset[str] = field(default=frozenset(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +166,7 @@ class EddArray:
     of: str | None
     elements: Mapping[int, Member]
     position: Position | None = field(default=None, compare=False)
+    conditional: frozenset[str] = field(default=frozenset(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +180,7 @@ class EddRelation:
 
 
 class OtherConstruct(NamedTuple):
-    """A construct that was read and checked for form, but has no meaning yet in this view."""
+    """A construct of a kind that has no view of its own."""
 
     kind: str
     name: str
@@ -185,3 +205,29 @@ class EddModel:
     constructs: Mapping[str, Construct | RelationItem] = field(default_factory=dict, compare=False, repr=False)
     dictionary: Mapping[str, Texts] = field(default_factory=dict, compare=False, repr=False)
     warnings: tuple[Problem, ...] = field(default=(), compare=False)  # what is odd but stands in no one's way
+    commands: Mapping[str, EddCommand] = field(default_factory=dict)
+    response_codes: Mapping[str, EddResponseCodes] = field(default_factory=dict)
+    charts: Mapping[str, EddChart] = field(default_factory=dict)
+    sources: Mapping[str, EddSource] = field(default_factory=dict)
+    axes: Mapping[str, EddAxis] = field(default_factory=dict)
+    graphs: Mapping[str, EddGraph] = field(default_factory=dict)
+    waveforms: Mapping[str, EddWaveform] = field(default_factory=dict)
+    grids: Mapping[str, EddGrid] = field(default_factory=dict)
+    images: Mapping[str, EddImage] = field(default_factory=dict)
+    plugins: Mapping[str, EddPlugin] = field(default_factory=dict)
+    edit_displays: Mapping[str, EddEditDisplay] = field(default_factory=dict)
+    files: Mapping[str, EddFile] = field(default_factory=dict)
+    lists: Mapping[str, EddList] = field(default_factory=dict)
+    blobs: Mapping[str, EddBlob] = field(default_factory=dict)
+    templates: Mapping[str, EddTemplate] = field(default_factory=dict)
+    components: Mapping[str, EddComponent] = field(default_factory=dict)
+    component_folders: Mapping[str, EddComponentFolder] = field(default_factory=dict)
+    component_references: Mapping[str, EddComponentReference] = field(default_factory=dict)
+    component_relations: Mapping[str, EddComponentRelation] = field(default_factory=dict)
+    interfaces: Mapping[str, EddInterface] = field(default_factory=dict)
+    blocks: Mapping[str, EddBlock] = field(default_factory=dict)
+    variable_lists: Mapping[str, EddVariableList] = field(default_factory=dict)
+    programs: Mapping[str, EddProgram] = field(default_factory=dict)
+    domains: Mapping[str, EddDomain] = field(default_factory=dict)
+    connections: Mapping[str, EddConnection] = field(default_factory=dict)
+    modules: Mapping[str, EddModule] = field(default_factory=dict)

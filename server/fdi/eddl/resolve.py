@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
+from typing import Any
 
 from server.fdi.eddl.errors import EddError, Findings, GivenUpError
 from server.fdi.eddl.imports import ImportProvider, Imports
 from server.fdi.eddl.inherit import Finished, finished
-from server.fdi.eddl.keywords import KINDS
+from server.fdi.eddl.kinds import VIEWS
 from server.fdi.eddl.limits import DEFAULT_LIMITS, EddLimits
 from server.fdi.eddl.menu_depth import deepest
 from server.fdi.eddl.model import (
@@ -21,10 +23,12 @@ from server.fdi.eddl.model import (
     OtherConstruct,
 )
 from server.fdi.eddl.nodes import Edd, Position, RelationItem
+from server.fdi.eddl.reading import Reader
 from server.fdi.eddl.reference_checks import ReferenceChecks, relation_references
 from server.fdi.eddl.references import References
 from server.fdi.eddl.static_view import StaticView
 from server.fdi.eddl.structures import array, collection, menu, method
+from server.fdi.eddl.texts import Described
 from server.fdi.eddl.variables import variable
 from server.fdi.eddl.writing import written
 
@@ -82,6 +86,7 @@ class _Resolver:
         arrays: dict[str, EddArray] = {}
         relations: list[EddRelation] = []
         other: list[OtherConstruct] = []
+        views: dict[str, dict[str, Described]] = {}
         for name, item in self._items.items():
             if isinstance(item, RelationItem):
                 relations.append(_relation(item))
@@ -99,13 +104,15 @@ class _Resolver:
                     collections[name] = collection(item, self._view)
                 case "ARRAY" | "ITEM_ARRAY":
                     arrays[name] = array(item, self._view)
+                case kind if kind in VIEWS:
+                    kept, view = VIEWS[kind]
+                    views.setdefault(kept, {})[name] = view(Reader(item, self._view, self._items))
                 case kind:
-                    if kind not in KINDS:
-                        text = f"{kind} {name}: there is no construct {kind}; is the word spelled right?"
-                        self._findings.add(item.position, "construct-unknown", text)
+                    text = f"{kind} {name}: there is no construct {kind}; is the word spelled right?"
+                    self._findings.add(item.position, "construct-unknown", text)
                     other.append(OtherConstruct(kind, name))
         self._menu_depth(menus)
-        return EddModel(
+        model = EddModel(
             manufacturer=manufacturer,
             device_type=device_type,
             device_revision=revision,
@@ -121,6 +128,8 @@ class _Resolver:
             dictionary=self._dictionary or MappingProxyType({}),
             warnings=(*self._edd.warnings, *self._findings.warnings),
         )
+        typed: dict[str, Any] = dict(views)
+        return replace(model, **typed)
 
     def _identity(self, name: str) -> int | str:
         entry = self._edd.identification.get(name)

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from server.fdi.eddl.errors import Findings
 from server.fdi.eddl.expressions import Binary, DictionaryReference, Expression, Reference, Text
-from server.fdi.eddl.model import NO_TEXT, Texts
 from server.fdi.eddl.nodes import Attribute, Conditional, Content, Group, ItemList, ListItem, Scalar
 from server.fdi.eddl.static import DynamicError, StaticError, Value, evaluate, truth
 from server.fdi.eddl.strings import DEFAULT_LANGUAGE
+from server.fdi.eddl.texts import NO_TEXT, Texts
 
 
 class StaticView:

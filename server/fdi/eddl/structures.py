@@ -18,6 +18,7 @@ from server.fdi.eddl.model import (
     Texts,
 )
 from server.fdi.eddl.nodes import Construct, ListItem, TypeSpec
+from server.fdi.eddl.reading import conditional_attributes
 from server.fdi.eddl.reference_checks import LAYOUT_WORDS
 from server.fdi.eddl.references import References, member, reference_of
 from server.fdi.eddl.statements import Block
@@ -50,6 +51,7 @@ def menu(construct: Construct, view: StaticView, references: References) -> EddM
         items=tuple(items),
         access=view.word(construct.attribute("ACCESS"), dynamic),
         position=construct.position,
+        conditional=conditional_attributes(construct, view, dynamic),
     )
 
 
@@ -98,6 +100,7 @@ def method(construct: Construct, view: StaticView) -> EddMethod:
         returns=returned.value.reference.name if returned and isinstance(returned.value, TypeSpec) else None,
         private=view.flag(construct.attribute("PRIVATE"), dynamic, otherwise=False),
         position=construct.position,
+        conditional=conditional_attributes(construct, view, dynamic),
         definition=definition.value if definition is not None and isinstance(definition.value, Block) else None,
     )
 
@@ -135,6 +138,7 @@ def collection(construct: Construct, view: StaticView) -> EddCollection:
         members=members,
         kind=construct.kind,
         position=construct.position,
+        conditional=conditional_attributes(construct, view, dynamic),
     )
 
 
@@ -151,14 +155,17 @@ def array(construct: Construct, view: StaticView) -> EddArray:
             view.findings.add(construct.position, "array", text)
             count = None
         element = written(typed.value.reference)
-        return EddArray(construct.name, label, help_text, "value", element, count, construct.of, {}, construct.position)
+        conditional = conditional_attributes(construct, view, dynamic)
+        return EddArray(
+            construct.name, label, help_text, "value", element, count, construct.of, {}, construct.position, conditional
+        )
     elements: dict[int, Member] = {}
-    for group, conditional in _member_groups(construct, "ELEMENTS", view):
+    for group, depends in _member_groups(construct, "ELEMENTS", view):
         reference = reference_of(group[1]) if len(group) > 1 else None
         index = view.constant(group[0].value) if group and isinstance(group[0].value, Integer | Reference) else None
         if reference is None or not isinstance(index, int) or isinstance(group[0].value, Text):
             continue
-        if index in elements and not conditional:
+        if index in elements and not depends:
             text = f"{construct.kind} {construct.name} has two elements {index}"
             view.findings.add(group[0].position, "duplicate-value", text)
             continue
@@ -168,5 +175,14 @@ def array(construct: Construct, view: StaticView) -> EddArray:
             construct.position, "array", f"{construct.kind} {construct.name} has neither TYPE nor ELEMENTS"
         )
     return EddArray(
-        construct.name, label, help_text, "reference", None, len(elements), construct.of, elements, construct.position
+        construct.name,
+        label,
+        help_text,
+        "reference",
+        None,
+        len(elements),
+        construct.of,
+        elements,
+        construct.position,
+        conditional_attributes(construct, view, dynamic),
     )
