@@ -9,18 +9,12 @@ from pathlib import Path
 from server.core.errors import ConfigurationError
 from server.fdi import literals
 from server.fdi.archive import DEFAULT_LIMITS, ContainerLimits
-from server.fdi.catalog import (
-    CatalogDeviceType,
-    CatalogDocument,
-    CatalogInterface,
-    PackageCatalog,
-    package_id,
-    version_key,
-)
+from server.fdi.catalog import PackageCatalog
 from server.fdi.catalog_writer import write_catalog
 from server.fdi.container import Part, Relationship
 from server.fdi.errors import PackageError
 from server.fdi.package import Package, read_package
+from server.fdi.sources import Sources
 from server.fdi.store import read_file
 from server.fdi.toml_table import Table, read_toml
 from server.fdi.writer import write_container
@@ -123,7 +117,7 @@ def assemble(files: Mapping[str, bytes]) -> tuple[bytes, str]:
     if CATALOG_SOURCE not in files:
         raise PackageError("is missing", part=CATALOG_SOURCE, rule="source")
     problems: list[str] = []
-    sources = _Sources(files, problems)
+    sources = Sources(files, problems)
     root = Table(read_toml(files[CATALOG_SOURCE], part=CATALOG_SOURCE), "", problems)
     catalog = sources.catalog(root)
     if problems:
@@ -138,147 +132,3 @@ def assemble(files: Mapping[str, bytes]) -> tuple[bytes, str]:
         **sources.edd_relationships,
     }
     return write_container(parts, relationships), catalog.version
-
-
-class _Sources:
-    """Turns file names of catalog.toml into parts and relationship ids."""
-
-    def __init__(self, files: Mapping[str, bytes], problems: list[str]) -> None:
-        self._files = files
-        self._problems = problems
-        self.parts: dict[str, Part] = {}
-        self.relationships: list[Relationship] = []
-        self.edd_relationships: dict[str, list[Relationship]] = {}
-
-    def catalog(self, root: Table) -> PackageCatalog:
-        package = root.table("package")
-        device_type = root.table("device_type")
-        if "package" not in root or "device_type" not in root:
-            root.note("", "needs the tables [package] and [device_type]")
-        identifier = package.text("id", None, hint="a UUID, new for every package")
-        if identifier and package_id(identifier) is None:
-            package.note("id", f"{identifier!r} is no UUID")
-        catalog = PackageCatalog(
-            package_id=package_id(identifier) or "",
-            package_type=package.choice("type", "Device", ("Device", "Profile")),
-            version=self._version(package, "version", None),
-            fdi_version=self._version(package, "fdi_version", ".".join(str(n) for n in literals.FDI_VERSION)),
-            manufacturer=package.text("manufacturer", None),
-            contact=package.texts("contact"),
-            url=package.text("url"),
-            logo=self._attach(package, "logo", literals.RELATIONSHIP_IMAGE, "rIdLogo", "/img/{}"),
-            device_types=(self._device_type(device_type),),
-        )
-        package.finish()
-        root.finish()
-        return catalog
-
-    def _device_type(self, table: Table) -> CatalogDeviceType:
-        edd = self._attach(table, "edd", literals.RELATIONSHIP_EDD_SOURCE, "rIdEdd", "/edd/{}", required=True)
-        if edd:
-            self._edd_companions(table, table.text("edd"))
-        interface = table.table("interface")
-        support = self._attach(
-            table,
-            "binding",
-            literals.RELATIONSHIP_PROTOCOL,
-            "rIdBinding",
-            f"/protocol/{literals.BINDING_FILE}",
-            required=True,
-        )
-        documents = []
-        for number, entry in enumerate(table.tables("document"), 1):
-            documents.append(
-                CatalogDocument(
-                    title=entry.texts("title", required=True),
-                    language=entry.text("language"),
-                    file=self._attach(
-                        entry, "file", literals.RELATIONSHIP_DOCUMENT, f"rIdDocument{number}", "/doc/{}", required=True
-                    ),
-                )
-            )
-            entry.finish()
-        result = CatalogDeviceType(
-            name=table.texts("name", required=True),
-            description=table.texts("description"),
-            classification=table.text(
-                "classification", literals.DEFAULT_CLASSIFICATION, pattern="[A-Z][A-Z0-9_]*", hint="upper case words"
-            ),
-            image=self._attach(table, "image", literals.RELATIONSHIP_IMAGE, "rIdImage", "/img/{}"),
-            icon=self._attach(table, "icon", literals.RELATIONSHIP_IMAGE, "rIdIcon", "/img/{}"),
-            interfaces=(
-                CatalogInterface(
-                    profile=interface.text("profile", "mqtt_json", pattern=r"\w+", hint="family_protocol"),
-                    version=interface.text("version", "1.0"),
-                    manufacturer=interface.text("manufacturer"),
-                    device_model=interface.text("device_model"),
-                    revisions=interface.strings("revisions"),
-                    role=interface.choice("role", "Device", literals.ROLES),
-                    support_files=(support,),
-                ),
-            ),
-            edd_source=edd,
-            documents=tuple(documents),
-        )
-        interface.finish()
-        table.finish()
-        return result
-
-    def _edd_companions(self, table: Table, edd: str) -> None:
-        """Other `.ddl` and `.h` files beside the EDD can be included by it; dictionaries give it texts."""
-        source = f"/edd/{edd.rpartition('/')[2]}"
-        folder = edd.rpartition("/")[0]
-        prefix = f"{folder}/" if folder else ""
-        found = self.edd_relationships.setdefault(source, [])
-        for file in self._files:
-            if file == edd or not file.startswith(prefix):
-                continue
-            suffix = Path(file).suffix.lower()
-            kind = {
-                ".ddl": literals.RELATIONSHIP_EDD_INCLUDE,
-                ".h": literals.RELATIONSHIP_EDD_INCLUDE,
-                ".dct": literals.RELATIONSHIP_EDD_DICTIONARY,
-                ".dc8": literals.RELATIONSHIP_EDD_DICTIONARY,
-            }.get(suffix)
-            if kind is not None:
-                name = f"/edd/{file.removeprefix(prefix)}"
-                self._add(file, name)
-                found.append(Relationship(f"rId{len(found) + 1}", kind, name))
-        if not found:
-            del self.edd_relationships[source]
-
-    def _attach(
-        self, table: Table, key: str, kind: str, identifier: str, pattern: str, *, required: bool = False
-    ) -> str:
-        file = table.text(key, None if required else "")
-        if not file:
-            return ""
-        if file not in self._files:
-            table.note(key, f"there is no file {file!r} in the source folder")
-            return ""
-        name = pattern.format(file.rpartition("/")[2])
-        if self._add(file, name) is None:
-            table.note(key, f"files of the kind {Path(file).suffix or file} do not belong into a package")
-            return ""
-        self.relationships.append(Relationship(identifier, kind, name))
-        return identifier
-
-    def _add(self, file: str, name: str) -> Part | None:
-        content_type = literals.CONTENT_TYPE_BY_SUFFIX.get(Path(file).suffix.lower())
-        if content_type is None:
-            return None
-        part = Part(name, content_type, self._files[file])
-        known = self.parts.setdefault(name.casefold(), part)
-        if known.data != part.data:
-            self._problems.append(f"{file}: another file becomes the part {name} too")
-        return known
-
-    @staticmethod
-    def _version(table: Table, key: str, default: str | None) -> str:
-        text = table.text(key, default, hint="such as 1.0.0")
-        try:
-            version_key(text)
-        except ValueError as error:
-            if text:
-                table.note(key, str(error))
-        return text

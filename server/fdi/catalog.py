@@ -6,27 +6,32 @@ spelling is only reconstructed are never demanded.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 
 from server.core.texts import NO_TEXT, Texts
 from server.fdi import literals
-from server.fdi.errors import PackageError
+from server.fdi.catalog_uips import (
+    CatalogDocument,
+    CatalogUip,
+    SupportedUip,
+    read_document,
+    read_supported,
+    read_uip,
+)
+from server.fdi.catalog_values import Values, line_of, package_id, version_key
+from server.fdi.errors import Finding
 from server.fdi.xml_reader import XmlElement, XmlLimits, read_xml
 
-_UUID = re.compile(r"\{?([0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12})\}?")
-_VERSION = re.compile(r"\d{1,9}(\.\d{1,9}){1,3}")
-_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
-_XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CatalogDocument:
-    """One document of a device type."""
-
-    title: Texts
-    file: str  # relationship id
-    language: str = ""
+__all__ = [
+    "CatalogDeviceType",
+    "CatalogDocument",
+    "CatalogInterface",
+    "PackageCatalog",
+    "package_id",
+    "read_catalog",
+    "read_catalog_with_findings",
+    "version_key",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +60,7 @@ class CatalogDeviceType:
     edd_binary: str = ""
     edd_source: str = ""
     documents: tuple[CatalogDocument, ...] = ()
+    supported_uips: tuple[SupportedUip, ...] = ()
     line: int = field(default=0, compare=False)
 
 
@@ -70,186 +76,126 @@ class PackageCatalog:
     contact: Texts = NO_TEXT
     url: str = ""
     logo: str = ""  # relationship id
+    product_uri: str = ""  # of the communication server that the package describes
     device_types: tuple[CatalogDeviceType, ...] = ()
-
-
-def version_key(version: str) -> tuple[int, ...]:
-    """A version as numbers to compare; missing fields are zero.
-
-    Raises:
-        ValueError: not two to four numbers between dots.
-    """
-    if not _VERSION.fullmatch(version):
-        raise ValueError(f"{version!r} is no version such as 1.2.0")
-    fields = [int(part) for part in version.split(".")]
-    return tuple(fields + [0] * (4 - len(fields)))
-
-
-def package_id(text: str) -> str | None:
-    """A UUID in lower case without braces, or None when the text is none."""
-    match = _UUID.fullmatch(text)
-    return match.group(1).lower() if match else None
+    uips: tuple[CatalogUip, ...] = ()
 
 
 def read_catalog(data: bytes, *, part: str, limits: XmlLimits) -> tuple[PackageCatalog, tuple[str, ...]]:
+    """The catalog and, in words, what was odd about it. Raises as `read_catalog_with_findings`."""
+    catalog, findings = read_catalog_with_findings(data, part=part, limits=limits)
+    return catalog, tuple(str(finding) for finding in findings)
+
+
+def read_catalog_with_findings(
+    data: bytes, *, part: str, limits: XmlLimits
+) -> tuple[PackageCatalog, tuple[Finding, ...]]:
     """The catalog and what was odd about it.
 
     Raises:
         PackageError: not a catalog, a mandatory element missing or malformed, an FDI version we cannot serve.
     """
-    return _Reader(part).catalog(read_xml(data, part=part, limits=limits))
+    values = Values(part)
+    catalog = _Reader(values).catalog(read_xml(data, part=part, limits=limits))
+    return catalog, tuple(values.findings)
 
 
 class _Reader:
-    def __init__(self, part: str) -> None:
-        self._part = part
-        self._warnings: list[str] = []
+    def __init__(self, values: Values) -> None:
+        self._values = values
 
-    def _refuse(self, reason: str, line: int, rule: str = "catalog.element") -> PackageError:
-        return PackageError(reason, part=self._part, line=line, rule=rule)
-
-    def _warn(self, reason: str, line: int) -> None:
-        self._warnings.append(f"{self._part}:{line}: {reason}")
-
-    def catalog(self, root: XmlElement) -> tuple[PackageCatalog, tuple[str, ...]]:
+    def catalog(self, root: XmlElement) -> PackageCatalog:
+        values = self._values
         if root.name != literals.CATALOG_ROOT or root.namespace != literals.CATALOG_NAMESPACE:
-            raise self._refuse(
+            raise values.refuse(
                 f"the root element is not Catalog in {literals.CATALOG_NAMESPACE}", root.line, "catalog.root"
             )
         for child in root.children:
             if child.namespace == literals.CATALOG_NAMESPACE:
-                raise self._refuse(
+                raise values.refuse(
                     f"element {child.name} carries the namespace; only Catalog may", child.line, "catalog.namespace"
                 )
-        identifier = package_id(self._text(root, "PackageId"))
-        if identifier is None:
-            raise self._refuse("PackageId is no UUID", self._line(root, "PackageId"), "catalog.package-id")
-        package_type = self._text(root, "PackageType")
+        identifier = values.uuid(root, "PackageId")
+        package_type = values.text(root, "PackageType")
         known = {name.lower(): name for name in literals.PACKAGE_TYPES}
         if package_type.lower() not in known:
-            raise self._refuse(
+            raise values.refuse(
                 f"PackageType {package_type!r} is none of {', '.join(literals.PACKAGE_TYPES)}",
-                self._line(root, "PackageType"),
+                line_of(root, "PackageType"),
                 "catalog.package-type",
             )
-        fdi_version = self._version(root, "FdiVersionSupported")
-        self._check_fdi_version(fdi_version, self._line(root, "FdiVersionSupported"))
-        listing = root.first("ListOfDeviceTypes")
+        fdi_version = values.version(root, "FdiVersionSupported")
+        self._check_fdi_version(fdi_version, line_of(root, "FdiVersionSupported"))
         catalog = PackageCatalog(
             package_id=identifier,
             package_type=known[package_type.lower()],
-            version=self._version(root, "Version"),
+            version=values.version(root, "Version"),
             fdi_version=fdi_version,
-            manufacturer=self._text(root, "ManufacturerName", longest=256),
-            contact=self._texts(root.first("ManufacturerContact")),
-            url=self._optional(root, "ManufacturerUrl"),
-            logo=self._optional(root, "ManufacturerImage"),
-            device_types=tuple(self._device_type(entry) for entry in listing.named("DeviceType")) if listing else (),
+            manufacturer=values.text(root, "ManufacturerName"),
+            contact=values.texts(root.first("ManufacturerContact")),
+            url=values.optional(root, "ManufacturerUrl"),
+            logo=values.optional(root, "ManufacturerImage"),
+            product_uri=values.optional(root.first("CommunicationServer"), "ProductUri"),
+            device_types=values.listed(root, "ListOfDeviceTypes", "DeviceType", self._device_type),
+            uips=values.listed(root, "ListOfUips", "Uip", lambda entry: read_uip(values, entry)),
         )
-        self._note_unknown(
-            root,
-            "PackageId PackageType Version FdiVersionSupported ManufacturerName ManufacturerContact ManufacturerUrl "
-            "ManufacturerImage CommunicationServer ListOfDeviceTypes",
-        )
-        return catalog, tuple(self._warnings)
+        values.check_order(root, literals.CATALOG_ORDER, literals.CATALOG_EXTENSIONS)
+        return catalog
 
     def _check_fdi_version(self, version: str, line: int) -> None:
         major, minor = version_key(version)[:2]
         ours = ".".join(str(number) for number in literals.FDI_VERSION)
         if major != literals.FDI_VERSION[0]:
-            raise self._refuse(f"made for FDI {version}, this server speaks {ours}", line, "catalog.fdi-version")
+            raise self._values.refuse(f"made for FDI {version}, this server speaks {ours}", line, "catalog.fdi-version")
         if minor > literals.FDI_VERSION[1]:
-            self._warn(f"made for FDI {version}, newer than {ours}: what is new in it is ignored", line)
+            reason = f"made for FDI {version}, newer than {ours}: what is new in it is ignored"
+            self._values.warn(reason, line, "catalog.fdi-version")
 
     def _device_type(self, element: XmlElement) -> CatalogDeviceType:
-        name = self._texts(element.first("Name"))
+        values = self._values
+        name = values.texts(element.first("Name"))
         if not name:
-            raise self._refuse("a DeviceType without Name", element.line)
+            raise values.refuse("a DeviceType without Name", element.line)
         edd = element.first("Edd")
         interfaces = element.first("ListOfInterfaces")
-        documents = element.first("ListOfDocuments")
         # The list wrapper's spelling is reconstructed: a bare Protocol is taken too.
         protocols = [*interfaces.named("Protocol")] if interfaces else [*element.named("Protocol")]
-        result = CatalogDeviceType(
+        values.note_unknown(
+            element,
+            (
+                *("Name", "Description", "Classification", "DeviceTypeImage", "DeviceTypeIcon", "ListOfInterfaces"),
+                *("Protocol", "Edd", "ListOfDocuments", "ListOfSupportedUips", "ListOfImages"),
+            ),
+        )
+        return CatalogDeviceType(
             name=name,
-            description=self._texts(element.first("Description")),
-            classification=self._optional(element, "Classification") or literals.DEFAULT_CLASSIFICATION,
-            image=self._optional(element, "DeviceTypeImage"),
-            icon=self._optional(element, "DeviceTypeIcon"),
+            description=values.texts(element.first("Description")),
+            classification=values.optional(element, "Classification") or literals.DEFAULT_CLASSIFICATION,
+            image=values.optional(element, "DeviceTypeImage"),
+            icon=values.optional(element, "DeviceTypeIcon"),
             interfaces=tuple(self._interface(protocol) for protocol in protocols),
-            edd_binary=self._optional(edd, "Binary") if edd else "",
-            edd_source=self._optional(edd, "Source") if edd else "",
-            documents=tuple(self._document(entry) for entry in documents.named("Document")) if documents else (),
+            edd_binary=values.optional(edd, "Binary"),
+            edd_source=values.optional(edd, "Source"),
+            documents=values.listed(element, "ListOfDocuments", "Document", lambda entry: read_document(values, entry)),
+            supported_uips=values.listed(
+                element, "ListOfSupportedUips", "SupportedUip", lambda entry: read_supported(values, entry)
+            ),
             line=element.line,
         )
-        self._note_unknown(
-            element,
-            "Name Description Classification DeviceTypeImage DeviceTypeIcon ListOfInterfaces Protocol Edd "
-            "ListOfDocuments ListOfSupportedUips ListOfImages",
-        )
-        return result
 
     def _interface(self, element: XmlElement) -> CatalogInterface:
-        revisions = element.first("ListOfDeviceRevisions")
-        files = element.first("ListOfProtocolSupportFiles")
-        support = [*files.named("ProtocolSupportFile")] if files else []
+        values = self._values
         return CatalogInterface(
-            profile=self._optional(element, "Profile"),
-            version=self._optional(element, "Version"),
-            manufacturer=self._optional(element, "Manufacturer"),
-            device_model=self._optional(element, "DeviceModel"),
-            revisions=tuple(entry.text for entry in revisions.named("DeviceRevision")) if revisions else (),
-            role=self._optional(element, "Role"),
-            support_files=tuple(self._optional(entry, "File") for entry in support),
+            profile=values.optional(element, "Profile"),
+            version=values.optional(element, "Version"),
+            manufacturer=values.optional(element, "Manufacturer"),
+            device_model=values.optional(element, "DeviceModel"),
+            revisions=values.listed(element, "ListOfDeviceRevisions", "DeviceRevision", lambda entry: entry.text),
+            role=values.optional(element, "Role"),
+            support_files=values.listed(
+                element,
+                "ListOfProtocolSupportFiles",
+                "ProtocolSupportFile",
+                lambda entry: values.optional(entry, "File"),
+            ),
         )
-
-    def _document(self, element: XmlElement) -> CatalogDocument:
-        return CatalogDocument(
-            title=self._texts(element.first("Title")),
-            file=self._optional(element, "File"),
-            language=self._optional(element, "Language"),
-        )
-
-    def _texts(self, element: XmlElement | None) -> Texts:
-        if element is None:
-            return NO_TEXT
-        found: dict[str, str] = {}
-        for value in element.named("value"):
-            language = value.attributes.get("lang") or value.attributes.get(_XML_LANG) or "en"
-            if not _LANGUAGE.fullmatch(language):
-                raise self._refuse(f"lang {language!r} is no language code", value.line)
-            found.setdefault(language.lower(), value.text)
-        if not found and element.text:
-            found["en"] = element.text
-        return Texts(found) if found else NO_TEXT
-
-    def _text(self, element: XmlElement, name: str, longest: int = 256) -> str:
-        child = element.first(name)
-        if child is None or not child.text:
-            raise self._refuse(f"{name} is missing or empty", child.line if child else element.line)
-        if len(child.text) > longest:
-            raise self._refuse(f"{name} has more than {longest} characters", child.line)
-        return child.text
-
-    def _optional(self, element: XmlElement, name: str) -> str:
-        child = element.first(name)
-        return child.text if child else ""
-
-    def _version(self, element: XmlElement, name: str) -> str:
-        text = self._text(element, name)
-        try:
-            version_key(text)
-        except ValueError as error:
-            raise self._refuse(f"{name}: {error}", self._line(element, name), "catalog.version") from None
-        return text
-
-    @staticmethod
-    def _line(element: XmlElement, name: str) -> int:
-        child = element.first(name)
-        return child.line if child else element.line
-
-    def _note_unknown(self, element: XmlElement, known: str) -> None:
-        names = known.split()
-        for child in element.children:
-            if child.name not in names or child.namespace:
-                self._warn(f"element {child.name} is not known and was skipped", child.line)

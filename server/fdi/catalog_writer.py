@@ -5,6 +5,7 @@ from __future__ import annotations
 from server.core.texts import Texts
 from server.fdi import literals
 from server.fdi.catalog import CatalogDeviceType, CatalogDocument, CatalogInterface, PackageCatalog
+from server.fdi.catalog_uips import CatalogUip, CatalogUipVariant, SupportedUip
 from server.fdi.xml_reader import escape
 
 _Lines = list[str]
@@ -21,7 +22,9 @@ def write_catalog(catalog: PackageCatalog) -> bytes:
         *_texts("ManufacturerContact", catalog.contact),
         *_text("ManufacturerUrl", catalog.url),
         *_text("ManufacturerImage", catalog.logo),
+        *_group("CommunicationServer", _text("ProductUri", catalog.product_uri)),
         *_group("ListOfDeviceTypes", *(_device_type(entry) for entry in catalog.device_types)),
+        *_group("ListOfUips", *(_uip(entry) for entry in catalog.uips)),
     ]
     root = f"fdi:{literals.CATALOG_ROOT}"
     lines = [
@@ -44,6 +47,37 @@ def _device_type(entry: CatalogDeviceType) -> _Lines:
         _group("ListOfInterfaces", *(_interface(each) for each in entry.interfaces)),
         _group("Edd", _text("Binary", entry.edd_binary), _text("Source", entry.edd_source)),
         _group("ListOfDocuments", *(_document(each) for each in entry.documents)),
+        _group("ListOfSupportedUips", *(_supported(each) for each in entry.supported_uips)),
+    )
+
+
+def _supported(entry: SupportedUip) -> _Lines:
+    return _group("SupportedUip", _text("UipId", entry.uip_id), _text("UipVersion", entry.version))
+
+
+def _uip(entry: CatalogUip) -> _Lines:
+    return _group(
+        "Uip",
+        _text("UipId", entry.uip_id),
+        _texts("Name", entry.name),
+        _texts("Description", entry.description),
+        _text("UipVersion", entry.version),
+        _text("StartElementName", entry.start_element),
+        _text("Style", entry.style),
+        _group("ListOfDocuments", *(_document(each) for each in entry.documents)),
+        _group("ListOfUipVariants", *(_variant(each) for each in entry.variants)),
+    )
+
+
+def _variant(entry: CatalogUipVariant) -> _Lines:
+    return _group(
+        "UipVariant",
+        _text("UipVariantVersion", entry.version),
+        _text("FdiVersionSupported", entry.fdi_version),
+        _text("PlatformId", entry.platform),
+        _text("RuntimeId", entry.runtime),
+        _text("CpuInformation", entry.cpu),
+        _text("File", entry.file),
     )
 
 

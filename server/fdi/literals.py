@@ -21,6 +21,23 @@ CATALOG_PART = "/catalog.xml"  # P
 CATALOG_CONTENT_TYPE = "text/xml"  # P
 PACKAGE_TYPES = ("Device", "Communication", "UIP", "Profile")  # P: the packaging tool's words
 DEVICE_PACKAGE_TYPES = ("device", "profile")  # P, lower case: packages that describe device types
+UIP_PACKAGE_TYPE = "UIP"  # P
+COMMUNICATION_PACKAGE_TYPE = "Communication"  # P
+REGISTRATION_ROOT = "FdiRegistrationCert"  # V
+UIP_STYLES = ("Window", "Dialog")  # R: StyleType of the official NodeSet, 1 and 2
+CATALOG_ORDER = (  # V
+    "PackageId",
+    "PackageType",
+    "Version",
+    "FdiVersionSupported",
+    "ManufacturerName",
+    "ManufacturerContact",
+    "ManufacturerUrl",
+    "ManufacturerImage",
+    "CommunicationServer",
+    "ListOfDeviceTypes",
+)
+CATALOG_EXTENSIONS = ("ListOfUips",)  # P: where the plug-ins of a package stand is unknown, so anywhere
 ROLES = ("Master", "Slave", "Device", "Gateway")  # P
 DEFAULT_CLASSIFICATION = "UNIVERSAL"  # P
 FDI_VERSION = (1, 2, 0)
@@ -37,6 +54,8 @@ RELATIONSHIP_EDD_INCLUDE = _OWN + "edd-include"
 RELATIONSHIP_DOCUMENT = _FDI + "attachment-documentation"
 RELATIONSHIP_PROTOCOL = _FDI + "attachment-protocol"
 RELATIONSHIP_IMAGE = _FDI + "attachment-image"
+RELATIONSHIP_UIP = _FDI + "uip"
+RELATIONSHIP_REGISTRATION = _FDI + "registration"
 
 # --- parts of packages built here (P) ----------------------------------------------------------------------
 BINDING_FILE = "mqtt.toml"
@@ -55,5 +74,7 @@ CONTENT_TYPE_BY_SUFFIX = {
     ".toml": "text/plain",
     ".txt": "text/plain",
     ".xml": "text/xml",
+    ".zip": "application/zip",
 }
 """Generic content types only: a part of an unlisted media type would not belong into an FDI Package."""
+BINARY_CONTENT_TYPE = "application/octet-stream"  # P: encoded EDDs and plug-ins that are no ZIP

@@ -105,10 +105,10 @@ def test_only_the_root_element_carries_the_namespace() -> None:
 
 
 def test_unknown_elements_are_skipped_with_a_warning() -> None:
-    catalog, warnings = read(SHEET.replace("<ListOfDeviceTypes>", "<ListOfUips/><ListOfDeviceTypes>"))
+    catalog, warnings = read(SHEET.replace("<ListOfDeviceTypes>", "<ListOfFeatures/><ListOfDeviceTypes>"))
     assert len(catalog.device_types) == 1
     assert len(warnings) == 1
-    assert "ListOfUips" in warnings[0]
+    assert "ListOfFeatures" in warnings[0]
 
 
 @pytest.mark.parametrize("element", ["PackageId", "PackageType", "Version", "FdiVersionSupported", "ManufacturerName"])
