@@ -80,6 +80,7 @@ class Sources:
             f"/protocol/{literals.BINDING_FILE}",
             required=bound and not encoded,
         )
+        documents = self._documents(table, "rIdDocument")
         supported = []
         for entry in table.tables("supported_uip"):
             supported.append(SupportedUip(self._uuid(entry, "id", "the UipId"), self._version(entry, "version", None)))
@@ -105,7 +106,7 @@ class Sources:
             ),
             edd_binary=encoded,
             edd_source=edd,
-            documents=self._documents(table, "rIdDocument"),
+            documents=documents,
             supported_uips=tuple(supported),
         )
         interface.finish()
