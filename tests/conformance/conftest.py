@@ -15,10 +15,10 @@ from tests.kit.raw import EndedError, RawChannel, RawSession, ServiceFaultError
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def room(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Room]:
-    """The module's room with test nodes; a module's `SETTINGS` are the room's."""
+    """The module's room with test nodes; a module's `SETTINGS` are the room's, its `ROOM` more of `running`."""
     folder = tmp_path_factory.mktemp("room")
     settings = {"test_nodes": True, **getattr(request.module, "SETTINGS", {})}
-    async with running(folder, **settings) as rig:
+    async with running(folder, **getattr(request.module, "ROOM", {}), **settings) as rig:
         yield Room(rig, folder)
 
 

@@ -311,14 +311,19 @@ async def running(
     command_timeout_s: float = 1.0,
     limits: LimitSettings | None = None,
     audit: AuditWriter | None = None,
+    fdi: Callable[[Plant, SystemClock], Any] | None = None,
     **settings: Any,
 ) -> AsyncIterator[OpcUaRig]:
-    """A listening OPC UA room with a few pumps; the open channel is allowed unless told otherwise."""
+    """A listening OPC UA room with a few pumps; the open channel is allowed unless told otherwise.
+
+    `fdi` makes the FDI runtime of the room; without it devices have no locks, edit contexts or actions.
+    """
     clock = SystemClock()
     plant, sender, history, records = Plant(), AnsweringSender(), MemoryHistory(), RememberedPoints()
     names = namespaces or MemoryNamespaces()
     shutil.copytree(own_pair(), folder / "certs", dirs_exist_ok=True)
     certificates = CertificateFolder(folder / "certs", clock, rejected_limit=3)
+    runtime = fdi(plant, clock) if fdi is not None else None
     options = OpcUaSettings(**{"port": 0, "allow_none": True, **settings})
     room = OpcUaServer(
         options,
@@ -332,6 +337,7 @@ async def running(
         limits=limits,
         cache=snapshots(),
         audit=audit,
+        fdi=runtime,
     )
     engine = AlarmEngine(plant)
     pipeline = Pipeline(
@@ -345,6 +351,7 @@ async def running(
         sender=sender,
         records=records,
         command_timeout_s=command_timeout_s,
+        guard=runtime.locks if runtime is not None else None,
     )
     sender.pipeline = pipeline
     counters: Callable[[], Mapping[str, int | float]] = pipeline.counters

@@ -287,6 +287,11 @@ class AuditEvents:
         fields["ParameterDataTypeId"] = ua.Variant(data_type, _V.NodeId)
         self._send(fields)
 
+    def note(self, caller: Caller, action: str, target: str, outcome: str, detail: str = "") -> None:
+        """A line in the site's audit trail, whoever listens to events."""
+        if self._trail is not None:
+            self._trail(caller, action, target, outcome, detail)
+
     # -- fields that all have
 
     def _common(

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from server.opcua.specs import locking
 from server.opcua.specs.binding import Binding
 
 
 def bind(binding: Binding, fdi: Any) -> None:
     """Bind all of them. `fdi` is the FDI runtime (server.fdi.runtime), None where no package runs."""
+    if fdi is None:
+        return
+    for spec in (locking,):
+        spec.bind(binding, fdi)

@@ -1,0 +1,65 @@
+"""An FDI runtime for rooms under test: real locks, and stand-ins for the services behind them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from asyncua import ua
+
+from server.core.clock import Clock
+from server.model.lock import Locks
+from server.model.plant import Plant
+from tests.kit.asking import invoke
+from tests.kit.facets import Room
+from tests.kit.raw import EndedError, RawSession, ServiceFaultError
+
+DI, FDI5 = "http://opcfoundation.org/UA/DI/", "http://fdi-cooperation.com/OPCUA/FDI5/"
+
+
+@dataclass
+class Services:
+    """What `server.opcua.specs` finds of the FDI services."""
+
+    locks: Locks
+    closed: list[str] = field(default_factory=list)
+    """Sessions whose end was told."""
+
+    def session_closed(self, session: str) -> None:
+        self.closed.append(session)
+        self.locks.session_closed(session)
+
+
+def services(**more: Any) -> Callable[[Plant, Clock], Any]:
+    """Makes the runtime of a room."""
+
+    def made(plant: Plant, clock: Clock) -> Services:
+        return Services(Locks(clock, known=lambda device: device in plant.devices, **more))
+
+    return made
+
+
+@asynccontextmanager
+async def user_of(room: Room, name: str) -> AsyncIterator[RawSession]:
+    """A session of one of the kit's users on a channel of its own."""
+    async with await room.secure() as channel:
+        session = await room.session(channel, name)
+        yield session
+        try:
+            await session.close()
+        except (ServiceFaultError, EndedError):
+            pass  # the test closed it
+
+
+async def call_of(room: Room, session: RawSession, path: str, method: int, *arguments: Any, uri: str = DI) -> Any:
+    """Call a companion type's Method at an Object of the plant; texts go as String."""
+    inputs = [ua.Variant(entry, ua.VariantType.String) if isinstance(entry, str) else entry for entry in arguments]
+    return await invoke(session, room.rig.node(path), ua.NodeId(method, room.index(uri)), *inputs)
+
+
+def outputs(result: Any) -> list[Any]:
+    """Plain output values of a Good call."""
+    assert not result.StatusCode.value, result
+    return [output.Value for output in result.OutputArguments]
