@@ -6,6 +6,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
+from server.fdi.eddl.commands import EddCommand
 from server.fdi.eddl.errors import EddError, Findings, GivenUpError
 from server.fdi.eddl.imports import ImportProvider, Imports
 from server.fdi.eddl.inherit import Finished, finished
@@ -112,6 +113,8 @@ class _Resolver:
                     self._findings.add(item.position, "construct-unknown", text)
                     other.append(OtherConstruct(kind, name))
         self._menu_depth(menus)
+        self._written_together(relations, variables)
+        self._command_numbers(views.get("commands", {}))
         model = EddModel(
             manufacturer=manufacturer,
             device_type=device_type,
@@ -144,6 +147,23 @@ class _Resolver:
             return value
         self._findings.add(self._edd.identification[name].position, "identification", f"{name} must be a number")
         return 0
+
+    def _written_together(self, relations: list[EddRelation], variables: dict[str, EddVariable]) -> None:
+        for relation in relations:
+            for name in relation.causes if relation.kind == "WRITE_AS_ONE" else ():
+                if name in variables and not variables[name].writable:
+                    text = f"WRITE_AS_ONE {relation.name}: {name} is never written"
+                    self._findings.warn(self._items[relation.name].position, "relation", text)
+
+    def _command_numbers(self, commands: dict[str, Described]) -> None:
+        known: dict[int, str] = {}
+        for name, command in commands.items():
+            if not isinstance(command, EddCommand) or command.number is None:
+                continue
+            other = known.setdefault(command.number, name)
+            if other != name and command.position is not None:
+                text = f"COMMAND {name} has the number {command.number} of {other}"
+                self._findings.warn(command.position, "number", text)
 
     def _menu_depth(self, menus: dict[str, EddMenu]) -> None:
         shown = {

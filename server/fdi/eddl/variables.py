@@ -159,9 +159,21 @@ def _enumerators(name: str, word: str, spec: TypeSpec, view: StaticView, dynamic
         words = rest[1:] if help_text is not None else rest
         status = tuple(status for part in words for status in names_in(part))
         found.setdefault(value, Enumerator(value, text, help_text or NO_TEXT, status))
+    if word == "BIT_ENUMERATED":
+        _overlaps(name, spec, [entry for entry in found.values() if entry.value in always], view)
     if word == "ENUMERATED" and not found and not _lists_anything(spec.items):
         add(spec.position, "enumerator", f"VARIABLE {name}: an ENUMERATED needs a list of values")
     return tuple(found.values())
+
+
+def _overlaps(name: str, spec: TypeSpec, entries: list[Enumerator], view: StaticView) -> None:
+    taken = 0
+    for entry in entries:
+        if entry.value & taken:
+            text = f"VARIABLE {name}: the mask {entry.value:#x} shares bits with another entry"
+            view.findings.warn(spec.position, "mask", text)
+            return
+        taken |= entry.value
 
 
 def _lists_anything(items: tuple[Content, ...]) -> bool:
