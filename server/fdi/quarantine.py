@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,18 +27,3 @@ class Quarantine:
             old.unlink(missing_ok=True)
             old.with_suffix(".txt").unlink(missing_ok=True)
         return path
-
-    def write_then_move(self, data: bytes, target: Path) -> None:
-        """Write accepted bytes here, make them durable, then move them to `target` in one step."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        waiting = self._folder / f"{hashlib.sha256(data).hexdigest()[:16]}.incoming"
-        with waiting.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        waiting.replace(target)
-        folder = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)

@@ -1,6 +1,7 @@
-"""The installed packages: one folder, one file a version; whatever fails goes to `quarantine` and nowhere else.
+"""The installed packages: files by their content, one index of what is in use; what fails goes to `quarantine` only.
 
-Every function blocks and may be called from any thread.
+Every function blocks and may be called from any thread. A change is in the index whole or not at all: whatever moment a
+crash comes at, the next start finds the state before it or after it.
 """
 
 from __future__ import annotations
@@ -8,21 +9,29 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from server.core.errors import NotFoundError
-from server.fdi import literals
+import structlog
+
+from server.core import status
+from server.core.errors import IntegrationError, NotFoundError
+from server.fdi import literals, versions
 from server.fdi.archive import DEFAULT_LIMITS, ContainerLimits
 from server.fdi.catalog import PackageCatalog, package_id, version_key
 from server.fdi.errors import PackageError
+from server.fdi.index import IndexEntry, StoreIndex, read_index, write_index
+from server.fdi.legacy_layout import LegacyLayout
+from server.fdi.objects import ObjectFolder
 from server.fdi.package import Package, read_package
 from server.fdi.quarantine import Quarantine
 from server.model.device_type import DeviceType
 
+log = structlog.get_logger("fieldloom.packages")
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}")
-_REMOVED = ".removed"
+INDEX = "index.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,38 +56,90 @@ class RefusedFile:
     error: PackageError
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A package that was read and may be installed; nothing is written yet."""
+
+    package: Package
+    data: bytes
+    current: str  # the version in use once it is installed
+    builtin: bool = False
+
+    @property
+    def takes_over(self) -> bool:
+        """True when it will be the version in use."""
+        return self.current == self.package.version
+
+
 class PackageStore:
-    """What is installed. The highest version of a package is the current one; older ones stay beside it."""
+    """What is installed. Of each package one version is in use; the others stay beside it."""
 
     def __init__(self, folder: Path, limits: ContainerLimits = DEFAULT_LIMITS) -> None:
         self._folder = folder
         self._limits = limits
         self._lock = threading.RLock()
         self._quarantine = Quarantine(folder / "quarantine")
+        self._objects = ObjectFolder(folder / "objects", self._read)
+        self._index = StoreIndex()
         self._installed: dict[tuple[str, str], InstalledPackage] = {}
         self.refused: tuple[RefusedFile, ...] = ()
-        """Files of the folder that no longer load; they stay where they are."""
+        """What of the store no longer loads; it stays where it is."""
+
+    # -- start
 
     def load(self) -> tuple[RefusedFile, ...]:
         """Read everything installed in earlier runs; what fails is listed in `refused`, the rest is in use."""
-        refused: list[RefusedFile] = []
         with self._lock:
             self._folder.mkdir(parents=True, exist_ok=True)
+            self._objects.prepare()
             self._installed.clear()
-            for path in sorted(self._folder.glob(f"*/*{literals.PACKAGE_EXTENSION}")):
-                if package_id(path.parent.name) is None:
-                    continue
-                try:
-                    package = read_package(self._read(path), self._limits)
-                    if self._path(package) != path:
-                        raise PackageError("the file is not where this package belongs", rule="store.place")
-                    self._check_clashes(package)
-                except PackageError as error:
-                    refused.append(RefusedFile(path, error))
-                    continue
-                self._keep(package, path)
+            refused: list[RefusedFile] = []
+            try:
+                found = read_index(self._index_path)
+            except PackageError as error:
+                refused.append(RefusedFile(self._index_path, error))
+                # Kept for review; what is installed is told by the packages themselves, only the choices are lost.
+                self._index_path.replace(self._index_path.with_suffix(".damaged"))
+                found = None
+            index = found if found is not None else self._rebuilt()
+            legacy = LegacyLayout(self._folder, self._read_package, self._objects)
+            refused += [RefusedFile(*entry) for entry in legacy.adopt(index)]
+            if found is None or legacy.adopted:
+                write_index(self._index_path, index)
+            legacy.forget()
+            self._objects.sweep(index.objects())
+            self._index = index
+            refused += self._load_objects()
             self.refused = tuple(refused)
         return self.refused
+
+    def _rebuilt(self) -> StoreIndex:
+        """An index made from the objects alone: the highest version of each package is in use."""
+        index = StoreIndex()
+        for name in self._objects.names():
+            try:
+                package = self._read_package(self._objects.get(name))
+            except PackageError as error:
+                log.error("package_lost", object=name, reason=error.text)
+                continue
+            key = (package.package_id, package.version)
+            index.entries.setdefault(key, IndexEntry(*key, name))
+            index.current[key[0]] = versions.highest(index.versions(key[0]))
+        return index
+
+    def _load_objects(self) -> Iterator[RefusedFile]:
+        entries = sorted(self._index.entries.values(), key=lambda e: (e.package_id, version_key(e.version)))
+        for entry in entries:
+            path = self._objects.path(entry.object)
+            try:
+                package = self._read_package(self._objects.get(entry.object))
+                if (package.package_id, package.version) != (entry.package_id, entry.version):
+                    raise PackageError("holds another package than the index says", part=path.name, rule="store.place")
+                self._check_clashes(package)
+            except PackageError as error:
+                yield RefusedFile(path, error)
+                continue
+            self._keep(package, path)
 
     def load_builtin(self, folder: Path) -> tuple[tuple[InstalledPackage, ...], tuple[RefusedFile, ...]]:
         """Install the built packages of a folder that are not installed yet and were not removed by a user.
@@ -90,17 +151,44 @@ class PackageStore:
         for path in sorted(folder.glob(f"*{literals.PACKAGE_EXTENSION}")):
             try:
                 data = self._read(path)
-                package = read_package(data, self._limits)
+                package = self._read_package(data)
                 with self._lock:
-                    if self._marker(package.package_id, package.version).exists():
+                    key = (package.package_id, package.version)
+                    if key in self._index.removed:
                         continue
-                    known = (package.package_id, package.version) in self._installed
-                    entry = self._admit(package, data)
+                    known = key in self._installed
+                    entry = self._commit(self._admitted(package, data, builtin=True))
                     if not known:
                         installed.append(entry)
             except PackageError as error:
                 refused.append(RefusedFile(path, error))
         return tuple(installed), tuple(refused)
+
+    # -- changes
+
+    def prepare(self, data: bytes) -> Prepared:
+        """Read and check a package without taking it in.
+
+        Raises:
+            PackageError: refused; the bytes and the reason lie in quarantine, nothing else was written.
+        """
+        try:
+            package = self._read_package(data)
+            with self._lock:
+                return self._admitted(package, data)
+        except PackageError as error:
+            if len(data) <= self._limits.max_bytes:
+                self._quarantine.put(data, error.text, error.problems)
+            raise
+
+    def commit(self, prepared: Prepared) -> InstalledPackage:
+        """Take a prepared package in; durable when this returns.
+
+        Raises:
+            PackageError: what was installed meanwhile stands against it.
+        """
+        with self._lock:
+            return self._commit(self._admitted(prepared.package, prepared.data))
 
     def install(self, data: bytes) -> InstalledPackage:
         """Take a package in, as a whole or not at all. The same package again changes nothing.
@@ -108,14 +196,74 @@ class PackageStore:
         Raises:
             PackageError: refused; the bytes and the reason lie in quarantine, nothing else was written.
         """
-        try:
-            package = read_package(data, self._limits)
-            with self._lock:
-                return self._admit(package, data)
-        except PackageError as error:
-            if len(data) <= self._limits.max_bytes:
-                self._quarantine.put(data, error.text, error.problems)
-            raise
+        return self.commit(self.prepare(data))
+
+    def remove(self, package: str, version: str | None = None) -> tuple[InstalledPackage, ...]:
+        """Delete one version, or all of a package; it does not come back with the built-in ones.
+
+        When the version in use goes, the next lower one takes over.
+
+        Raises:
+            NotFoundError: not installed.
+        """
+        with self._lock:
+            gone = self._versions(package, version)
+            index = self._index.copy()
+            for entry in gone:
+                key = (entry.package_id, entry.version)
+                del index.entries[key]
+                index.removed.add(key)
+            identifier = gone[0].package_id
+            usable = _usable(index, identifier, self._installed)
+            following = versions.after_removal(index.current.get(identifier, ""), usable)
+            if following:
+                index.current[identifier] = following
+            else:
+                index.current.pop(identifier, None)
+            self._store(index)
+            for entry in gone:
+                del self._installed[entry.package_id, entry.version]
+            return gone
+
+    def restore(self, previous: StoreIndex) -> None:
+        """Put the index back as it was before a change that could not be carried out."""
+        with self._lock:
+            self._store(previous)
+            for key in [key for key in self._installed if key not in previous.entries]:
+                del self._installed[key]
+
+    def snapshot(self) -> StoreIndex:
+        """The index as it stands, for `restore`. Versions removed since cannot come back."""
+        with self._lock:
+            return self._index.copy()
+
+    def select(self, package: str, version: str | None = None) -> InstalledPackage:
+        """Put another installed version in use: the one named, else the next below the one in use.
+
+        Raises:
+            NotFoundError: not installed, or nothing below it.
+        """
+        with self._lock:
+            entry = self.target(package, version)
+            index = self._index.copy()
+            index.current[entry.package_id] = entry.version
+            self._store(index)
+            return entry
+
+    def target(self, package: str, version: str | None = None) -> InstalledPackage:
+        """The version that `select` would put in use. Raises NotFoundError."""
+        with self._lock:
+            found = self._versions(package, version)
+            if version is not None:
+                return found[-1]
+            identifier = found[0].package_id
+            current = self._index.current.get(identifier, "")
+            wanted = versions.before(current, [entry.version for entry in found])
+            if not wanted:
+                raise NotFoundError(f"{identifier} {current} is the lowest installed version: nothing to go back to")
+            return self._installed[identifier, wanted]
+
+    # -- what is there
 
     def list(self) -> tuple[InstalledPackage, ...]:
         """Every installed version, by package and version."""
@@ -123,39 +271,43 @@ class PackageStore:
             return tuple(sorted(self._installed.values(), key=lambda e: (e.package_id, version_key(e.version))))
 
     def current(self) -> tuple[InstalledPackage, ...]:
-        """The highest version of every package."""
-        highest: dict[str, InstalledPackage] = {}
-        for entry in self.list():
-            highest[entry.package_id] = entry
-        return tuple(highest.values())
+        """The version in use of every package."""
+        with self._lock:
+            return tuple(entry for entry in self.list() if self.in_use(entry))
+
+    def in_use(self, entry: InstalledPackage) -> bool:
+        """True for the version in use of its package."""
+        with self._lock:
+            current = self._index.current.get(entry.package_id, "")
+            if (entry.package_id, current) not in self._installed:
+                # The chosen one is damaged: what is below it serves, as if it had been removed.
+                usable = _usable(self._index, entry.package_id, self._installed)
+                current = versions.after_removal(current, usable)
+            return entry.version == current
 
     def device_types(self) -> tuple[DeviceType, ...]:
         """The device types in use: those of the current versions."""
         return tuple(device_type for entry in self.current() for device_type in entry.device_types)
 
+    def older_types(self) -> tuple[DeviceType, ...]:
+        """The device types of versions that are installed and not in use."""
+        return tuple(kind for entry in self.list() if not self.in_use(entry) for kind in entry.device_types)
+
     def details(self, package: str, version: str | None = None) -> InstalledPackage:
-        """One installed version, the highest when none is named.
-
-        Raises:
-            NotFoundError: not installed.
-        """
-        return self._versions(package, version)[-1]
-
-    def remove(self, package: str, version: str | None = None) -> tuple[InstalledPackage, ...]:
-        """Delete one version, or all of a package; it does not come back with the built-in ones.
+        """One installed version, the one in use when none is named.
 
         Raises:
             NotFoundError: not installed.
         """
         with self._lock:
-            gone = self._versions(package, version)
-            for entry in gone:
-                self._marker(entry.package_id, entry.version).touch()
-                entry.path.unlink(missing_ok=True)
-                del self._installed[entry.package_id, entry.version]
-            return gone
+            found = self._versions(package, version)
+            return next((entry for entry in found if version is None and self.in_use(entry)), found[-1])
 
     # -- inside
+
+    @property
+    def _index_path(self) -> Path:
+        return self._folder / INDEX
 
     def _versions(self, package: str, version: str | None) -> tuple[InstalledPackage, ...]:
         key = package_id(package)
@@ -164,22 +316,42 @@ class PackageStore:
             raise NotFoundError(f"no installed package {package}{f' {version}' if version else ''}")
         return found
 
-    def _admit(self, package: Package, data: bytes) -> InstalledPackage:
+    def _admitted(self, package: Package, data: bytes, *, builtin: bool = False) -> Prepared:
         known = self._installed.get((package.package_id, package.version))
-        if known is not None:
-            if known.digest == package.container.digest:
-                return known
+        if known is not None and known.digest != package.container.digest:
             raise PackageError(
                 f"version {package.version} of {package.package_id} is installed with other content: "
                 "raise the version, or remove the installed one first",
                 rule="store.same-version",
             )
-        self._check_clashes(package)
-        target = self._path(package)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        self._quarantine.write_then_move(data, target)
-        self._marker(package.package_id, package.version).unlink(missing_ok=True)
-        return self._keep(package, target)
+        if known is None:
+            self._check_clashes(package)
+        current = self._index.current.get(package.package_id, "")
+        return Prepared(package, data, versions.after_install(current, package.version), builtin)
+
+    def _commit(self, prepared: Prepared) -> InstalledPackage:
+        package = prepared.package
+        key = (package.package_id, package.version)
+        known = self._installed.get(key)
+        if known is not None:
+            return known
+        index = self._index.copy()
+        with _disk():
+            name = self._objects.put(prepared.data)
+        index.entries[key] = IndexEntry(*key, name, prepared.builtin)
+        index.removed.discard(key)
+        index.current[package.package_id] = prepared.current
+        self._store(index)
+        return self._keep(package, self._objects.path(name))
+
+    def _store(self, index: StoreIndex) -> None:
+        """Make an index the one that counts, then delete what it no longer names."""
+        before = self._index.objects()
+        with _disk():
+            write_index(self._index_path, index)
+            self._index = index
+            for name in sorted(before - index.objects()):
+                self._objects.drop(name)
 
     def _check_clashes(self, package: Package) -> None:
         others = [entry for entry in self._installed.values() if entry.package_id != package.package_id]
@@ -212,14 +384,28 @@ class PackageStore:
         self._installed[entry.package_id, entry.version] = entry
         return entry
 
-    def _path(self, package: Package) -> Path:
-        return self._folder / package.package_id / f"{package.version}{literals.PACKAGE_EXTENSION}"
-
-    def _marker(self, identifier: str, version: str) -> Path:
-        return self._folder / identifier / f"{version}{_REMOVED}"
-
     def _read(self, path: Path) -> bytes:
         return read_file(path, self._limits)
+
+    def _read_package(self, data: bytes) -> Package:
+        return read_package(data, self._limits)
+
+
+@contextmanager
+def _disk() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise IntegrationError(
+            f"package store: {error.strerror}: nothing was changed; check free space and rights of the data folder",
+            status_code=status.BAD_RESOURCE_UNAVAILABLE,
+        ) from error
+
+
+def _usable(index: StoreIndex, identifier: str, installed: Iterable[tuple[str, str]]) -> list[str]:
+    """Versions of a package that are in the index and load."""
+    known = set(installed)
+    return [version for version in index.versions(identifier) if (identifier, version) in known]
 
 
 def read_file(path: Path, limits: ContainerLimits = DEFAULT_LIMITS) -> bytes:

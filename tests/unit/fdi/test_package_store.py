@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import threading
+import uuid
 from pathlib import Path
 
 import pytest
 
-from server.core.errors import NotFoundError
+from server.core.errors import IntegrationError, NotFoundError
 from server.fdi.archive import ContainerLimits
 from server.fdi.errors import PackageError
 from server.fdi.store import PackageStore
-from tests.kit.packages import EDD, Item, container, make_package, raw_zip
+from tests.kit.packages import EDD, NAMESPACE, Item, container, make_package, raw_zip
 
 CATALOG = b'<c:Catalog xmlns:c="http://fdi-cooperation.com/2010/package">%s</c:Catalog>'
 TOPIC = "others/{device}/telemetry"
@@ -35,6 +38,16 @@ def files(folder: Path) -> set[str]:
     return {path.as_posix() for path in found if path.parts[0] != "quarantine"}
 
 
+def objects(folder: Path) -> set[str]:
+    """Every package file of the store."""
+    return {name for name in files(folder) if name.endswith(".fdix")}
+
+
+def object_of(data: bytes) -> str:
+    """Where a package lies: called by the SHA-256 of its bytes."""
+    return f"objects/{hashlib.sha256(data).hexdigest()}.fdix"
+
+
 def refused(store: PackageStore, data: bytes) -> PackageError:
     with pytest.raises(PackageError) as caught:
         store.install(data)
@@ -44,7 +57,7 @@ def refused(store: PackageStore, data: bytes) -> PackageError:
 def test_an_installed_package_is_there_after_a_restart(store: PackageStore, folder: Path) -> None:
     entry = store.install(make_package())
     assert [device_type.type_id for device_type in store.device_types()] == ["test_thing"]
-    assert files(folder) == {f"{entry.package_id}/1.0.0.fdix"}
+    assert files(folder) == {object_of(make_package()), "index.json"}
     again = PackageStore(folder)
     assert again.load() == ()
     assert [(found.package_id, found.version, found.digest) for found in again.list()] == [
@@ -67,7 +80,7 @@ def test_the_same_version_with_other_content_is_refused(store: PackageStore, fol
     changed = make_package(edd=EDD.replace("How full it is.", "How full."))
     assert refused(store, changed).rule == "store.same-version"
     assert store.details(first.package_id).digest == first.digest
-    assert files(folder) == {f"{first.package_id}/1.0.0.fdix"}
+    assert objects(folder) == {object_of(make_package())}
 
 
 def test_a_higher_version_is_an_update_and_the_older_stays(store: PackageStore) -> None:
@@ -201,7 +214,7 @@ def test_a_file_that_no_longer_loads_is_listed_and_the_rest_works(store: Package
     store.install(make_package("whole", topic=TOPIC))
     broken.path.write_bytes(broken.path.read_bytes()[:-10])
     again = PackageStore(folder)
-    assert [(entry.path, entry.error.rule) for entry in again.load()] == [(broken.path, "zip.structure")]
+    assert [(entry.path, entry.error.rule) for entry in again.load()] == [(broken.path, "store.damaged")]
     assert [device_type.type_id for device_type in again.device_types()] == ["whole"]
     assert broken.path.exists()
 
@@ -209,7 +222,114 @@ def test_a_file_that_no_longer_loads_is_listed_and_the_rest_works(store: Package
 def test_a_package_under_a_false_name_is_not_loaded(store: PackageStore, folder: Path) -> None:
     entry = store.install(make_package())
     entry.path.rename(entry.path.with_name("9.9.9.fdix"))
-    assert [found.error.rule for found in PackageStore(folder).load()] == ["store.place"]
+    assert [found.error.rule for found in PackageStore(folder).load()] == ["file"]
+    assert objects(folder) == {"objects/9.9.9.fdix"}  # not called as ours are: left alone
+
+
+def test_a_damaged_package_can_be_installed_again(store: PackageStore, folder: Path) -> None:
+    entry = store.install(make_package())
+    entry.path.write_bytes(b"")
+    again = PackageStore(folder)
+    assert [found.error.rule for found in again.load()] == ["store.damaged"]
+    assert again.install(make_package()).path.read_bytes() == make_package()
+    assert PackageStore(folder).load() == ()
+
+
+def test_an_older_version_serves_while_the_chosen_one_is_damaged(store: PackageStore, folder: Path) -> None:
+    store.install(make_package(version="1.0.0"))
+    broken = store.install(make_package(version="1.1.0"))
+    broken.path.write_bytes(b"x")
+    again = PackageStore(folder)
+    assert [found.path for found in again.load()] == [broken.path]
+    assert [entry.version for entry in again.current()] == ["1.0.0"]
+    again.install(make_package(version="1.1.0"))
+    assert [entry.version for entry in again.current()] == ["1.1.0"]
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"\xff", b'{"format": 1}', b'{"format": 99, "packages": []}', b"[]"])
+def test_a_damaged_index_is_made_anew_from_the_packages(store: PackageStore, folder: Path, damage: bytes) -> None:
+    store.install(make_package(version="1.0.0"))
+    entry = store.install(make_package(version="1.1.0"))
+    store.select(entry.package_id, "1.0.0")
+    index = folder / "index.json"
+    index.write_bytes(damage)
+    again = PackageStore(folder)
+    assert [(found.path, found.error.rule) for found in again.load()] == [(index, "store.index")]
+    assert [found.version for found in again.list()] == ["1.0.0", "1.1.0"]
+    assert [found.version for found in again.current()] == ["1.1.0"]  # what was chosen is lost, and that is told
+    assert (folder / "index.damaged").read_bytes() == damage
+    assert PackageStore(folder).load() == ()
+
+
+def test_what_a_crash_left_behind_is_swept(store: PackageStore, folder: Path) -> None:
+    entry = store.install(make_package())
+    orphan = entry.path.with_name("0" * 64 + ".fdix")
+    orphan.write_bytes(make_package(version="9.0.0"))
+    unfinished = entry.path.with_name(entry.path.name + ".incoming")
+    unfinished.write_bytes(b"PK")
+    assert PackageStore(folder).load() == ()
+    assert objects(folder) == {object_of(make_package())}
+    assert not unfinished.exists()
+
+
+def lay_out_as_before(folder: Path, data: bytes, version: str) -> Path:
+    """A package file where earlier releases kept it."""
+    identifier = str(uuid.uuid5(NAMESPACE, "test_thing"))
+    path = folder / identifier / f"{version}.fdix"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+def test_the_layout_of_earlier_releases_is_taken_over(folder: Path, tmp_path: Path) -> None:
+    first = lay_out_as_before(folder, make_package(), "1.0.0")
+    lay_out_as_before(folder, make_package(version="1.2.0"), "1.2.0")
+    (first.parent / "1.1.0.removed").touch()
+    store = PackageStore(folder)
+    assert store.load() == ()
+    assert [entry.version for entry in store.list()] == ["1.0.0", "1.2.0"]
+    assert [entry.version for entry in store.current()] == ["1.2.0"]
+    assert not first.parent.exists()
+    built = tmp_path / "built"
+    built.mkdir()
+    (built / "a.fdix").write_bytes(make_package(version="1.1.0"))
+    assert store.load_builtin(built) == ((), ())  # a user had removed it
+
+
+def test_a_broken_file_of_an_earlier_release_stays_and_is_told(folder: Path) -> None:
+    whole = lay_out_as_before(folder, make_package(), "1.0.0")
+    misplaced = lay_out_as_before(folder, make_package(version="2.0.0"), "1.5.0")
+    broken = lay_out_as_before(folder, b"x", "1.6.0")
+    store = PackageStore(folder)
+    assert [(entry.path, entry.error.rule) for entry in store.load()] == [
+        (misplaced, "store.place"),
+        (broken, "zip.structure"),
+    ]
+    assert [entry.version for entry in store.list()] == ["1.0.0"]
+    assert (whole.exists(), misplaced.exists(), broken.exists()) == (False, True, True)
+
+
+def test_a_full_disk_changes_nothing(store: PackageStore, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = store.install(make_package())
+    before = files(folder)
+
+    def full(_handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("server.fdi.objects.os.fsync", full)
+    for change in (
+        lambda: store.install(make_package(version="1.1.0")),
+        lambda: store.remove(entry.package_id),
+        lambda: store.select(entry.package_id, "1.0.0"),
+    ):
+        with pytest.raises(IntegrationError, match="No space left on device"):
+            change()
+    monkeypatch.undo()
+    assert store.list() == (entry,)
+    again = PackageStore(folder)
+    assert again.load() == ()
+    assert [found.version for found in again.current()] == ["1.0.0"]
+    assert files(folder) == before | {"index.json.incoming"}
 
 
 def test_built_in_packages_are_installed_once(store: PackageStore, tmp_path: Path) -> None:
