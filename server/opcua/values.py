@@ -62,7 +62,7 @@ class Values:
                 node.text = self._space.point(ua.NodeId(f"{node_id.Identifier}/ValueAsText", node_id.NamespaceIndex))
             live = device.points[name]
             if live.source_time:
-                self._show(node, live.value, live.status, live.source_time, live.server_time)
+                self.show(node, live.value, live.status, live.source_time, live.server_time)
         health = self._space.id(PLANT_URI, f"{device.device_id}/DeviceHealth")
         self._health[device.device_id] = self._space.point(health)
 
@@ -96,11 +96,12 @@ class Values:
             node = points.get((update.device_id, update.parameter))
             if node is None:
                 continue
-            self._show(node, update.value, update.status, update.source_time, update.server_time)
+            self.show(node, update.value, update.status, update.source_time, update.server_time)
             if update.status & 0xC0000000 or update.device_id in self._unwell:
                 self._judge_health(update)
 
-    def _show(self, node: PointNode, value: object, code: int, source_time: int, server_time: int) -> None:
+    def show(self, node: PointNode, value: object, code: int, source_time: int, server_time: int) -> None:
+        """Put a value into a Variable, and its text into ValueAsText."""
         show(node.point, value, node.data_type, code, source_time, server_time)  # type: ignore[arg-type]
         if node.text is not None and node.spec is not None:
             shown = None if status.is_bad(code) else value
