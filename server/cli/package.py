@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from server.cli.package_report import report_lines, report_of
 from server.cli.remote import Remote, local_store, running
 from server.cli.serve import SettingsFile
+from server.cli.signer_files import load_signer, replace_file, time_stamper
+from server.core.clock import SystemClock
 from server.core.errors import RemoteError
 from server.fdi.archive import ContainerLimits
-from server.fdi.build import build_package, check_package, source_folders
+from server.fdi.build import build_package, source_folders
+from server.fdi.check import inspect
+from server.fdi.signature.chain import common_name
+from server.fdi.signature.signing import sign_package
 from server.fdi.store import read_file
+from server.fdi.trust import policy_of
 from server.settings import Settings, load
 
 app = typer.Typer(no_args_is_help=True)
@@ -44,18 +52,57 @@ def build(
 
 
 @app.command()
-def check(file: PackageFile, settings: SettingsFile = None) -> None:
-    """Check a package file as the server would at upload."""
+def check(
+    file: PackageFile,
+    settings: SettingsFile = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings count as errors.")] = False,
+) -> None:
+    """Check a package file; exit code 0 good, 1 when there are errors."""
+    configured = load(settings)
+    limits = limits_of(configured)
+    result = inspect(read_file(file, limits), limits, policy_of(configured, SystemClock()))
+    good = result.spotless if strict else result.good
+    if as_json:
+        typer.echo(json.dumps(report_of(result, good=good), ensure_ascii=False, indent=2))
+    else:
+        for line in report_lines(result, file.name, good=good):
+            typer.echo(line)
+    if not good:
+        raise typer.Exit(1)
+
+
+@app.command()
+def sign(
+    file: PackageFile,
+    key: Annotated[Path, typer.Option("--key", help="Private key (PEM).")],
+    certificate: Annotated[Path, typer.Option("--certificate", help="The signer's certificate (PEM or DER).")],
+    chain: Annotated[
+        list[Path] | None,
+        typer.Option("--chain", help="Certificates between it and a trusted one; repeatable.", show_default=False),
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Where to write; FILE itself when absent.")] = None,
+    password_file: Annotated[
+        Path | None, typer.Option("--password-file", help="File with the key's password.", show_default=False)
+    ] = None,
+    token_command: Annotated[
+        str | None,
+        typer.Option(
+            "--time-stamp-command",
+            help="Program that gets the bytes to stamp on its input and writes an RFC 3161 token (DER).",
+            show_default=False,
+        ),
+    ] = None,
+    settings: SettingsFile = None,
+) -> None:
+    """Add a digital signature to a package."""
     limits = limits_of(load(settings))
-    report = check_package(read_file(file, limits), limits)
-    for device_type in report.device_types:
-        typer.echo(
-            f"{device_type.type_id}: {len(device_type.parameters)} parameters, {len(device_type.methods)} methods, "
-            f"{len(device_type.limit_alarms) + len(device_type.trip_alarms)} alarms"
-        )
-    for warning in report.warnings:
-        typer.echo(f"warning: {warning}")
-    typer.echo(f"{file.name}: good, {report.size_bytes} bytes, sha256 {report.digest}")
+    signer = load_signer(key, certificate, chain or [], password_file)
+    stamp = time_stamper(token_command) if token_command else None
+    signed = sign_package(read_file(file, limits), signer, time=SystemClock().now(), stamp=stamp, limits=limits)
+    target = out or file
+    replace_file(target, signed)
+    typer.echo(f"{target}: signed by {common_name(signer.certificate)}")
 
 
 @app.command()

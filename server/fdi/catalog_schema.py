@@ -33,8 +33,8 @@ def schema_findings(data: bytes, *, part: str, limits: XmlLimits) -> tuple[Findi
     read_xml(data, part=part, limits=limits)
     try:
         root = etree.fromstring(data, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
-    except etree.XMLSyntaxError as error:
-        raise PackageError(f"not well-formed XML: {error.msg}", part=part, rule="xml.syntax") from None
+    except etree.XMLSyntaxError as wrong:
+        raise PackageError(f"not well-formed XML: {wrong.msg}", part=part, rule="xml.syntax") from None
     found = []
     for error in _schema().iter_errors(root):
         found.append(
