@@ -277,6 +277,25 @@ class PackageSettings(_Section):
     """Read old signatures made with SHA-1; they are shown with a warning."""
 
 
+class FdiSettings(_Section):
+    """Locks, edit contexts, transfers and actions of the FDI information model."""
+
+    lock_timeout_s: float = Field(default=60.0, ge=1, le=86_400)
+    """A device's lock ends after so many seconds without a call of its owner (MaxInactiveLockTime)."""
+    edit_contexts_per_device: int = Field(default=16, ge=1, le=1_000)
+    """Edit contexts of one device at once."""
+    edit_contexts_per_session: int = Field(default=64, ge=1, le=10_000)
+    """Edit contexts that one session may have opened at once."""
+    edit_context_depth: int = Field(default=8, ge=1, le=100)
+    """Edit contexts inside each other."""
+    registered_nodes: int = Field(default=2_000, ge=1, le=100_000)
+    """Parameters registered in one edit context."""
+    transfer_result_s: float = Field(default=300.0, ge=1, le=86_400)
+    """Results of a transfer can be fetched for so many seconds after its end."""
+    action_result_s: float = Field(default=30.0, ge=1, le=3_600)
+    """State of an action that has ended can be read for so many seconds."""
+
+
 class LogSettings(_Section):
     """What the server says while it runs."""
 
@@ -309,6 +328,7 @@ class Settings(BaseSettings):
     history: HistorySettings = HistorySettings()
     security: SecuritySettings = SecuritySettings()
     packages: PackageSettings = PackageSettings()
+    fdi: FdiSettings = FdiSettings()
     log: LogSettings = LogSettings()
 
     @classmethod

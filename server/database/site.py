@@ -1,6 +1,6 @@
 """The site database: what a site is and remembers besides history. One SQLite file, one connection, any thread.
 
-Devices seen, the namespace order, accounts, alarm states with their journal, the audit trail.
+Devices seen, values kept for them, the namespace order, accounts, alarm states with their journal, the audit trail.
 All calls block until the change is on disk.
 """
 
@@ -22,7 +22,8 @@ from server.core import status
 from server.core.clock import TimeUs
 from server.core.errors import ConfigurationError, IntegrationError
 from server.core.values import AlarmEvent
-from server.database import alarm_rows
+from server.database import alarm_rows, device_values
+from server.database.device_values import DeviceValueRow
 from server.database.migration import migrate
 from server.database.sqlite import engine
 from server.database.tables import ACCOUNTS, ALARM_JOURNAL, ALARMS, AUDIT, DEVICES, FACTS, NAMESPACES
@@ -156,10 +157,29 @@ class SiteDatabase:
                 _put_device(connection, DeviceRow(*device))
 
     def delete_device(self, device_id: str) -> None:
-        """Forget a device and the state of its alarms; the journal stays. An unknown one is no error."""
+        """Forget a device, the values kept for it and the state of its alarms; the journal stays.
+
+        An unknown one is no error.
+        """
         with self._transaction() as connection:
             connection.execute(delete(DEVICES).where(DEVICES.c.device_id == device_id))
             connection.execute(delete(ALARMS).where(ALARMS.c.device_id == device_id))
+            device_values.forget(connection, device_id)
+
+    def load_device_values(self) -> list[DeviceValueRow]:
+        """Every value kept for a device, by device, kind and name."""
+        with self._transaction() as connection:
+            return list(device_values.read(connection))
+
+    def save_device_values(self, rows: Sequence[DeviceValueRow]) -> None:
+        """Keep or, where the value is None, drop values of devices; all or none."""
+        with self._transaction() as connection:
+            device_values.write(connection, rows)
+
+    def delete_device_values(self, device_id: str) -> None:
+        """Drop all values kept for one device."""
+        with self._transaction() as connection:
+            device_values.forget(connection, device_id)
 
     def accounts(self) -> list[AccountRow]:
         """All accounts by name."""

@@ -76,3 +76,12 @@ AUDIT = Table(
     Column("outcome", Text, nullable=False),
     Column("detail", Text, nullable=False),
 )
+
+DEVICE_VALUES = Table(
+    "device_values",
+    SITE,
+    Column("device_id", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),  # which set: offline, local
+    Column("name", Text, primary_key=True),  # EDD identifier
+    Column("value", Text, nullable=False),  # JSON with its type
+)

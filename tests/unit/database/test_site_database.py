@@ -13,6 +13,7 @@ from server.core import status
 from server.core.errors import ConfigurationError, IntegrationError
 from server.core.values import AlarmEvent, DeviceId
 from server.database import tables
+from server.database.device_values import DeviceValueRow
 from server.database.site import AccountRow, AuditRow, DeviceRow, SiteDatabase
 from server.database.sqlite import engine
 
@@ -167,3 +168,42 @@ def test_a_full_disk_is_told_and_earlier_rows_stay(site: SiteDatabase) -> None:
             site.save_alarm(alarm(time=number, message="x" * 5000))
     assert caught.value.status == status.BAD_RESOURCE_UNAVAILABLE
     assert alarm() in site.journal(None, None, 1000)
+
+
+@pytest.mark.parametrize("value", [True, 1, 1.0, float("inf"), "grüß", "", b"\x00\xff", -(2**63)], ids=repr)
+def test_a_value_kept_for_a_device_comes_back_with_its_type(site: SiteDatabase, path: Path, value: object) -> None:
+    site.save_device_values([DeviceValueRow("breaker-001", "offline", "x", value)])  # type: ignore[arg-type]
+    site.close()
+    again = SiteDatabase(path)
+    (row,) = again.load_device_values()
+    again.close()
+    assert (row.value, type(row.value)) == (value, type(value))
+
+
+def test_values_of_a_device_are_replaced_dropped_and_forgotten_one_by_one(site: SiteDatabase) -> None:
+    a = DeviceValueRow("a", "offline", "x", 1)
+    local = DeviceValueRow("a", "local", "x", 2)
+    other = DeviceValueRow("b", "offline", "x", 3)
+    site.save_device_values([a, local, other, DeviceValueRow("a", "offline", "y", 4)])
+    site.save_device_values([replace(a, value=5), DeviceValueRow("a", "offline", "y", None)])
+    assert site.load_device_values() == [local, replace(a, value=5), other]
+    site.delete_device_values("a")
+    assert site.load_device_values() == [other]
+    site.delete_device("b")
+    assert site.load_device_values() == []
+
+
+def test_a_database_of_the_first_version_gains_the_new_table_and_keeps_its_rows(path: Path) -> None:
+    # An update of the program must not cost a site its devices.
+    site = SiteDatabase(path)
+    site.save_device(DeviceRow("a", "smart_breaker", ("unassigned",), 6))
+    site.close()
+    with sqlite3.connect(path) as old:
+        old.execute("DROP TABLE device_values")
+        old.execute("UPDATE site_schema SET version_num = 's0001'")
+    old.close()
+    again = SiteDatabase(path)
+    assert [row.device_id for row in again.devices()] == ["a"]
+    again.save_device_values([DeviceValueRow("a", "local", "x", 1.5)])
+    assert again.load_device_values() == [DeviceValueRow("a", "local", "x", 1.5)]
+    again.close()
