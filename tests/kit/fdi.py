@@ -10,6 +10,8 @@ from typing import Any
 from asyncua import ua
 
 from server.core.clock import Clock
+from server.database.device_values import DeviceValueRow
+from server.fdi.configuration import Configuration
 from server.model.lock import Locks
 from server.model.plant import Plant
 from tests.kit.asking import invoke
@@ -19,11 +21,29 @@ from tests.kit.raw import EndedError, RawSession, ServiceFaultError
 DI, FDI5 = "http://opcfoundation.org/UA/DI/", "http://fdi-cooperation.com/OPCUA/FDI5/"
 
 
+class MemoryRecords:
+    """Rows of kept values, without a disk."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, str, str], DeviceValueRow] = {}
+
+    def load_device_values(self) -> list[DeviceValueRow]:
+        return list(self.rows.values())
+
+    def save_device_values(self, rows: list[DeviceValueRow]) -> None:
+        for row in rows:
+            self.rows[row.device_id, row.kind, row.name] = row
+
+    def delete_device_values(self, device_id: str) -> None:
+        self.rows = {key: row for key, row in self.rows.items() if key[0] != device_id}
+
+
 @dataclass
 class Services:
     """What `server.opcua.specs` finds of the FDI services."""
 
     locks: Locks
+    configuration: Configuration
     closed: list[str] = field(default_factory=list)
     """Sessions whose end was told."""
 
@@ -36,7 +56,8 @@ def services(**more: Any) -> Callable[[Plant, Clock], Any]:
     """Makes the runtime of a room."""
 
     def made(plant: Plant, clock: Clock) -> Services:
-        return Services(Locks(clock, known=lambda device: device in plant.devices, **more))
+        locks = Locks(clock, known=lambda device: device in plant.devices, **more)
+        return Services(locks, Configuration(MemoryRecords(), plant, guard=locks))
 
     return made
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from server.core.values import Caller, DeviceId, Scalar
+from server.fdi.configuration import Configuration
 from server.fdi.logic.type_logic import ValueSource
 from server.model.device_type import ParameterSpec
 from server.model.lock import LockOwner, Locks
@@ -50,12 +51,6 @@ class Contexts(Protocol):
     def owner(self, context_id: str) -> LockOwner | None: ...
 
     def device_of(self, context_id: str) -> str | None: ...
-
-
-class Configuration(Protocol):
-    """Offline data sets."""
-
-    def offline(self, device_id: str) -> Mapping[str, Scalar]: ...
 
 
 class Actions(Protocol):
