@@ -1,7 +1,7 @@
 """The ZIP under a package, read without trusting one number in it.
 
 Stored and deflated items only; no encryption, links, ZIP64, several volumes, overlapping items or bytes before the
-first item. Sizes are limits while unpacking, not facts.
+first item, between items or behind the archive. Sizes are limits while unpacking, not facts.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from server.fdi.errors import PackageError
 from server.fdi.xml_reader import XmlLimits
@@ -19,6 +20,8 @@ _LOCAL = struct.Struct("<4s5H3I2H")
 _MAX_COMMENT = 0xFFFF
 _FLAGS_ENCRYPTED = 0x0001 | 0x0040 | 0x2000  # encrypted, strongly encrypted, masked local header
 _FLAG_PATCH = 0x0020
+_FLAG_DESCRIPTOR = 0x0008  # sizes and checksum stand behind the data, not in the local header
+_DESCRIPTOR_BYTES = 16
 _FLAG_UTF8 = 0x0800
 _UNIX_SYSTEMS = (3, 19)  # "made by" codes whose upper attribute half is a Unix mode
 _STORED, _DEFLATED = 0, 8
@@ -39,6 +42,13 @@ class ContainerLimits:
 
 
 DEFAULT_LIMITS = ContainerLimits()
+
+
+class _Range(NamedTuple):
+    start: int
+    end: int
+    slack: int  # bytes that may stand behind it
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +80,7 @@ def read_items(data: bytes, limits: ContainerLimits) -> list[Item]:
     if count > limits.max_parts:
         raise PackageError(f"{count} items, at most {limits.max_parts}", rule="zip.count")
     items: list[Item] = []
-    ranges: list[tuple[int, int, str]] = []
+    ranges: list[_Range] = []
     position, end = directory, directory + size
     for _ in range(count):
         if position + _CENTRAL.size > end:
@@ -89,14 +99,15 @@ def read_items(data: bytes, limits: ContainerLimits) -> list[Item]:
         _check_kind(name, made_by, flags, method, disk, attributes)
         if 0xFFFFFFFF in (packed, unpacked, offset):
             raise PackageError("ZIP64 is not allowed at this size", part=name, rule="zip.zip64")
-        start = _data_start(data, offset, raw_name, method, flags, name)
+        start = _data_start(data, offset, raw_name, method, flags, (crc, packed, unpacked), name)
         if start + packed > directory:
             raise PackageError("the item runs beyond the archive", part=name, rule="zip.structure")
-        ranges.append((offset, start + packed, name))
+        slack = _DESCRIPTOR_BYTES if flags & _FLAG_DESCRIPTOR else 0
+        ranges.append(_Range(offset, start + packed, slack, name))
         items.append(Item(name, method, crc, packed, unpacked, start))
     if position != end:
         raise PackageError("the directory holds more than it counts", rule="zip.structure")
-    _check_ranges(ranges)
+    _check_ranges(ranges, directory)
     return items
 
 
@@ -173,10 +184,14 @@ def _check_kind(name: str, made_by: int, flags: int, method: int, disk: int, att
             raise PackageError("a link or special file in the archive", part=name, rule="zip.link")
 
 
-def _data_start(data: bytes, offset: int, raw_name: bytes, method: int, flags: int, name: str) -> int:
+def _data_start(
+    data: bytes, offset: int, raw_name: bytes, method: int, flags: int, told: tuple[int, int, int], name: str
+) -> int:
     if offset + _LOCAL.size > len(data):
         raise PackageError("the item runs beyond the archive", part=name, rule="zip.structure")
-    signature, _, local_flags, local_method, _, _, _, _, _, name_size, extra_size = _LOCAL.unpack_from(data, offset)
+    fields = _LOCAL.unpack_from(data, offset)
+    signature, _, local_flags, local_method = fields[:4]
+    name_size, extra_size = fields[9:]
     name_start = offset + _LOCAL.size
     if signature != b"PK\x03\x04" or data[name_start : name_start + name_size] != raw_name:
         raise PackageError("directory and item disagree about the name", part=name, rule="zip.structure")
@@ -184,14 +199,21 @@ def _data_start(data: bytes, offset: int, raw_name: bytes, method: int, flags: i
         raise PackageError("encrypted items are not allowed", part=name, rule="zip.encrypted")
     if local_method != method or local_flags != flags:
         raise PackageError("directory and item disagree", part=name, rule="zip.structure")
+    if not flags & _FLAG_DESCRIPTOR and fields[6:9] != told:
+        raise PackageError("directory and item disagree about size or checksum", part=name, rule="zip.structure")
     return int(name_start + name_size + extra_size)
 
 
-def _check_ranges(ranges: list[tuple[int, int, str]]) -> None:
-    reached = 0
-    for number, (start, end, name) in enumerate(sorted(ranges)):
-        if number == 0 and start != 0:
-            raise PackageError("bytes before the first item", part=name, rule="zip.structure")
-        if start < reached:
-            raise PackageError("items overlap", part=name, rule="zip.overlap")
-        reached = end
+def _check_ranges(ranges: list[_Range], directory: int) -> None:
+    """Items follow each other without a gap: another reader might find something in it that this one does not."""
+    reached, slack, last = 0, 0, ""
+    for entry in sorted(ranges):
+        if reached == 0 and entry.start != 0:
+            raise PackageError("bytes before the first item", part=entry.name, rule="zip.structure")
+        if entry.start < reached:
+            raise PackageError("items overlap", part=entry.name, rule="zip.overlap")
+        if entry.start > reached + slack:
+            raise PackageError("bytes between the items", part=entry.name, rule="zip.structure")
+        reached, slack, last = entry.end, entry.slack, entry.name
+    if directory > reached + slack:
+        raise PackageError("bytes behind the last item", part=last, rule="zip.structure")

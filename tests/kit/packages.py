@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import uuid
+import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -199,6 +201,17 @@ def deflate(data: bytes) -> bytes:
     """Raw deflated data."""
     stream = zlib.compressobj(9, zlib.DEFLATED, -15)
     return stream.compress(data) + stream.flush()
+
+
+def members(data: bytes) -> dict[str, bytes]:
+    """The items of a package by name, as Python's own reader finds them."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def repacked(items: Mapping[str, bytes]) -> bytes:
+    """A package made of items by name, without any check."""
+    return raw_zip([Item(name=name, data=data) for name, data in items.items()])
 
 
 CONTENT_TYPES = (

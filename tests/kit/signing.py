@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
+from lxml import etree
 
 from server.core.clock import ManualClock, TimeUs, to_datetime
 from server.fdi.signature.algorithms import PrivateKey
 from server.fdi.signature.signing import Signer, sign_package
-from tests.kit.packages import make_package
+from tests.kit.packages import make_package, members, repacked
 
 NOW: TimeUs = ManualClock().now()
 DAY = timedelta(days=1)
 CODE = (ExtendedKeyUsageOID.CODE_SIGNING,)
+DSIG = "http://www.w3.org/2000/09/xmldsig#"
+SIGNATURE = "package/services/digital-signature/xml-signature/1.psdsxs"
 STAMPING = (ExtendedKeyUsageOID.TIME_STAMPING,)
 
 
@@ -231,3 +236,22 @@ def token(
         tlv(0x31, signer),
     )
     return tlv(0x30, oid("1.2.840.113549.1.7.2"), tlv(0xA0, data))
+
+
+def resigned(data: bytes, who: Identity, change: Callable[[Any], None], *, part: str = SIGNATURE) -> bytes:
+    """A signed package whose signature part was changed and signed again: what a signer himself could make."""
+    items = members(data)
+    root = etree.fromstring(items[part])
+    change(root)
+    info = root.find(f"{{{DSIG}}}SignedInfo")
+    by_id = {element.get("Id"): element for element in root.iter() if element.get("Id")}
+    for reference in info.findall(f"{{{DSIG}}}Reference"):
+        target = by_id.get(reference.get("URI", "").removeprefix("#"))
+        if target is not None:
+            digest = hashlib.sha256(etree.tostring(target, method="c14n")).digest()
+            reference.find(f"{{{DSIG}}}DigestValue").text = base64.b64encode(digest).decode()
+    assert isinstance(who.key, rsa.RSAPrivateKey)
+    value = who.key.sign(etree.tostring(info, method="c14n"), padding.PKCS1v15(), hashes.SHA256())
+    root.find(f"{{{DSIG}}}SignatureValue").text = base64.b64encode(value).decode()
+    items[part] = etree.tostring(root)
+    return repacked(items)
