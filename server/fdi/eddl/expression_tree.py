@@ -24,7 +24,7 @@ from server.fdi.eddl.expressions import (
     Unary,
 )
 from server.fdi.eddl.nodes import Position
-from server.fdi.eddl.strings import plain, split_languages
+from server.fdi.eddl.strings import LITERAL_BAR, plain, split_languages
 from server.fdi.eddl.tokens import Token
 
 # How strongly C's binary operators bind; all of them group from the left.
@@ -59,7 +59,8 @@ class ExpressionTree:
 
     def text(self, c: list[Any]) -> Text:
         decoded = c[0].value if len(c) == 1 else "".join(token.value for token in c)
-        return Text(plain(decoded), split_languages(decoded), c[0].position)
+        bars = tuple(at for at, char in enumerate(decoded) if char == LITERAL_BAR) if LITERAL_BAR in decoded else ()
+        return Text(plain(decoded), split_languages(decoded), c[0].position, bars)
 
     def dictionary_reference(self, c: list[Any]) -> DictionaryReference:
         return DictionaryReference(c[1].text, c[0].position)

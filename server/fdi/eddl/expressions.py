@@ -44,6 +44,7 @@ class Text:
     raw: str
     languages: Mapping[str, str] = field(hash=False)
     position: Position
+    bars: tuple[int, ...] = ()  # where in `raw` stand bars that were escaped and so part no languages
 
 
 @dataclass(frozen=True, slots=True)

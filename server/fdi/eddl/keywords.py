@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from server.fdi.eddl.shape import UNPAIRED
+from server.fdi.eddl.shape import CTYPES, UNPAIRED
 from server.fdi.eddl.tokens import Token
 
 # Constructs of EDDL; also where reading goes on after an error.
@@ -68,7 +68,6 @@ def _of(place: Place) -> bool:
 
 
 _modifier = _before("NAME", "LBRACE", "INT", "FLOAT", "STRING", "LSQB", "SIGN")
-_CTYPES = ("unsigned", "signed", "char", "short", "int", "long", "float", "double", "DD_STRING")
 
 KEYWORDS: Mapping[str, tuple[str, LookAhead]] = {
     "IF": ("IF", _conditional),
@@ -101,7 +100,7 @@ KEYWORDS: Mapping[str, tuple[str, LookAhead]] = {
     "break": ("C_JUMP", _always),
     "continue": ("C_JUMP", _always),
     "return": ("C_RETURN", _always),
-    **dict.fromkeys(_CTYPES, ("CTYPE", _always)),
+    **dict.fromkeys(CTYPES, ("CTYPE", _always)),
 }
 
 

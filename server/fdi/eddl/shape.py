@@ -18,6 +18,7 @@ _BINARY = frozenset(("||", "&&", "|", "^", "==", "!=", "<=", ">=", "<<", ">>", "
 _ASSIGNMENTS = frozenset(("+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", ">>="))
 _PAIRS = {"}": "{", ")": "(", "]": "["}
 _OPERATORS = frozenset(("BINOP", "UNOP", "INCDEC", "ASSIGNOP", "SIGN", "_QMARK", "EQUAL"))
+CTYPES = ("unsigned", "signed", "char", "short", "int", "long", "float", "double", "DD_STRING")
 UNPAIRED = -1
 
 
@@ -41,7 +42,9 @@ def prepare(tokens: list[Token], limits: EddLimits, findings: Findings) -> list[
                 findings.give_up(token.position, "limit", f"this text has more than {limits.string_chars} characters")
             continue
         text_chars = 0
-        if text in ("{", "(", "["):
+        if kind == "NAME":
+            operators += text in CTYPES and at > 0 and tokens[at - 1].text == "("  # a cast
+        elif text in ("{", "(", "["):
             if not opened:
                 constructs += text == "{"
                 if constructs > limits.constructs:
@@ -64,10 +67,10 @@ def prepare(tokens: list[Token], limits: EddLimits, findings: Findings) -> list[
             operators = opened[-1][1] if opened else 0
         elif kind in _OPERATORS:
             operators += 1
-            if operators > limits.operators:
-                findings.give_up(
-                    token.position, "limit", f"an expression has more than {limits.operators} operators; split it"
-                )
+        if operators > limits.operators:
+            findings.give_up(
+                token.position, "limit", f"an expression has more than {limits.operators} operators; split it"
+            )
     return partner
 
 

@@ -29,7 +29,9 @@ from server.fdi.eddl.nodes import (
     Transaction,
     TypeSpec,
 )
+from server.fdi.eddl.statement_depth import MOST, too_deep
 from server.fdi.eddl.statement_tree import StatementTree
+from server.fdi.eddl.statements import Block
 from server.fdi.eddl.tokens import Token
 
 # Words that qualify a list item; anything else in brackets after a reference are arguments of a call.
@@ -221,7 +223,7 @@ class Tree(ExpressionTree, StatementTree):
         return Attribute("TRANSACTION", Transaction(number, c[-1], c[0].position), None, c[0].position)
 
     def definition(self, c: list[Any]) -> Attribute:
-        return Attribute("DEFINITION", c[1], None, c[0].position)
+        return Attribute("DEFINITION", _bounded(c[1]), None, c[0].position)
 
     def cond(self, c: list[Any]) -> Conditional:
         start = c[0].position
@@ -293,8 +295,8 @@ class Tree(ExpressionTree, StatementTree):
     def named_group(self, c: list[Any]) -> Group:
         return Group(c[0].text, contents(c[2:]), c[0].position)
 
-    def list_definition(self, c: list[Any]) -> Any:
-        return c[1]
+    def list_definition(self, c: list[Any]) -> Block:
+        return _bounded(c[1])
 
     def enumerator(self, c: list[Any]) -> _Draft:
         return _Draft(c[0], c[0].position)
@@ -311,6 +313,13 @@ class Tree(ExpressionTree, StatementTree):
         return c[0]
 
     modified_titem = modified
+
+
+def _bounded(program: Block) -> Block:
+    deep = too_deep(program)
+    if deep is not None:
+        raise BuildError(deep.position, f"statements stand more than {MOST} deep in each other")
+    return program
 
 
 def _words(arguments: tuple[Any, ...], at: Token) -> tuple[str, ...]:
