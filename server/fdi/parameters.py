@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from server.core.texts import NO_TEXT, Texts
 from server.core.units import unit_of
-from server.core.values import Scalar
+from server.core.values import Scalar as PlainValue
 from server.fdi.eddl.model import EddModel, EddVariable
+from server.fdi.eddl.nodes import Construct, RelationItem, Scalar
+from server.fdi.eddl.static import DynamicError, StaticError, evaluate
 from server.fdi.errors import PackageError
 from server.model.device_type import DataType, EnumValue, ParameterSpec
 
-MAX_PARAMETERS = 2_000
+MAX_PARAMETERS = 10_000
 """Parameters of one device type, array elements included."""
 
 _SIGNED = {1: DataType.SBYTE, 2: DataType.INT16, 3: DataType.INT32, 4: DataType.INT32}
@@ -61,7 +63,12 @@ def translate_parameters(edd: EddModel, *, part: str) -> tuple[dict[str, Paramet
         PackageError: a TYPE no parameter can have, or too many parameters.
     """
     templates = {array.element for array in edd.arrays.values() if array.kind == "value" and array.element}
-    specs = [_parameter(variable, part) for variable in edd.variables.values() if variable.name not in templates]
+    named = edd.constructs.get
+    specs = [
+        _parameter(variable, part, named(variable.name))
+        for variable in edd.variables.values()
+        if variable.name not in templates
+    ]
     for array in edd.arrays.values():
         element = edd.variables.get(array.element or "")
         if array.kind != "value" or element is None:
@@ -71,7 +78,9 @@ def translate_parameters(edd: EddModel, *, part: str) -> tuple[dict[str, Paramet
             raise PackageError(
                 f"array {array.name} has more than {MAX_PARAMETERS} elements", part=part, line=line, rule="edd.count"
             )
-        base = _parameter(element, part)
+        base = _parameter(element, part, named(element.name))
+        whole = named(array.name)
+        base = replace(base, valid=base.valid and _holds(whole, "VALIDITY"))
         label = texts_of(array.label) or Texts.of(array.name)
         for index in range(array.count or 0):
             numbered = Texts({language: f"{text} [{index}]" for language, text in label.by_language.items()})
@@ -88,7 +97,7 @@ def translate_parameters(edd: EddModel, *, part: str) -> tuple[dict[str, Paramet
     return shown, hidden
 
 
-def _parameter(variable: EddVariable, part: str) -> ParameterSpec:
+def _parameter(variable: EddVariable, part: str, construct: Construct | RelationItem | None) -> ParameterSpec:
     line = variable.position.line if variable.position else 0
     data_type = _data_type(variable)
     if data_type is None:
@@ -123,8 +132,21 @@ def _parameter(variable: EddVariable, part: str) -> ParameterSpec:
         max_length=variable.size if data_type is DataType.STRING else None,
         private=variable.private,
         local="LOCAL" in variable.classes,
+        valid=_holds(construct, "VALIDITY"),
+        visible=_holds(construct, "VISIBILITY"),
         scaling_factor=variable.scaling_factor,
     )
+
+
+def _holds(construct: Construct | RelationItem | None, name: str) -> bool:
+    """A flag of an item; true where it is absent or depends on the device."""
+    attribute = construct.attribute(name) if isinstance(construct, Construct) else None
+    if attribute is None or not isinstance(attribute.value, Scalar):
+        return True
+    try:
+        return bool(evaluate(attribute.value.values[0]))
+    except (DynamicError, StaticError):
+        return True
 
 
 def _data_type(variable: EddVariable) -> DataType | None:
@@ -141,20 +163,27 @@ def _data_type(variable: EddVariable) -> DataType | None:
 
 
 def _ranges(variable: EddVariable, data_type: DataType) -> tuple[tuple[float, float], ...]:
-    """Legal pairs; an open end becomes the end of what the type holds."""
-    if not data_type.numeric or variable.enumerators:
+    """Legal pairs. A bound that depends on the device is open until the device is known."""
+    if variable.enumerators:
+        return ()
+    depends = any(name.startswith(("MIN_VALUE", "MAX_VALUE")) for name in variable.conditional)
+    return bounded(variable.ranges or ([(None, None)] if depends else ()), data_type)
+
+
+def bounded(pairs: Iterable[tuple[float | None, float | None]], data_type: DataType) -> tuple[tuple[float, float], ...]:
+    """Pairs of a range as a parameter has them: an open end becomes the end of what the type holds."""
+    if not data_type.numeric:
         return ()
     limit = _FLOAT_MAX if data_type is DataType.FLOAT else sys.float_info.max
     lowest, highest = INTEGER_RANGES.get(data_type, (-limit, limit))
     return tuple(
-        (lowest if low is None else float(low), highest if high is None else float(high))
-        for low, high in variable.ranges
+        (lowest if low is None else float(low), highest if high is None else float(high)) for low, high in pairs
     )
 
 
 def _scalar(
     value: float | str | None, variable: EddVariable, data_type: DataType, part: str, line: int
-) -> Scalar | None:
+) -> PlainValue | None:
     def refuse(reason: str) -> PackageError:
         return PackageError(
             f"{variable.name}: the default {value!r} {reason}", part=part, line=line, rule="edd.default"

@@ -25,6 +25,11 @@ def variables_of(edd: EddModel, reference: str) -> Iterator[str]:
     yield from _expand(edd, reference, 0, left)
 
 
+def item_of(edd: EddModel, reference: str) -> str | None:
+    """The item a reference leads to: a VARIABLE, an element `<array>_<n>`, or another construct; None when nowhere."""
+    return _walk(edd, reference)
+
+
 def _single(edd: EddModel, reference: str) -> bool:
     target = _walk(edd, reference)
     return target is not None and target not in edd.collections and target not in edd.arrays
