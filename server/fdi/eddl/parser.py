@@ -21,6 +21,7 @@ from server.fdi.eddl.nodes import Construct, Edd, HeaderEntry, Import, Item, Pos
 from server.fdi.eddl.preprocess import Preprocessor
 from server.fdi.eddl.shape import prepare
 from server.fdi.eddl.tokens import Token
+from server.fdi.eddl.whereabouts import standing_in
 
 __all__ = ["EddError", "EddLimits", "Problem", "parse"]
 
@@ -190,7 +191,7 @@ class _Reader:
             place = end.position if end is not None else Position("", 1, 1)
             result = state.feed_token(Token("$END", "", place.file, place.line, place.column), True)
         except UnexpectedToken as error:
-            raise self._unexpected(error, min(at, last - 1), at >= last) from None
+            raise self._unexpected(error, start, min(at, last - 1), at >= last) from None
         except BuildError as error:
             raise _SyntaxError(at, error.position, error.text) from None
         self._at = at
@@ -223,20 +224,23 @@ class _Reader:
             token.type = "MASK"
             token.value = tokens[at + 1].value
 
-    def _unexpected(self, error: Any, at: int, at_end: bool) -> _SyntaxError:
+    def _unexpected(self, error: Any, start: int, at: int, at_end: bool) -> _SyntaxError:
         expected = sorted({_SPELLED.get(word, word) for word in error.expected if word != "$END"})
         token = self._tokens[at]
         if len(expected) > _SHOWN_EXPECTATIONS:
             wanted = ""
         else:
             wanted = "; expected " + " or ".join(expected)
-        if at_end or error.token.type == "$END":
-            text = "the source ends inside this construct" if at_end else "this construct is not complete"
+        inside = standing_in(self._tokens, start, at + 1 if at_end else at)
+        if at_end:
+            text, inside = f"the source ends inside {inside or 'this construct'}", ""
+        elif error.token.type == "$END":
+            text = "this construct is not complete"
         elif token.type == "PUNCTUATION":
             text = f"{token.text!r} has no meaning in EDDL"
         else:
             text = f"{token.text[:40]!r} is not expected here"
-        return _SyntaxError(at, token.position, text + wanted)
+        return _SyntaxError(at, token.position, text + (f" in {inside}" if inside else "") + wanted)
 
     def _resume(self, start: int, wrong: int) -> int:
         """Where to go on after an error: the next construct, or the end of this one."""

@@ -156,3 +156,47 @@ def test_problems_of_an_included_file_name_that_file() -> None:
 def test_problems_inside_a_macro_name_the_place_of_use() -> None:
     found = problems("#define BAD VARIABLE x { LABEL ; }\n\nBAD\n")
     assert found[0].line == 4
+
+
+@pytest.mark.parametrize(
+    ("body", "inside"),
+    [
+        ("VARIABLE x { LABEL ; }", "in LABEL of VARIABLE x"),
+        ('VARIABLE x { LABEL "a"; TYPE FLOAT { MIN_VALUE ; } }', "in TYPE of VARIABLE x"),
+        ("VARIABLE x { LABEL } ", "in LABEL of VARIABLE x"),
+        ("MENU x { ) }", "in MENU x"),
+        ("COLLECTION OF VARIABLE x { MEMBERS { ) } }", "in MEMBERS of COLLECTION x"),
+        ("x LIKE VARIABLE y { REDEFINE LABEL ; }", "in LABEL of x"),
+        ("REDEFINE VARIABLE x { LABEL ; }", "in LABEL of VARIABLE x"),
+        ("METHOD x (int a) { DEFINITION { a = ; } }", "in DEFINITION of METHOD x"),
+        ("IMPORT STANDARD x { EVERYTHING ) }", "in EVERYTHING of IMPORT"),
+        ("VARIABLE x { TYPE FLOAT;", "ends inside VARIABLE x"),
+    ],
+)
+def test_a_problem_names_the_construct_and_attribute_it_stands_in(body: str, inside: str) -> None:
+    assert inside in _refused(HEADER + body)[0].text
+
+
+def test_a_problem_in_the_head_of_a_construct_names_none() -> None:
+    assert " in " not in _refused(HEADER + "VARIABLE 7 { }")[0].text
+
+
+def test_a_problem_is_shown_with_its_line_and_a_caret() -> None:
+    (found,) = _refused(HEADER + '\t VARIABLE x {\n\t LABEL "a"\t"b" HELP "c";\n}')
+    place, line, caret = found.shown().split("\n")
+    assert place == str(found)
+    assert line == '    LABEL "a"\t"b" HELP "c";'
+    assert caret == "             \t    ^"
+    assert line.index("HELP") == caret.index("^")
+
+
+def test_a_long_line_is_shown_around_the_place() -> None:
+    (found,) = _refused(HEADER + "VARIABLE x { LABEL " + '"a" ' * 100 + "HELP; }")
+    assert found.excerpt[found.caret or 0 :].startswith("HELP; }")
+    assert len(found.excerpt) <= 120
+
+
+def test_a_problem_without_its_source_shows_its_place_alone() -> None:
+    found = Problem("gone.ddl", 3, 4, "syntax", "wrong")
+    assert found.shown() == "gone.ddl:3:4: wrong [syntax]"
+    assert Problem("a", 1, 1, "r", "t", "line").shown() == "a:1:1: t [r]\n    line"  # a place outside the line
