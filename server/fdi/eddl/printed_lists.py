@@ -57,8 +57,8 @@ def contents(items: Sequence[Content], depth: int) -> list[str]:
             text += item.separator
         elif isinstance(item, Reference):
             text += ","
-        elif isinstance(item, Conditional) and following.startswith("ELSE"):
-            text += ";"  # an item of that name, no branch
+        elif isinstance(item, Conditional | Attribute) and following.startswith("ELSE"):
+            text += ";"  # something of that name follows, no branch
         found.append(text)
         following = text
     found.reverse()
@@ -190,8 +190,7 @@ def attribute(node: Attribute, depth: int) -> str:
             return lead + _type(value, depth)
         case Transaction() as value:
             number = "" if value.number is None else _number(value.number) + " "
-            inner = [attribute(each, depth + 1) for each in value.attributes]
-            return f"{lead}TRANSACTION {number}{braces(inner, depth)}"
+            return f"{lead}TRANSACTION {number}{braces(contents(value.attributes, depth + 1), depth)}"
         case Block() as value:
             return f"{lead}DEFINITION {block(value, depth)}"
 

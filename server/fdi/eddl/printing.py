@@ -87,7 +87,7 @@ def _bodies(parts: list[str], depth: int) -> str:
 
 
 def _body(attributes: tuple[Attribute, ...], depth: int) -> str:
-    return _bodies([lists.attribute(each, depth + 1) for each in attributes], depth) if attributes else "{ }"
+    return _bodies(lists.contents(attributes, depth + 1), depth) if attributes else "{ }"
 
 
 def _side(references: tuple[Reference | Conditional, ...]) -> list[str]:

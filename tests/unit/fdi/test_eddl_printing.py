@@ -45,6 +45,7 @@ def _statements(text: str) -> str:
         _list('(a < 3) > b, a <3>, (a + b) (HIDDEN), (a) (WORD), (a) [d], ("x") "y", (a) { b } c { d }'),
         _list("(ADD) b; (ADD[1]); (DELETE - 1); ADD a; DELETE b; REDEFINE c <1> (INFO); x = (a) [d]"),
         _list("IF (a) { b }; ELSE; IF (a) { } ELSE { IF (b) { c } d } SELECT (a) { DEFAULT: x CASE (1 ? 2 : 3): y }"),
+        "VARIABLE x { HANDLING IF (a) { READ; }; ELSE { WRITE } TYPE FLOAT { MIN_VALUE IF (a) { 1; }; ELSE 2; } }",
         'VARIABLE x { TYPE (y); ADD (z); TYPE INDEX (1 + 1) table { DELETE 1; DELETE NAME; ADD { 1, "a" } } }',
         "COMMAND x { TRANSACTION (a) { } TRANSACTION (-1) { } TRANSACTION 2 { REQUEST { } } ADD TRANSACTION { } }",
         _statements("a = b = c; (a = b), c; (a, b); x[(a, b)] = (c, d); f((a, b), c); a = (b, c) ? (d, e) : (f = 1);"),
