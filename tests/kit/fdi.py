@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from asyncua import ua
 
 from server.core.clock import Clock
+from server.core.texts import Texts
 from server.database.device_values import DeviceValueRow
 from server.fdi.configuration import Configuration
+from server.model.device_type import Attachment, DeviceType, GroupSpec, UipSpec, UipVariant
 from server.model.lock import Locks
 from server.model.plant import Plant
 from tests.kit.asking import invoke
 from tests.kit.facets import Room
+from tests.kit.opcua import machine_type
 from tests.kit.raw import EndedError, RawSession, ServiceFaultError
 
 DI, FDI5 = "http://opcfoundation.org/UA/DI/", "http://fdi-cooperation.com/OPCUA/FDI5/"
@@ -60,6 +63,51 @@ def services(**more: Any) -> Callable[[Plant, Clock], Any]:
         return Services(locks, Configuration(MemoryRecords(), plant, guard=locks))
 
     return made
+
+
+PLUG_IN = bytes(range(256)) * 1024
+"""What the plug-in of `equipped_type` is: 256 KiB."""
+
+
+def equipped_type() -> DeviceType:
+    """The kit's machine with a plug-in, files, classes and the actions of an EDD."""
+    machine = machine_type()
+    variant = UipVariant("1.2", "1.2.0", "Workstation", "HTML5", "any", "uip.zip", "application/zip", PLUG_IN)
+    other = UipVariant("1.2", "1.2.0", "Mobile", "HTML5", "arm64", "mobile.zip", "application/zip", b"mobile")
+    manual = Attachment("manual.txt", Texts.of("Manual"), "text/plain", b"read me")
+    return replace(
+        machine,
+        parameters={
+            **machine.parameters,
+            "temperature": replace(machine.parameters["temperature"], classes=frozenset({"DYNAMIC", "INPUT"})),
+            "limit_high": replace(machine.parameters["limit_high"], classes=frozenset({"ALARM", "UNHEARD_OF"})),
+        },
+        groups=(
+            GroupSpec(
+                name="Diagnostics",
+                label=Texts.of("Diagnostics"),
+                parameters=("temperature",),
+                standard=True,
+                menu="diagnostic_root_menu",
+                uips=("7d1c2f0a",),
+                groups=(GroupSpec(name="limits", label=Texts.of("Limits"), parameters=("limit_high",), menu="limits"),),
+            ),
+        ),
+        uips=(
+            UipSpec(
+                "7d1c2f0a",
+                "1.2",
+                Texts.of("Trend", ru="Тренд"),
+                start_element="Main",
+                style=2,
+                variants=(variant, other),
+                documents=(manual,),
+            ),
+        ),
+        protocol_support=(Attachment("mqtt.toml", Texts.of("Binding"), "application/toml", b"[topics]"),),
+        images=(Attachment("pump.png", Texts.of("Pump"), "image/png", b"\x89PNG"),),
+        documents=(manual,),
+    )
 
 
 @asynccontextmanager

@@ -40,7 +40,7 @@ from server.opcua.services.dispatch import Dispatcher, request_number
 from server.opcua.services.fault import ServiceFault
 from server.opcua.services.lanes import Lanes
 from server.opcua.services.limits import OperationLimits, require_count
-from server.opcua.services.numeric_range import RangeError, cut, parse_range, replaced
+from server.opcua.services.numeric_range import RangeError, cut, octets, parse_range, replaced
 from server.opcua.services.queue_bytes import bound_queues
 from server.opcua.services.type_check import fitted
 from server.opcua.wire import Point, to_ticks
@@ -187,18 +187,19 @@ class AttributeService:
         which: int,
     ) -> ua.DataValue:
         """One attribute as a session may see it, with exactly the time stamps asked for; StatusCode is always set."""
-        found = self._found(session, node, attribute)
+        part = _octets(node, index_range) if index_range and attribute == _VALUE else None
+        found = self._found(session, node, attribute, part)
         if encoding is not None and encoding.Name and not found.StatusCode.is_bad():
             code = self._encoding(node, attribute, found.Value, encoding)
             if code:
                 found = bad(code)
-        if index_range:
+        if index_range and part is None:
             found = self._part(found, index_range)
         return self._stamped(found, which)
 
-    def _found(self, session: Session, node: Node, attribute: int) -> ua.DataValue:
+    def _found(self, session: Session, node: Node, attribute: int, part: ua.Variant | None) -> ua.DataValue:
         if attribute == _VALUE:
-            return self._value(node, session)
+            return self._value(node, session, part)
         audience = session.audience
         value = attribute_value(node, attribute, self._rights, audience)
         if value is None:
@@ -211,7 +212,7 @@ class AttributeService:
             value = ua.Variant(self._space.translated(value.Value, session.locales), ua.VariantType.LocalizedText)
         return ua.DataValue(value)
 
-    def _value(self, node: Node, session: Session) -> ua.DataValue:
+    def _value(self, node: Node, session: Session, part: ua.Variant | None) -> ua.DataValue:
         shape, audience = node.shape, session.audience
         if _VALUE not in ATTRIBUTES.get(shape.node_class, ()):
             return bad(_S.BadAttributeIdInvalid)
@@ -225,7 +226,7 @@ class AttributeService:
         if audience.insecure(node):
             return bad(_S.BadSecurityModeInsufficient)
         if node.point is not None:
-            return data_value(node.point)
+            return data_value(node.point) if part is None else _with_times(node.point, part)
         personal = self.personal.get(node.key)
         return personal(session, node) if personal is not None else ua.DataValue(ua.Variant())
 
@@ -361,6 +362,21 @@ class AttributeService:
         node.point.put(flags, body, source or now, server or now)
         bound_queues(node.point, len(body))
         return 0
+
+
+def _octets(node: Node, index_range: str) -> ua.Variant | None:
+    """What a range names of an array of Byte; None: it has to be looked at in the ordinary way."""
+    point = node.point
+    if point is None or point.live is not None or point.status:
+        return None
+    ranges = parse_range(index_range)
+    return octets(point.variant, ranges) if ranges is not None else None
+
+
+def _with_times(point: Point, part: ua.Variant) -> ua.DataValue:
+    return ua.DataValue(
+        part, stack_status(0), SourceTimestamp=from_ticks(point.source), ServerTimestamp=from_ticks(point.server)
+    )
 
 
 def _may_be_set(node: Node, attribute: int) -> bool:

@@ -13,6 +13,8 @@ _DIMENSION = re.compile(r"([0-9]{1,10})(?::([0-9]{1,10}))?")
 _LONGEST = 255
 """Characters of a range; three dimensions of the longest bounds need 65."""
 _TEXTS = (str, bytes)
+_OCTETS = b"\x83"
+"""Encoding byte of a Variant with an array of Byte without dimensions."""
 
 Ranges = list[tuple[int, int]]
 """(first, last) of each dimension, both included."""
@@ -93,6 +95,18 @@ def cut(held: ua.Variant, ranges: Ranges) -> ua.Variant | None:
     depth = depth_of(value)
     dimensions = list(ua.uatypes.get_shape(part))[:depth] if depth > 1 else None
     return ua.Variant(part, held.VariantType, Dimensions=dimensions, is_array=depth > 0)
+
+
+def octets(encoded: bytes, ranges: Ranges) -> ua.Variant | None:
+    """The part of an encoded array of Byte, cut without decoding the rest; None when it is none, or nothing is there.
+
+    A plug-in is millions of octets that clients fetch piece by piece.
+    """
+    if len(ranges) != 1 or encoded[:1] != _OCTETS:
+        return None
+    first, last = ranges[0]
+    part = encoded[5 + first : 6 + last]
+    return ua.Variant(list(part), ua.VariantType.Byte, is_array=True) if part else None
 
 
 def _replace(whole: Any, part: Any, ranges: Ranges) -> Any:

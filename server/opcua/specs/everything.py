@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from server.opcua.specs import locking, twins
+from server.opcua.specs import dictionary, locking, plug_ins, twins
 from server.opcua.specs.binding import Binding
 
 
@@ -12,5 +12,5 @@ def bind(binding: Binding, fdi: Any) -> None:
     """Bind all of them. `fdi` is the FDI runtime (server.fdi.runtime), None where no package runs."""
     if fdi is None:
         return
-    for spec in (locking, twins):
+    for spec in (locking, twins, plug_ins, dictionary):
         spec.bind(binding, fdi)
