@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping
+from itertools import islice
 
 from server.core.texts import Texts
 from server.fdi.eddl.model import EddMenu, EddModel
@@ -71,11 +72,30 @@ def _top_menus(edd: EddModel) -> list[EddMenu]:
     return [edd.menus[name] for name in names if name in edd.menus and name not in _ROOTS]
 
 
+def offered_methods(edd: EddModel) -> tuple[str, ...]:
+    """METHODs that a menu offers, also as members of what it shows, and that are not PRIVATE; in source order.
+
+    The others only serve inside the EDD: as actions around reading, writing and editing, or for other METHODs.
+    """
+    found: set[str] = set()
+    held: set[str] = set()
+    for menu in edd.menus.values():
+        for item in menu.items:
+            if item.kind == "method" and item.target:
+                found.add(item.target)
+            elif item.kind in ("collection", "other") and item.target:
+                held.add(item.target)
+    entries = islice((name for target in sorted(held) for name in variables_of(edd, target)), MAX_ENTRIES)
+    found.update(entries if edd.methods else ())
+    return tuple(name for name, method in edd.methods.items() if name in found and not method.private)
+
+
 class _Builder:
     def __init__(self, edd: EddModel, parameters: Container[str], methods: Mapping[str, str]) -> None:
         self._edd = edd
         self._parameters = parameters
         self._methods = methods
+        self._offered = offered_methods(edd)
         self._count = 0
         self._entries = 0
         self.warnings: list[str] = []
@@ -92,17 +112,24 @@ class _Builder:
         parameters: dict[str, None] = {}
         methods: dict[str, None] = {}
         groups: dict[str, GroupSpec] = {}
+        actions: dict[str, None] = {}
+        uips: dict[str, None] = {}
         for item in menu.items:
             target = item.target or ""
-            if item.kind in ("variable", "collection", "other"):  # arrays stand among the others
-                parameters.update((found, None) for found in self._shown(target))
-            elif item.kind == "method" and target in self._methods:
-                methods[self._methods[target]] = None
+            if target in self._edd.plugins:
+                uuid = (self._edd.plugins[target].uuid or "").strip("{}").lower()
+                uips.update({uuid: None} if uuid else {})
+            elif item.kind in ("variable", "collection", "other"):  # arrays stand among the others
+                for found in self._shown(target):
+                    (parameters if found in self._parameters else actions)[found] = None
+            elif item.kind == "method":
+                methods.update({self._methods[target]: None} if target in self._methods else {})
+                actions.update({target: None} if target in self._offered else {})
             elif item.kind == "menu" and target in self._edd.menus and target not in groups:
                 inner = self.group(self._edd.menus[target], target, False, (*path, menu.name))
                 if inner is not None:
                     groups[target] = inner
-        if not (parameters or methods or groups):
+        if not (parameters or methods or groups or actions or uips):
             return None
         return GroupSpec(
             name=name,
@@ -112,6 +139,9 @@ class _Builder:
             methods=tuple(methods),
             groups=tuple(groups.values()),
             standard=standard,
+            menu=menu.name,
+            actions=tuple(actions),
+            uips=tuple(uips),
         )
 
     def _shown(self, target: str) -> Iterator[str]:
@@ -122,7 +152,7 @@ class _Builder:
                     f"menus name more than {MAX_ENTRIES} parameters, repeated ones included; the rest is left out"
                 )
                 return
-            if found in self._parameters:
+            if found in self._parameters or found in self._offered:
                 yield found
 
     def _warn(self, text: str) -> None:

@@ -13,6 +13,7 @@ from server.fdi.eddl.model import EddModel, EddVariable
 from server.fdi.eddl.nodes import Construct, RelationItem, Scalar
 from server.fdi.eddl.static import DynamicError, StaticError, evaluate
 from server.fdi.errors import PackageError
+from server.fdi.logic.relations import Relations
 from server.model.device_type import DataType, EnumValue, ParameterSpec
 
 MAX_PARAMETERS = 10_000
@@ -92,6 +93,12 @@ def translate_parameters(edd: EddModel, *, part: str) -> tuple[dict[str, Paramet
             specs.append(replace(base, name=name, label=numbered, help=texts_of(array.help) or base.help))
     if len(specs) > MAX_PARAMETERS:
         raise PackageError(f"{len(specs)} parameters, at most {MAX_PARAMETERS}", part=part, rule="edd.count")
+    relations = Relations(edd, frozenset(spec.name for spec in specs))
+    with_units = relations.with_units()
+    specs = [
+        replace(spec, unit_from=relations.unit_variable(spec.name) or "") if spec.name in with_units else spec
+        for spec in specs
+    ]
     shown = {spec.name: spec for spec in specs if not spec.private}
     hidden = {spec.name: spec for spec in specs if spec.private}
     return shown, hidden

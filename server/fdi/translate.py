@@ -10,7 +10,9 @@ from server.core.texts import NO_TEXT, Texts
 from server.fdi.alarm_specs import AlarmReader
 from server.fdi.binding import BindingFile
 from server.fdi.eddl.model import EddModel
-from server.fdi.groups import translate_groups
+from server.fdi.groups import offered_methods, translate_groups
+from server.fdi.health_specs import health_specs
+from server.fdi.logic.attributes import fixed
 from server.fdi.logic.type_logic import TypeLogic
 from server.fdi.parameters import texts_of
 from server.model.device_type import (
@@ -116,6 +118,7 @@ def translate(
         area=bound.area,
         hidden=hidden,
         logic=TypeLogic(edd, {**parameters, **hidden}),
+        health=health_specs(edd, parameters),
         uips=source.uips,
         protocol_support=source.protocol_support,
         manufacturer_id=source.manufacturer_id,
@@ -142,8 +145,6 @@ def _method(command: CommandBinding) -> MethodSpec:
 
 
 def _actions(edd: EddModel) -> tuple[ActionSpec, ...]:
-    """METHODs that a menu offers and that are not PRIVATE; the others only serve inside the EDD."""
-    offered = {item.target for menu in edd.menus.values() for item in menu.items if item.kind == "method"}
     return tuple(
         ActionSpec(
             name=method.name,
@@ -152,15 +153,15 @@ def _actions(edd: EddModel) -> tuple[ActionSpec, ...]:
             parameters=tuple((entry.ctype, entry.name) for entry in method.parameters),
             access=method.access or "",
         )
-        for method in edd.methods.values()
-        if method.name in offered and not method.private
+        for method in map(edd.methods.__getitem__, offered_methods(edd))
     )
 
 
 def _dynamic_attributes(edd: EddModel) -> list[str]:
-    """Attributes that depend on the device: their present form is a fixed choice."""
+    """Attributes that the EDD lets depend on the device, but that stay as they are: their form is a fixed choice."""
+    found = ((variable.name, fixed(variable.conditional)) for variable in edd.variables.values())
     return [
-        f"{variable.name}: {', '.join(sorted(variable.conditional))} depends on the device; one branch is used"
-        for variable in edd.variables.values()
-        if variable.conditional
+        f"{name}: {', '.join(sorted(attributes))} depends on the device; one branch is used"
+        for name, attributes in found
+        if attributes
     ]

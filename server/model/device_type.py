@@ -81,6 +81,7 @@ class ParameterSpec:
     edd_type: str = ""  # "DOUBLE", "ENUMERATED", "BIT_ENUMERATED", …
     unit: EUInformation | None = None
     unit_symbol: str = ""
+    unit_from: str = ""  # the parameter whose value names the unit (EDD UNIT relation)
     ranges: tuple[tuple[float, float], ...] = ()  # legal pairs (low, high); EURange is their hull
     enum_values: tuple[EnumValue, ...] = ()
     readable: bool = True

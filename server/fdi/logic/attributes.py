@@ -34,6 +34,9 @@ _BOUND: Final = re.compile(r"(MIN|MAX)_VALUE\d{0,4}\Z")
 _FLAGS: Final[Mapping[str, str]] = {"VALIDITY": "valid", "VISIBILITY": "visible"}
 _TEXTS: Final[Mapping[str, str]] = {"LABEL": "label", "HELP": "help"}
 _VALUES: Final[Mapping[str, str]] = {"DEFAULT_VALUE": "default_value", "INITIAL_VALUE": "initial_value"}
+_EVALUATED: Final = frozenset(
+    {*_FLAGS, *_TEXTS, *_VALUES, "HANDLING", "TYPE", "SCALING_FACTOR", "DISPLAY_FORMAT", "CONSTANT_UNIT"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,11 @@ def bound_names(contents: Iterable[Content]) -> dict[str, None]:
                 found.update(bound_names(case.content))
             found.update(bound_names(part.default or ()))
     return found
+
+
+def fixed(conditional: frozenset[str]) -> frozenset[str]:
+    """Of the attributes that depend on the device those that are not evaluated."""
+    return frozenset(name for name in conditional - _EVALUATED if not _BOUND.match(name))
 
 
 def _text(field: str, key: Key) -> Part:
