@@ -10,7 +10,10 @@ from server.model.device import Device
 
 
 class Condition(Protocol):
-    """One kind of condition on one input parameter. Stateless: the engine keeps the states."""
+    """One kind of condition on one input parameter. Stateless: the engine keeps the states.
+
+    Equal conditions judge by the same rules: what compares unequal is judged anew when its package is updated.
+    """
 
     kind: str  # AlarmEvent.kind
     name: str  # ConditionName and last part of its id

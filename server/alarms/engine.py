@@ -15,7 +15,7 @@ from server.core.clock import TimeUs
 from server.core.errors import NotFoundError, RemoteError
 from server.core.values import AlarmEvent, ChangeKind, DeviceId, ModelChange, PointUpdate, Scalar, UpdateKind
 from server.model.device import Device
-from server.model.device_type import DeviceType
+from server.model.device_type import DeviceType, ParameterSpec
 from server.model.plant import Plant
 
 COMMENT_LIMIT = 1_024
@@ -35,24 +35,96 @@ class _Standing:
     valid_ids: set[bytes] = field(default_factory=set)  # EventIds since the last transition: these may be acknowledged
 
 
+@dataclass(frozen=True, slots=True)
+class _Difference:
+    """What another version of a type does to the conditions of each device."""
+
+    gone: tuple[Condition, ...]
+    judged: tuple[Condition, ...]  # new ones, and those whose rules are other ones now
+
+
 class AlarmEngine:
     """All conditions of the plant."""
 
     def __init__(self, plant: Plant, *, event_id: Callable[[], bytes] = new_event_id) -> None:
         self._plant = plant
         self._event_id = event_id
+        self._types: dict[str, DeviceType] = {}
         self._of_type: dict[str, tuple[Condition, ...]] = {}
+        self._differences: dict[str, _Difference] = {}  # per type, against its version before
         self._by_parameter: dict[str, dict[str, tuple[Condition, ...]]] = {}
         self._standing: dict[str, _Standing] = {}
 
     # -- model
 
-    def model_changed(self, change: ModelChange) -> None:
-        if change.kind is ChangeKind.TYPE_ADDED:
-            self._learn(self._plant.types[change.type_id])
-        elif change.kind is ChangeKind.TYPE_REMOVED:
-            self._of_type.pop(change.type_id, None)
-            self._by_parameter.pop(change.type_id, None)
+    def model_changed(self, change: ModelChange, now: TimeUs = 0) -> list[AlarmEvent]:
+        """Learn the conditions of a type. When another version takes over, conditions that are gone end, those that are
+        new or judge by other rules are judged on the present value, and all others stay as they are.
+        """
+        kind, type_id = change.kind, change.type_id
+        if kind is ChangeKind.TYPE_ADDED:
+            self._learn(self._plant.types[type_id])
+        elif kind is ChangeKind.TYPE_CHANGED:
+            before = self._types[type_id], self._of_type[type_id]
+            self._learn(self._plant.types[type_id])
+            self._differences[type_id] = self._compare(*before)
+        elif kind is ChangeKind.TYPE_REMOVED:
+            for known in (self._of_type, self._by_parameter, self._types, self._differences):
+                known.pop(type_id, None)
+        elif kind is ChangeKind.DEVICE_CHANGED and change.device_id is not None:
+            return self._follow(self._plant.devices[change.device_id], now)
+        return []
+
+    def _compare(self, before: DeviceType, conditions: Sequence[Condition]) -> _Difference:
+        old = {condition.name: condition for condition in conditions}
+        after = self._types[before.type_id]
+        new = {condition.name: condition for condition in self._of_type[before.type_id]}
+        other = {name for name, condition in new.items() if name in old and old[name].kind != condition.kind}
+        gone = tuple(condition for name, condition in old.items() if name not in new or name in other)
+        judged = tuple(
+            condition
+            for name, condition in new.items()
+            if condition != old.get(name)
+            or any(_spec(before, parameter) != _spec(after, parameter) for parameter in condition.depends_on())
+        )
+        return _Difference(gone, judged)
+
+    def _follow(self, device: Device, now: TimeUs) -> list[AlarmEvent]:
+        """Bring the conditions of a device in step with another version of its type."""
+        difference = self._differences.get(device.device_type.type_id)
+        if difference is None:
+            return []
+        events = []
+        for condition in difference.gone:
+            standing = self._standing.pop(condition_id(device.device_id, condition.name), None)
+            if standing is not None and standing.event.retain:
+                events.append(self._ended(standing.event, now))
+        for condition in difference.judged:
+            point = device.points.get(condition.input_parameter)
+            if point is None or point.source_time == 0:
+                continue
+            update = PointUpdate(device.device_id, condition.input_parameter, point.value, point.status, now, now)
+            event = self._judge(condition, device, update)
+            if event is not None:
+                events.append(event)
+        return events
+
+    def _ended(self, last: AlarmEvent, now: TimeUs) -> AlarmEvent:
+        """A condition that no longer exists: nobody has to see or acknowledge it any more."""
+        return replace(
+            last,
+            event_id=self._event_id(),
+            time=now,
+            receive_time=now,
+            message=f"{last.device_id}: {last.name} is no longer judged by the device type's new version",
+            active=False,
+            acked=True,
+            retain=False,
+            enabled=False,
+            limit_state="",
+            last_severity=last.severity,
+            cause="transition",
+        )
 
     def _learn(self, device_type: DeviceType) -> None:
         conditions: list[Condition] = [ExclusiveLimit(spec) for spec in device_type.limit_alarms]
@@ -61,6 +133,7 @@ class AlarmEngine:
         for condition in conditions:
             for parameter in condition.depends_on():
                 index.setdefault(parameter, []).append(condition)
+        self._types[device_type.type_id] = device_type
         self._of_type[device_type.type_id] = tuple(conditions)
         self._by_parameter[device_type.type_id] = {name: tuple(found) for name, found in index.items()}
 
@@ -224,9 +297,14 @@ class AlarmEngine:
         return None
 
     def restore(self, events: Iterable[AlarmEvent]) -> int:
-        """Take back the states of an earlier run; returns how many are retained."""
+        """Take back the states of an earlier run; returns how many are retained.
+
+        Conditions that a known device no longer has are left out: its package changed while no server ran.
+        """
         retained = 0
         for event in events:
+            if event.device_id in self._plant.devices and event.condition_id not in self.condition_ids(event.device_id):
+                continue
             state = state_of(active=event.active, acked=event.acked)
             self._standing[event.condition_id] = _Standing(event, state, {event.event_id})
             retained += event.retain
@@ -236,6 +314,10 @@ class AlarmEngine:
 def condition_id(device_id: str, name: str) -> str:
     """The id of a condition, which is also its NodeId's string."""
     return f"{device_id}/Alarms/{name}"
+
+
+def _spec(device_type: DeviceType, name: str) -> ParameterSpec | None:
+    return device_type.parameters.get(name) or device_type.hidden.get(name)
 
 
 def _what_happened(condition: Condition, state: State, old_level: str, level: str) -> Event | None:

@@ -110,6 +110,8 @@ class Feed:
         if change.kind is ChangeKind.DEVICE_REMOVED:
             for key in [key for key in self._latest if key[0] == change.device_id]:
                 del self._latest[key]
+        for parameter in change.removed:
+            self._latest.pop((change.device_id or "", parameter), None)
         body = {"change": change.kind.value, "type": change.type_id, "device_id": change.device_id}
         self._add("model", change.device_id or "", msgspec.json.encode(body))
         self._wake()

@@ -94,6 +94,7 @@ class ModelChange:
     kind: ChangeKind
     type_id: str
     device_id: DeviceId | None = None
+    removed: tuple[str, ...] = ()  # DEVICE_CHANGED: parameters that the device has no longer
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from server.core import status
 from server.core.clock import TimeUs
 from server.core.status import StatusCode
@@ -39,12 +41,22 @@ class Device:
         "stage",
     )
 
-    def __init__(self, device_id: DeviceId, device_type: DeviceType, path: tuple[str, ...], created_at: TimeUs) -> None:
+    def __init__(
+        self,
+        device_id: DeviceId,
+        device_type: DeviceType,
+        path: tuple[str, ...],
+        created_at: TimeUs,
+        *,
+        points: bool = True,  # False: the caller puts them in
+    ) -> None:
         self.device_id = device_id
         self.device_type = device_type
         self.path = path  # ISA-95 place: (facility, area, unit …), at least one part
         self.name = ""  # display name from plant.toml; "" = the id
-        self.points: dict[str, Point] = {name: Point(spec) for name, spec in device_type.parameters.items()}
+        self.points: dict[str, Point] = (
+            {name: Point(spec) for name, spec in device_type.parameters.items()} if points else {}
+        )
         self.created_at = created_at
         self.last_heard: TimeUs = 0
         self.newest: TimeUs = 0  # newest source time heard
@@ -52,14 +64,27 @@ class Device:
         self.stage = 0  # silence: 0 fresh, 1 uncertain, 2 bad
         self.attributes: dict[str, str] = {}  # nameplate facts told by the device: serial_number, model, firmware
 
-    def converted_to(self, device_type: DeviceType) -> Device:
-        """This device under another version of its type: identity, place and values of unchanged type stay."""
-        new = Device(self.device_id, device_type, self.path, self.created_at)
+    def converted_to(self, device_type: DeviceType, same: Collection[str] = ()) -> Device:
+        """This device under another version of its type; this object stays as it is.
+
+        Identity, place and values of unchanged data type go along. Parameters in `same`, which both versions describe
+        alike, keep their very Point, and with it what conditions of the EDD make of it now.
+        """
+        new = Device(self.device_id, device_type, self.path, self.created_at, points=False)
         new.name, new.last_heard, new.stage, new.attributes = self.name, self.last_heard, self.stage, self.attributes
         new.newest, new.clock_lag_us = self.newest, self.clock_lag_us
-        for name, point in self.points.items():
-            fresh = new.points.get(name)
-            if fresh is not None and fresh.spec.data_type == point.spec.data_type:
+        conditional: Collection[str] = getattr(device_type.logic, "dynamic", ())
+        for name, spec in device_type.parameters.items():
+            point = self.points.get(name)
+            if point is not None and name in same:
+                static = point.spec is self.device_type.parameters[name]
+                if static:
+                    point.spec = spec
+                if static or name in conditional:
+                    new.points[name] = point
+                    continue
+            fresh = new.points[name] = Point(spec)
+            if point is not None and point.spec.data_type == spec.data_type:
                 fresh.value, fresh.status = point.value, point.status
                 fresh.source_time, fresh.server_time = point.source_time, point.server_time
         return new

@@ -17,6 +17,7 @@ from server.core.values import ChangeKind, DeviceId, Measurement, ModelChange, P
 from server.model.device import Device
 from server.model.device_type import DeviceType, ParameterSpec, SpecChange
 from server.model.layout import PlantLayout
+from server.model.type_update import TypeUpdate
 
 DEVICE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 RESERVED_IDS = frozenset({"Test", "Plant", "Fieldloom"})
@@ -86,21 +87,13 @@ class Plant:
 
     # -- types
 
+    def replacing(self, device_type: DeviceType) -> TypeUpdate:
+        """A type to take in, or another version of one; nothing happens before its steps are walked."""
+        return TypeUpdate(self._types, self._devices, device_type)
+
     def install(self, device_type: DeviceType) -> tuple[ModelChange, ...]:
-        """Take a type in, or replace it by another version; its devices keep their live values of the same type."""
-        type_id = device_type.type_id
-        replaced = type_id in self._types
-        self._types[type_id] = device_type
-        added = ModelChange(ChangeKind.TYPE_ADDED, type_id)
-        if not replaced:
-            return (added,)
-        gone: list[ModelChange] = []
-        back: list[ModelChange] = []
-        for old in list(self.devices_of(type_id)):
-            self._devices[old.device_id] = old.converted_to(device_type)
-            gone.append(ModelChange(ChangeKind.DEVICE_REMOVED, type_id, old.device_id))
-            back.append(ModelChange(ChangeKind.DEVICE_ADDED, type_id, old.device_id))
-        return (*gone, ModelChange(ChangeKind.TYPE_REMOVED, type_id), added, *back)
+        """Take a type in, or replace it by another version, at once; its devices keep their values of the same type."""
+        return tuple(self.replacing(device_type).steps())
 
     def uninstall(self, type_id: str) -> tuple[ModelChange, ...]:
         """Remove a type and its devices from the plant; history stays.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from asyncua import ua
@@ -14,7 +15,7 @@ from server.opcua.device_nodes import CONDITION_TYPES
 from server.opcua.events import EventBus, Fields
 from server.opcua.names import ALARMS, PLANT_URI, folder_path, parameter_path
 from server.opcua.nodes.keys import Key, key_of
-from server.opcua.nodes.node import OBJECT
+from server.opcua.nodes.node import OBJECT, Node
 from server.opcua.nodes.values import put_data_value
 from server.opcua.space import (
     HAS_COMPONENT,
@@ -211,6 +212,16 @@ class ConditionNodes:
         """A device went: its conditions will be made anew if it returns."""
         prefix = f"{device_id}/{ALARMS}/"
         self._made = {condition for condition in self._made if not condition.startswith(prefix)}
+
+    def drop(self, condition_ids: Iterable[str]) -> list[Node]:
+        """Take made instances out; those that still exist will be made anew. Returns what went."""
+        gone: list[Node] = []
+        for condition_id in condition_ids:
+            if condition_id in self._made:
+                self._made.discard(condition_id)
+                root = self._space.id(PLANT_URI, condition_id)
+                gone += self._space.remove(self._space.subtree(root, f"{condition_id}/"))
+        return gone
 
     def notifiers(self, event: AlarmEvent) -> list[Key]:
         """Every notifier above a condition: its device, the folders of its place, Plant, Server."""

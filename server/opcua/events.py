@@ -153,15 +153,17 @@ class EventBus:
 
     def model_changed(self, node: Key, type_definition: Key, *, added: bool) -> None:
         """A GeneralModelChangeEvent of the Server object (OPC 10000-3, 9.32; verbs of OPC 10000-5)."""
-        node_id = node_id_of(node)
-        change = ua.ModelChangeStructureDataType(
-            Affected=node_id, AffectedType=node_id_of(type_definition), Verb=1 if added else 2
-        )
         word = "added" if added else "removed"
-        fields = self.base_fields(
-            ua.ObjectIds.GeneralModelChangeEventType, SERVER, "Server", f"{node_id.Identifier} was {word}", 100
-        )
-        fields["Changes"] = ua.Variant([change], V.ExtensionObject, is_array=True)
+        self.model_changes([(node, type_definition, 1 if added else 2)], f"{node_id_of(node).Identifier} was {word}")
+
+    def model_changes(self, changes: Sequence[tuple[Key, Key, int]], message: str) -> None:
+        """One GeneralModelChangeEvent for many changes: (node, type definition, Verb)."""
+        fields = self.base_fields(ua.ObjectIds.GeneralModelChangeEventType, SERVER, "Server", message, 100)
+        rows = [
+            ua.ModelChangeStructureDataType(Affected=node_id_of(node), AffectedType=node_id_of(kind), Verb=verb)
+            for node, kind, verb in changes
+        ]
+        fields["Changes"] = ua.Variant(rows, V.ExtensionObject, is_array=True)
         self.send(fields, (SERVER,))
 
     def semantic_changed(self, changes: Sequence[tuple[Key, Key]]) -> None:

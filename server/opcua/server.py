@@ -14,7 +14,6 @@ from server.core.errors import InUseError
 from server.core.values import (
     AlarmEvent,
     Caller,
-    ChangeKind,
     Command,
     CommandResult,
     DeviceId,
@@ -29,11 +28,8 @@ from server.opcua.assembly import Facts, Room, assemble
 from server.opcua.conditions import AlarmStates
 from server.opcua.history import RawReader
 from server.opcua.identity import Verify
-from server.opcua.names import PLANT_URI
-from server.opcua.nodes.keys import NULL_KEY, key_of
-from server.opcua.nodes.snapshot import Model
+from server.opcua.model_changes import ModelChanges
 from server.opcua.test_nodes import TEST
-from server.opcua.type_nodes import add_type, remove_type, type_id
 from server.opcua.wire import TWIN
 from server.security.audit import AuditWriter
 from server.security.pki import CertificateFolder
@@ -118,7 +114,6 @@ class OpcUaServer:
         self._namespaces = namespaces
         self._clock = clock
         self._role_of = role_of
-        self._shown_types: dict[str, int] = {}  # type id -> namespace index, to remove what was shown
         self._room: Room | None = None
         self.url = ""
         self.port = 0
@@ -129,8 +124,9 @@ class OpcUaServer:
         """Build everything that does not depend on devices. Blocking parts run in a thread."""
         self._room = await assemble(self._facts, self._namespaces, pipeline, reader)
         self._space = self._room.space
+        self._model = ModelChanges(self._room, self._plant, self._namespaces)
         self._counters = counters
-        log.info("address_space", nodes=len(self._space.store), wire=TWIN)
+        log.info("address_space", nodes=len(self._room.space.store), wire=TWIN)
 
     @property
     def _made(self) -> Room:
@@ -188,58 +184,14 @@ class OpcUaServer:
 
     # -- sink
 
+    async def prepare_type(self, device_type: DeviceType) -> None:
+        """Find out what showing a type takes, before anything is touched. Raises ValueEncodingError."""
+        await self._model.prepare(device_type)
+
     async def model_changed(self, change: ModelChange) -> None:
-        """Show or remove a type or a device; clients hear of it by a GeneralModelChangeEvent."""
-        kind = change.kind
-        if change.type_id == TEST:
-            return
-        bus = self._made.bus
-        if kind is ChangeKind.TYPE_ADDED:
-            device_type = self._plant.types[change.type_id]
-            await self._add_type(device_type)
-            bus.model_changed(key_of(type_id(self._space, device_type)), NULL_KEY, added=True)
-        elif kind is ChangeKind.TYPE_REMOVED:
-            index = self._shown_types.pop(change.type_id, None)
-            if index is not None:
-                gone = remove_type(self._space, index, change.type_id)
-                gone += self._made.status.remove_package(change.type_id)
-                self._made.engine.node_removed([node.key for node in gone])
-                bus.model_changed((index, change.type_id), NULL_KEY, added=False)
-        elif change.device_id is not None:
-            self._device_changed(change.device_id, added=kind is ChangeKind.DEVICE_ADDED)
-
-    async def _add_type(self, device_type: DeviceType) -> None:
-        uri, room = device_type.namespace_uri, self._made
-        if uri not in room.indexes:
-            room.indexes[uri] = await asyncio.to_thread(self._namespaces.add_namespace, uri)
-            names = await asyncio.to_thread(self._namespaces.namespaces)
-            room.server_object.namespaces_changed(names)
-        room.server_object.namespace_described(Model(uri, room.indexes[uri], device_type.version))
-        node_id = type_id(self._space, device_type)
-        if node_id in self._space:
-            remove_type(self._space, node_id.NamespaceIndex, device_type.type_id)
-        add_type(self._space, device_type)
-        for part in room.binding.type_parts:
-            part(device_type, node_id)
-        self._shown_types[device_type.type_id] = node_id.NamespaceIndex
-        room.status.add_package(device_type)
-
-    def _device_changed(self, device_id: DeviceId, *, added: bool) -> None:
-        room = self._made
-        key = key_of(self._space.id(PLANT_URI, device_id))
-        if added:
-            device = self._plant.devices[device_id]
-            room.devices.add(device)
-            room.values.add_device(device)
-            room.bus.model_changed(key, key_of(type_id(self._space, device.device_type)), added=True)
-        else:
-            gone = room.devices.remove(device_id)
-            room.values.remove_device(device_id)
-            room.conditions.forget(device_id)
-            for forget in room.binding.device_gone:
-                forget(device_id)
-            room.engine.node_removed([node.key for node in gone])
-            room.bus.model_changed(key, NULL_KEY, added=False)
+        """Show, change or remove a type or a device; clients hear of it by a GeneralModelChangeEvent."""
+        if change.type_id != TEST:
+            await self._model.changed(change)
 
     async def publish(self, updates: Sequence[PointUpdate]) -> None:
         """Show values. Late ones only go to history."""

@@ -145,6 +145,10 @@ class Space:
         language, text = texts.best(locales)
         return shown if language == shown.Locale else ua.LocalizedText(text, language)
 
+    def know_texts(self, other: Space) -> None:
+        """Take over the languages of names and descriptions that were made elsewhere and will be shown here."""
+        self._translations.update(other._translations)
+
     # -- nodes
 
     def _node(

@@ -11,7 +11,7 @@ from server.core.texts import Texts
 from server.model.device_type import DeviceType
 from server.opcua.names import PLANT_URI, TYPES_URI
 from server.opcua.nodes.node import Node
-from server.opcua.nodes.values import Encoded
+from server.opcua.nodes.values import Encoded, put_data_value
 from server.opcua.space import OBJECTS, ORGANIZES, Space, data_value
 from server.opcua.type_nodes import type_id
 from server.opcua.wire import Point, to_ticks
@@ -71,6 +71,12 @@ class StatusNodes:
         space = self._space
         path = f"{PACKAGES}/{device_type.type_id}"
         node_id = space.id(PLANT_URI, path)
+        version = space.id(PLANT_URI, f"{path}/Version")
+        if version in space and space.value(space.id(PLANT_URI, f"{path}/PackageId")).Value.Value == (
+            device_type.package_id
+        ):
+            put_data_value(space.point(version), data_value(device_type.version, ua.VariantType.String))
+            return
         if node_id in space:
             self.remove_package(device_type.type_id)
         space.object(

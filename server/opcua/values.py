@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from asyncua import ua
 
 from server.core import status
 from server.core.values import PointUpdate, UpdateKind
 from server.model.device import Device
-from server.model.device_type import DataType, ParameterSpec
+from server.model.device_type import DataType, DeviceType, ParameterSpec
 from server.opcua.datavalues import show
 from server.opcua.names import PLANT_URI, parameter_path
 from server.opcua.nodes.keys import Key, key_of
@@ -50,21 +50,50 @@ class Values:
         self._by_key: dict[Key, PointNode] = {}
         self._health: dict[str, Point] = {}
         self._unwell: dict[str, dict[str, int]] = {}  # device -> parameter -> health, only those that are not well
-        self._texts: dict[tuple[int, object], bytes] = {}  # (id of the specification, value) -> encoded ValueAsText
+        self._texts: dict[tuple[int, object], tuple[ParameterSpec, bytes]] = {}
+        """(id of the specification, value) -> that specification, encoded ValueAsText."""
 
     def add_device(self, device: Device) -> None:
         """Take in the Variables of a device that has just been built, with what it has already said."""
         for name, spec in device.device_type.parameters.items():
-            node_id = self._space.id(PLANT_URI, parameter_path(device.device_id, name))
-            node = self.add(node_id, device.device_id, name, spec.data_type)
-            node.spec = spec
-            if spec.enum_values and not spec.bit_enumerated:
-                node.text = self._space.point(ua.NodeId(f"{node_id.Identifier}/ValueAsText", node_id.NamespaceIndex))
-            live = device.points[name]
-            if live.source_time:
-                self.show(node, live.value, live.status, live.source_time, live.server_time)
+            self._take_in(device, name, spec)
         health = self._space.id(PLANT_URI, f"{device.device_id}/DeviceHealth")
         self._health[device.device_id] = self._space.point(health)
+
+    def _take_in(self, device: Device, name: str, spec: ParameterSpec) -> None:
+        node_id = self._space.id(PLANT_URI, parameter_path(device.device_id, name))
+        node = self.add(node_id, device.device_id, name, spec.data_type)
+        node.spec = spec
+        node.text = self._text_of(node, spec)
+        live = device.points[name]
+        if live.source_time:
+            self.show(node, live.value, live.status, live.source_time, live.server_time)
+
+    def _text_of(self, node: PointNode, spec: ParameterSpec) -> Point | None:
+        """ValueAsText of an enumeration."""
+        if not spec.enum_values or spec.bit_enumerated:
+            return None
+        return self._space.point(
+            self._space.id(PLANT_URI, f"{parameter_path(node.device_id, node.parameter)}/ValueAsText")
+        )
+
+    def change_device(self, device: Device, removed: Iterable[str]) -> None:
+        """Another version of a device's type is built: what came is taken in, what went forgotten, the rest goes on."""
+        device_id = device.device_id
+        for name in removed:
+            node = self._points.pop((device_id, name), None)
+            if node is not None:
+                del self._by_key[node.key]
+                self._unwell.get(device_id, {}).pop(name, None)
+        for name, live in device.points.items():
+            node = self._points.get((device_id, name))
+            if node is None or node.point is not self._space.store[node.key].point:
+                self._take_in(device, name, live.spec)
+            elif node.spec is not live.spec:
+                same = node.spec == live.spec
+                node.spec, node.text = live.spec, self._text_of(node, live.spec)
+                if not same and live.source_time:
+                    self._show_text(node, live.value, live.status, live.source_time, live.server_time)
 
     def add(self, node_id: ua.NodeId, device_id: str, parameter: str, data_type: DataType) -> PointNode:
         """Let updates of a point reach a Variable."""
@@ -87,6 +116,11 @@ class Values:
         """The point that a Variable shows."""
         return self._by_key.get(key)
 
+    def forget_texts(self, device_type: DeviceType) -> None:
+        """Texts of a version that is replaced are not shown again."""
+        gone = {id(spec) for spec in device_type.parameters.values()}
+        self._texts = {entry: found for entry, found in self._texts.items() if entry[0] not in gone}
+
     def publish(self, updates: Sequence[PointUpdate]) -> None:
         """Show values in their order. Late ones are for history only."""
         points = self._points
@@ -103,15 +137,20 @@ class Values:
     def show(self, node: PointNode, value: object, code: int, source_time: int, server_time: int) -> None:
         """Put a value into a Variable, and its text into ValueAsText."""
         show(node.point, value, node.data_type, code, source_time, server_time)  # type: ignore[arg-type]
-        if node.text is not None and node.spec is not None:
-            shown = None if status.is_bad(code) else value
-            entry = (id(node.spec), shown)
-            body = self._texts.get(entry)
-            if body is None:
-                body = encode_variant(ua.Variant(value_text(node.spec, shown), ua.VariantType.LocalizedText))
-                if shown is None or len(self._texts) < TEXTS:
-                    self._texts[entry] = body
-            node.text.put(1, body, to_ticks(source_time), to_ticks(server_time))
+        self._show_text(node, value, code, source_time, server_time)
+
+    def _show_text(self, node: PointNode, value: object, code: int, source_time: int, server_time: int) -> None:
+        spec = node.spec
+        if node.text is None or spec is None:
+            return
+        shown = None if status.is_bad(code) else value
+        entry = (id(spec), shown)
+        found = self._texts.get(entry)
+        if found is None or found[0] is not spec:
+            found = spec, encode_variant(ua.Variant(value_text(spec, shown), ua.VariantType.LocalizedText))
+            if shown is None or len(self._texts) < TEXTS:
+                self._texts[entry] = found
+        node.text.put(1, found[1], to_ticks(source_time), to_ticks(server_time))
 
     def _judge_health(self, update: PointUpdate) -> None:
         """DeviceHealth from the quality that the device gives its values.

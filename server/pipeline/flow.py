@@ -42,6 +42,8 @@ from server.security.audit import AuditTrail
 
 TICK_S = 0.5
 """How often silence is looked at."""
+SPREAD_TURN_S = 0.01
+"""After so long with model changes alone, the event loop serves others."""
 
 
 class Pipeline:
@@ -96,6 +98,7 @@ class Pipeline:
                 updates += applied.updates
             self._batches += 1
             if changes:
+                await self._save(changes)
                 await self._spread(changes)
             return await self._flow(updates)
 
@@ -128,9 +131,19 @@ class Pipeline:
     # -- types and devices
 
     async def install(self, device_type: DeviceType) -> None:
-        """Take a device type in at run time; its nodes are there when this returns."""
+        """Take a device type in, or let another version of one take over; its nodes are there when this returns.
+
+        Values wait meanwhile, none is lost. When something fails on the way, everything is as before, and it is raised.
+        """
+        for sink in self._points:
+            await sink.prepare_type(device_type)
         async with self._order:
-            await self._spread(self.plant.install(device_type))
+            update = self.plant.replacing(device_type)
+            try:
+                await self._spread(update.steps())
+            except BaseException:
+                await self._spread(update.undo())
+                raise
 
     async def uninstall(self, type_id: str) -> None:
         """Remove a type and its devices.
@@ -146,18 +159,22 @@ class Pipeline:
         async with self._order:
             found = (self.plant.restore(DeviceId(row[0]), *row[1:]) for row in devices)
             changes = [change for change in found if change is not None]
-            await self._spread(changes, save=False)
+            await self._spread(changes)
             return len(changes)
 
-    async def _spread(self, changes: Sequence[ModelChange], *, save: bool = True) -> None:
-        seen = [
-            self.plant.devices[change.device_id]
-            for change in changes
-            if change.kind is ChangeKind.DEVICE_ADDED and change.device_id is not None
-        ]
-        if save and seen:
+    async def _save(self, changes: Sequence[ModelChange]) -> None:
+        added = [change.device_id for change in changes if change.kind is ChangeKind.DEVICE_ADDED]
+        seen = [self.plant.devices[device_id] for device_id in added if device_id is not None]
+        if seen:
             rows = [(d.device_id, d.device_type.type_id, d.path, d.created_at, dict(d.attributes)) for d in seen]
             await asyncio.to_thread(self._records.save_devices, rows)
+
+    async def _spread(self, changes: Iterable[ModelChange]) -> None:
+        """Tell all sinks. The changes may be made one by one as they are asked for; the event loop gets its turns."""
+        now = self._clock.now()
+        time = asyncio.get_running_loop().time
+        turn = time() + SPREAD_TURN_S
+        events: list[AlarmEvent] = []
         for change in changes:
             for sink in self._points:
                 await sink.model_changed(change)
@@ -165,10 +182,18 @@ class Pipeline:
                 specs = self._logic.model_changed(change)
                 for sink in self._points if specs else ():
                     await sink.specs_changed(specs)
-            self.alarms.model_changed(change)
+            events += self.alarms.model_changed(change, now)
             self._history.model_changed(change)
             for feed in self._feeds:
                 feed.model_changed(change)
+            if time() >= turn:
+                if events:
+                    await self._announce(events)
+                    events = []
+                await asyncio.sleep(0)
+                turn = time() + SPREAD_TURN_S
+        if events:
+            await self._announce(events)
 
     # -- out
 

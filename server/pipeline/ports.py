@@ -9,11 +9,17 @@ from typing import Protocol
 from server.core.clock import TimeUs
 from server.core.status import StatusCode
 from server.core.values import AlarmEvent, Caller, DeviceId, Measurement, ModelChange, PointUpdate, Scalar
-from server.model.device_type import SpecChange
+from server.model.device_type import DeviceType, SpecChange
 
 
 class PointSink(Protocol):
     """Takes accepted values, in order, a whole batch at a time."""
+
+    async def prepare_type(self, device_type: DeviceType) -> None:
+        """A type, or another version of one, is about to be installed: do what takes long, change nothing.
+
+        Whatever this raises ends the installation.
+        """
 
     async def model_changed(self, change: ModelChange) -> None:
         """A type or device came or went; called before any value of it, after its last."""
@@ -57,7 +63,8 @@ class WriteHooks(Protocol):
 class AlarmJudge(Protocol):
     """Judges values once; everybody else shows the result. Pure: times are passed in."""
 
-    def model_changed(self, change: ModelChange) -> None: ...
+    def model_changed(self, change: ModelChange, now: TimeUs) -> Sequence[AlarmEvent]:
+        """A type or device came, went or changed; what that does to conditions: some end, some are judged anew."""
 
     def judge(self, updates: Sequence[PointUpdate]) -> Sequence[AlarmEvent]:
         """Transitions that these updates cause, in order; times come from the updates."""

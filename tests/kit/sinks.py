@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from server.core.errors import RemoteError
 from server.core.values import AlarmEvent, ModelChange, PointUpdate
-from server.model.device_type import SpecChange
+from server.model.device_type import DeviceType, SpecChange
 
 
 class Remembered:
@@ -44,6 +44,9 @@ class Remembered:
 
 
 class RememberedPoints(Remembered):
+    async def prepare_type(self, device_type: DeviceType) -> None:
+        pass
+
     async def model_changed(self, change: ModelChange) -> None:
         self.changes.append(change)
         self.seen.append(("change", change))

@@ -32,6 +32,12 @@ class ExclusiveLimit:
             if source is not None
         )
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ExclusiveLimit) and self._spec == other._spec
+
+    def __hash__(self) -> int:
+        return hash((self.kind, self.name))
+
     def depends_on(self) -> frozenset[str]:
         return frozenset({self.input_parameter} | {source for _, source in self._sources if isinstance(source, str)})
 

@@ -21,6 +21,12 @@ class Trip:
         self.name = spec.name
         self.input_parameter = spec.parameter
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Trip) and self._spec == other._spec
+
+    def __hash__(self) -> int:
+        return hash((self.kind, self.name))
+
     def depends_on(self) -> frozenset[str]:
         return frozenset({self.input_parameter})
 
