@@ -27,7 +27,7 @@ from server.core.values import (
     UpdateKind,
 )
 from server.database.device_values import DeviceValueRow
-from server.fdi.rules import check_type, fits, rules_of
+from server.fdi.rules import as_typed, check_type, fits, rules_of
 from server.model.device import Device
 from server.model.plant import Plant
 from server.pipeline.ports import Guard
@@ -237,7 +237,8 @@ class Configuration:
             self._guard.require(device.device_id, caller)
         code = self._check(device, name, value)
         if status.is_good(code):
-            await self.set_offline(device_id, {name: value})
+            spec = rules_of(device.device_type).parameters[name]
+            await self.set_offline(device_id, {name: as_typed(spec, value)})
         if self._trail is not None:
             await self._trail.write(caller, "write", target, name_of(code), f"{value!r}")
         return code

@@ -1,4 +1,4 @@
-"""One value in an edit context as a transition table (IEC 62769-3, dominant and dependent variables; OPC 10000-8 codes).
+"""One value in an edit context as a transition table (IEC 62769-3, dominant and dependent variables).
 
 A value is dominant for those that a UNIT or REFRESH relation makes depend on it. Everything about transitions and the
 StatusCodes they show stands in this file; it knows no values.

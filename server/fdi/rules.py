@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Protocol, cast
 
@@ -83,6 +84,15 @@ def check_type(spec: ParameterSpec, value: Scalar) -> StatusCode:
     if isinstance(value, str | bytes) and spec.max_length is None and len(value) > VALUE_BYTES:
         return status.BAD_OUT_OF_RANGE
     return check_value(spec, value, ranges=False)
+
+
+def as_typed(spec: ParameterSpec, value: Scalar) -> Scalar:
+    """A number in the form of its parameter's type: 5 for a DOUBLE is 5.0; anything else as it is."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not spec.data_type.numeric:
+        return value
+    if spec.data_type.integer:
+        return int(value) if isinstance(value, int) or value.is_integer() else value
+    return float(value) if abs(value) <= sys.float_info.max else value
 
 
 def fits(spec: ParameterSpec, value: Scalar) -> bool:
