@@ -238,6 +238,12 @@ def token(
     return tlv(0x30, oid("1.2.840.113549.1.7.2"), tlv(0xA0, data))
 
 
+def canonical_subtree(element: Any) -> bytes:
+    """C14N of an element, made a document of its own first."""
+    alone = etree.fromstring(etree.tostring(element, with_tail=False))
+    return bytes(etree.tostring(alone.getroottree(), method="c14n"))
+
+
 def resigned(data: bytes, who: Identity, change: Callable[[Any], None], *, part: str = SIGNATURE) -> bytes:
     """A signed package whose signature part was changed and signed again: what a signer himself could make."""
     items = members(data)
@@ -248,10 +254,10 @@ def resigned(data: bytes, who: Identity, change: Callable[[Any], None], *, part:
     for reference in info.findall(f"{{{DSIG}}}Reference"):
         target = by_id.get(reference.get("URI", "").removeprefix("#"))
         if target is not None:
-            digest = hashlib.sha256(etree.tostring(target, method="c14n")).digest()
+            digest = hashlib.sha256(canonical_subtree(target)).digest()
             reference.find(f"{{{DSIG}}}DigestValue").text = base64.b64encode(digest).decode()
     assert isinstance(who.key, rsa.RSAPrivateKey)
-    value = who.key.sign(etree.tostring(info, method="c14n"), padding.PKCS1v15(), hashes.SHA256())
+    value = who.key.sign(canonical_subtree(info), padding.PKCS1v15(), hashes.SHA256())
     root.find(f"{{{DSIG}}}SignatureValue").text = base64.b64encode(value).decode()
     items[part] = etree.tostring(root)
     return repacked(items)

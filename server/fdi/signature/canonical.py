@@ -23,9 +23,8 @@ def parse(data: bytes, *, part: str, limits: XmlLimits) -> Element:
         SignatureError: libxml2 does not take what expat took.
     """
     read_xml(data, part=part, limits=limits)
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     try:
-        return etree.fromstring(data, parser)
+        return etree.fromstring(data, _parser())
     except etree.XMLSyntaxError as error:
         raise invalid("signature.xml", f"{part}: not well-formed XML: {error.msg}") from None
 
@@ -55,11 +54,10 @@ def canonical(element: Element, method: Canonicalization) -> bytes:
     Raises:
         SignatureError: it has no canonical form (a relative namespace name).
     """
-    try:
-        form = etree.tostring(element, method="c14n", exclusive=method.exclusive, with_comments=method.comments)
-    except etree.C14NError:
-        raise invalid("signature.xml", f"line {element.sourceline}: no canonical form") from None
-    return bytes(form)
+    # libxml2 gets the namespaces of elements deep inside a subtree wrong: it is made a document of its own first, which
+    # keeps every namespace that holds there.
+    alone = etree.fromstring(etree.tostring(element, with_tail=False), _parser())
+    return canonical_part(alone, method)
 
 
 def canonical_part(root: Element, method: Canonicalization) -> bytes:
@@ -68,4 +66,13 @@ def canonical_part(root: Element, method: Canonicalization) -> bytes:
     Raises:
         SignatureError: as `canonical`.
     """
-    return canonical(root.getroottree(), method)
+    tree = root.getroottree()
+    try:
+        form = etree.tostring(tree, method="c14n", exclusive=method.exclusive, with_comments=method.comments)
+    except etree.C14NError:
+        raise invalid("signature.xml", "no canonical form (a relative namespace name)") from None
+    return bytes(form)
+
+
+def _parser() -> Any:
+    return etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
