@@ -11,11 +11,15 @@ from server.fdi.actions.pacing import Pacer
 from server.fdi.methods.limits import DEFAULT_METHOD_LIMITS, MethodLimits
 from server.fdi.methods.outcome import Aborted, Failed, Finished, Outcome, Running, Waiting
 from server.fdi.methods.requests import (
+    Acknowledge,
     Answer,
     Cancelled,
     Communication,
     Delay,
     Dialog,
+    Display,
+    Inform,
+    Ok,
     ReadValue,
     Request,
     SaveValues,
@@ -125,10 +129,15 @@ class _Deserted:
         self._desk = desk
 
     async def dialog(self, request: Dialog, refreshed: Callable[[], Request]) -> Answer:
-        return Cancelled()
+        return unread(request)
 
     async def delay(self, request: Delay) -> Answer:
-        return Cancelled()
+        return Ok()
 
     async def communicate(self, request: Communication) -> Answer:
         return await self._desk.communicate(request)
+
+
+def unread(request: Dialog) -> Answer:
+    """The answer to a dialog of abort methods that nobody is there to give: a message counts as read."""
+    return Ok() if isinstance(request, Acknowledge | Inform | Display) else Cancelled()

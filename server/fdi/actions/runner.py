@@ -20,6 +20,7 @@ from server.fdi.actions.driver import Desk, MachineDriver, RunningMethod
 from server.fdi.actions.pacing import Pacer
 from server.fdi.actions.turns import DeviceTurns
 from server.fdi.eddl.statements import Block
+from server.fdi.logic.errors import EvaluationError
 from server.fdi.logic.type_logic import TypeLogic, ValueSource
 from server.fdi.methods.host import ActionValue
 from server.fdi.methods.limits import DEFAULT_METHOD_LIMITS, MethodLimits
@@ -132,12 +133,6 @@ class ActionRunner:
 
     # -- around reads, writes and edits
 
-    def has_hooks(self, device_id: str, parameter: str, kind: str) -> bool:
-        """Whether the EDD has actions of this kind (`PRE_WRITE_ACTIONS` …) there; costs a look-up."""
-        device = self._plant.devices.get(DeviceId(device_id))
-        logic: TypeLogic | None = device.device_type.logic if device is not None else None
-        return logic is not None and bool(logic.actions(parameter, kind))
-
     async def run_hooks(
         self,
         device_id: str,
@@ -158,20 +153,28 @@ class ActionRunner:
             assign: takes what the actions assigned to other parameters, once they all ended well. Without it the
                 METHOD's own policy counts (discard_on_exit, save_on_exit, send_on_exit).
         """
-        if not self.has_hooks(device_id, parameter, kind):
+        device = self._plant.devices.get(DeviceId(device_id))
+        logic: TypeLogic | None = device.device_type.logic if device is not None else None
+        if logic is None:
             return HookOutcome(status.GOOD, value)
-        logic = self._logic(device_id)
-        this = ActionValue(parameter, value)
         under = values if values is not None else self._live.values(device_id)
+        try:
+            calls = logic.actions(parameter, kind, under)
+        except EvaluationError:
+            # Whether something must be done cannot be told: doing nothing might be wrong.
+            return HookOutcome(status.BAD_INVALID_STATE, value)
+        if not calls:
+            return HookOutcome(status.GOOD, value)
+        this = ActionValue(parameter, value)
         data = MethodData(logic, under, self._clock, offline=offline, shown={} if value is None else {parameter: value})
         line = self.line_of(device_id, data, caller)
         desk = _HookDesk(line, self._sleep)
         code = status.GOOD
         try:
             async with self._turns.of(device_id):
-                for call in logic.actions(parameter, kind):
-                    what = call.definition if call.definition is not None else call.method
-                    arguments = [_constant(logic, argument, data) for argument in call.arguments]
+                for call in calls:
+                    what = call.definition if call.definition is not None else call.method or ""
+                    arguments = [logic.evaluate(argument, data) for argument in call.arguments]
                     machine = self._machines(logic, what, data, arguments, self._limits, this)
                     ended = await self._driver.drive(machine, desk, seconds=self._hook_s)
                     if not isinstance(ended, Finished):
@@ -184,6 +187,8 @@ class ActionRunner:
                         code = await line.commit(ended.commit)
                         if not status.is_good(code):
                             break
+        except EvaluationError:
+            code = status.BAD_INVALID_STATE  # an argument of an action has no value
         except IntegrationError as error:
             code = error.status
         if assign is not None and status.is_good(code):
@@ -227,12 +232,6 @@ class ActionRunner:
             good = status.is_good(outcome.status)
             result[name] = (outcome.value if good else value, code if good else outcome.status)
         return result
-
-
-def _constant(logic: TypeLogic, argument: object, data: MethodData) -> Scalar:
-    if isinstance(argument, bool | int | float | str | bytes):
-        return argument
-    return logic.evaluate(argument, data)
 
 
 class _HookDesk:
