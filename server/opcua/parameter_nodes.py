@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from asyncua import ua
 
 from server.core import status
 from server.model.device_type import DataType, ParameterSpec
 from server.opcua.datavalues import eu_information, stack_status, text
+from server.opcua.names import FDI5_URI, TYPES_URI
 from server.opcua.nodes.values import Encoded, encoded
 from server.opcua.space import HISTORY_READ, READ, WRITE, Space, data_value
 
@@ -32,7 +34,7 @@ def variable_type(spec: ParameterSpec) -> ua.NodeId:
         return MULTI_STATE
     if spec.data_type.numeric and spec.eu_range is not None:
         return ANALOG_ITEM
-    if spec.data_type.numeric and spec.unit is not None:
+    if spec.data_type.numeric and (spec.unit is not None or spec.unit_from):
         return BASE_ANALOG
     return PLAIN
 
@@ -47,6 +49,11 @@ def recorded(spec: ParameterSpec) -> bool:
     return spec.data_type is not DataType.BYTESTRING
 
 
+def access_of(spec: ParameterSpec) -> int:
+    """CurrentRead and CurrentWrite: what HANDLING says, nothing while the parameter is not valid."""
+    return (READ if spec.readable and spec.valid else 0) | (WRITE if spec.writable and spec.valid else 0)
+
+
 def add_parameter(
     space: Space,
     spec: ParameterSpec,
@@ -56,7 +63,7 @@ def add_parameter(
     rule: ua.NodeId | None = None,
 ) -> None:
     """The Variable of a parameter below its ParameterSet; of the type when `rule` is given."""
-    access = (READ if spec.readable else 0) | (WRITE if spec.writable else 0)
+    access = access_of(spec)
     history = rule is None and spec.readable and recorded(spec)
     space.variable(
         node_id,
@@ -74,28 +81,56 @@ def add_parameter(
     _properties(space, spec, node_id, rule)
 
 
-def _properties(space: Space, spec: ParameterSpec, node_id: ua.NodeId, rule: ua.NodeId | None) -> None:
-    def put(name: str, value: Encoded, data_type: int, rank: int = -1) -> None:
-        space.property(
-            ua.NodeId(f"{node_id.Identifier}/{name}", node_id.NamespaceIndex),
-            ua.QualifiedName(name, 0),
-            value,
-            ua.NodeId(data_type),
-            parent=node_id,
-            rank=rank,
-            rule=rule,
-        )
+@dataclass(frozen=True, slots=True)
+class PropertyForm:
+    """How one Property of a parameter is made."""
 
-    kind = variable_type(spec)
-    if kind == OPTION_SET:
-        put("OptionSetValues", _shared(space, spec, _option_texts), ua.ObjectIds.LocalizedText, 1)
-    elif kind == MULTI_STATE:
-        put("EnumValues", _shared(space, spec, _enum_values), ua.ObjectIds.EnumValueType, 1)
-        put("ValueAsText", _NO_TEXT, ua.ObjectIds.LocalizedText)
-    if kind == ANALOG_ITEM and spec.eu_range is not None:
-        put("EURange", _shared(space, spec, _eu_range), ua.ObjectIds.Range)
-    if kind in (ANALOG_ITEM, BASE_ANALOG) and spec.unit is not None:
-        put("EngineeringUnits", _shared(space, spec, _unit), ua.ObjectIds.EUInformation)
+    name: str
+    make: Callable[[ParameterSpec], ua.DataValue]
+    data_type: int
+    rank: int = -1
+    uri: str = ""  # namespace of its BrowseName, "" for the standard's
+
+
+def properties_of(spec: ParameterSpec) -> list[PropertyForm]:
+    """The Properties that a parameter has with this meaning, ValueAsText apart (it goes with the value)."""
+    forms = []
+    if spec.bit_enumerated:
+        forms.append(PropertyForm("OptionSetValues", _option_texts, ua.ObjectIds.LocalizedText, 1))
+    elif spec.enum_values:
+        forms.append(PropertyForm("EnumValues", _enum_values, ua.ObjectIds.EnumValueType, 1))
+    elif spec.data_type.numeric:
+        if spec.eu_range is not None:
+            forms.append(PropertyForm("EURange", _eu_range, ua.ObjectIds.Range))
+        if spec.unit is not None:
+            forms.append(PropertyForm("EngineeringUnits", _unit, ua.ObjectIds.EUInformation))
+        if len(spec.ranges) > 1:
+            forms.append(PropertyForm("Min_Max_Values", _ranges, ua.ObjectIds.Range, 1, TYPES_URI))
+    if spec.scaling_factor is not None:
+        forms.append(PropertyForm("ScalingFactor", _scaling, ua.ObjectIds.Double, -1, FDI5_URI))
+    return forms
+
+
+def add_property(
+    space: Space, form: PropertyForm, value: Encoded, parent: ua.NodeId, rule: ua.NodeId | None = None
+) -> None:
+    """One Property below its parameter."""
+    space.property(
+        ua.NodeId(f"{parent.Identifier}/{form.name}", parent.NamespaceIndex),
+        space.name(form.uri, form.name) if form.uri else ua.QualifiedName(form.name, 0),
+        value,
+        ua.NodeId(form.data_type),
+        parent=parent,
+        rank=form.rank,
+        rule=rule,
+    )
+
+
+def _properties(space: Space, spec: ParameterSpec, node_id: ua.NodeId, rule: ua.NodeId | None) -> None:
+    for form in properties_of(spec):
+        add_property(space, form, _shared(space, spec, form.make), node_id, rule)
+    if spec.enum_values and not spec.bit_enumerated:
+        add_property(space, _TEXT_FORM, _NO_TEXT, node_id, rule)
 
 
 def _shared(space: Space, spec: ParameterSpec, make: Callable[[ParameterSpec], ua.DataValue]) -> Encoded:
@@ -128,6 +163,22 @@ def _option_texts(spec: ParameterSpec) -> ua.DataValue:
     by_bit = {e.value.bit_length() - 1: e.text for e in spec.enum_values if e.value > 0 and e.value.bit_count() == 1}
     texts = [text(by_bit[bit]) if bit in by_bit else ua.LocalizedText("") for bit in range(max(by_bit, default=-1) + 1)]
     return data_value(texts, ua.VariantType.LocalizedText, is_array=True)
+
+
+def _ranges(spec: ParameterSpec) -> ua.DataValue:
+    pairs = [ua.Range(low, high) for low, high in spec.ranges]
+    return data_value(pairs, ua.VariantType.ExtensionObject, is_array=True)
+
+
+def _scaling(spec: ParameterSpec) -> ua.DataValue:
+    return data_value(float(spec.scaling_factor or 1.0), ua.VariantType.Double)
+
+
+def _value_as_text(spec: ParameterSpec) -> ua.DataValue:
+    return data_value(value_text(spec, None), ua.VariantType.LocalizedText)
+
+
+_TEXT_FORM = PropertyForm("ValueAsText", _value_as_text, ua.ObjectIds.LocalizedText)
 
 
 def value_text(spec: ParameterSpec, value: object) -> ua.LocalizedText:

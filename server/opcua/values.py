@@ -9,6 +9,7 @@ from asyncua import ua
 from server.core import status
 from server.core.values import PointUpdate, UpdateKind
 from server.model.device import Device
+from server.model.device import Point as LivePoint
 from server.model.device_type import DataType, DeviceType, ParameterSpec
 from server.opcua.datavalues import show
 from server.opcua.names import PLANT_URI, parameter_path
@@ -133,6 +134,13 @@ class Values:
             self.show(node, update.value, update.status, update.source_time, update.server_time)
             if update.status & 0xC0000000 or update.device_id in self._unwell:
                 self._judge_health(update)
+
+    def respecify(self, live: LivePoint, device_id: str, parameter: str) -> None:
+        """A parameter means something else now: its present value may have another text."""
+        node = self._points.get((device_id, parameter))
+        if node is not None and node.spec is not None:
+            node.spec = live.spec
+            self._show_text(node, live.value, live.status, live.source_time, live.server_time)
 
     def show(self, node: PointNode, value: object, code: int, source_time: int, server_time: int) -> None:
         """Put a value into a Variable, and its text into ValueAsText."""

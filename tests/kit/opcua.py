@@ -25,6 +25,7 @@ from server.core import status
 from server.core.clock import SystemClock, TimeUs
 from server.core.texts import Texts
 from server.core.values import CommandResponse, DeviceId, PointUpdate, Scalar
+from server.fdi.logic.live import LiveLogic
 from server.history.reading import raw_page
 from server.history.store import Page, StoredValue
 from server.model.device_type import ArgumentSpec, DataType, DeviceType, EnumValue, MethodSpec
@@ -343,7 +344,7 @@ async def running(
     pipeline = Pipeline(
         plant=plant,
         clock=clock,
-        points=[room],
+        points=[room] if runtime is None else [room, runtime],
         alarms=engine,
         alarm_sinks=[room],
         history=history,
@@ -351,9 +352,12 @@ async def running(
         sender=sender,
         records=records,
         command_timeout_s=command_timeout_s,
+        logic=LiveLogic(plant) if runtime is None else runtime.live,
         guard=runtime.locks if runtime is not None else None,
     )
     sender.pipeline = pipeline
+    if runtime is not None:
+        runtime.attach(pipeline)
     counters: Callable[[], Mapping[str, int | float]] = pipeline.counters
     await room.prepare(pipeline, history, counters)
     for device_type in types if types is not None else (machine_type(),):

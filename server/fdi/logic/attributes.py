@@ -179,6 +179,8 @@ def _ranges(pairs: list[tuple[Key | None, Key | None]], variable: EddVariable) -
 
     def part(context: Context, static: ParameterSpec) -> Changes:
         found = [(bound(context, low), bound(context, high)) for low, high in pairs]
+        if any(low is not None and high is not None and low > high for low, high in found):
+            raise EvaluationError(f"{static.name}: a MIN_VALUE lies above its MAX_VALUE")
         return {"ranges": bounded(found, static.data_type) if not variable.enumerators else ()}
 
     return part

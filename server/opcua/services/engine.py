@@ -365,6 +365,23 @@ class SubscriptionEngine:
             elif item.source is None and item.refused != _S.BadNodeIdUnknown:
                 item.judge(self.monitoring.value_code(subscription.audience, item.node))
 
+    def nodes_changed(self, access: Iterable[Key], properties: Iterable[Key]) -> None:
+        """AccessLevel of nodes is another (what may not be read reports BadNotReadable, what may again its value);
+        or Properties of nodes came or went, so that others are watched.
+        """
+        watched = self.monitoring.watched
+        judged, looked_at = ({key for key in keys if key in watched} for keys in (access, properties))
+        if not judged and not looked_at:
+            return
+        for subscription in self.subscriptions.values():
+            for item in subscription.items.values():
+                if not isinstance(item, DataItem) or item.source is not None or item.refused == _S.BadNodeIdUnknown:
+                    continue
+                if item.key in looked_at:
+                    self.semantics.rewatch(item, self.ticks())
+                if item.key in judged:
+                    item.judge(self.monitoring.value_code(subscription.audience, item.node))
+
     def node_removed(self, keys: Iterable[Key]) -> None:
         """Nodes are gone: their items report BadNodeIdUnknown."""
         gone = {key for key in keys if key in self.monitoring.watched}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from asyncua import ua
 
@@ -42,6 +42,7 @@ class Semantics:
         self._ready = Ready()
         self._watches: dict[Key, Watch] = {}
         self._of: dict[Item, Watch] = {}
+        self._told: set[Key] = set()
 
     def _property(self, node: Node, names: Iterable[str]) -> list[Node]:
         code = self._store.code(HAS_PROPERTY)
@@ -96,10 +97,24 @@ class Semantics:
             del self._of[watcher]
             watcher.drop()
 
+    def rewatch(self, item: DataItem, now: int) -> None:
+        """Properties of the item's variable came or went: watch those there are, and mark the item."""
+        self.forget(item)
+        self.watch(item)
+        item.range_changed()
+        if not item.refused:
+            item.item.mark(SEMANTICS_CHANGED, now)
+
+    def tell(self, changes: Sequence[tuple[Key, Key]]) -> None:
+        """One event for nodes whose Properties were just changed; `look` then only marks the items."""
+        self._told |= {key for key, _ in changes if key in self._watches}
+        self._changed(list(changes))
+
     def look(self, now: int) -> None:
         """Mark the items of variables whose properties changed; `now` in ticks."""
         dirty = self._group.dirty
         if not dirty:
+            self._told.clear()
             return
         touched = list(dirty)
         self._group.tick(now)
@@ -110,6 +125,7 @@ class Semantics:
                 item.range_changed()
                 if not item.refused:
                     item.item.mark(SEMANTICS_CHANGED, now)
-        if changed:
-            nodes = [(key, self._store.get(key)) for key in changed]
+        nodes = [(key, self._store.get(key)) for key in changed if key not in self._told]
+        self._told.clear()
+        if nodes:
             self._changed([(key, self._store.type_definition(node)) for key, node in nodes if node is not None])
