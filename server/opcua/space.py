@@ -149,6 +149,12 @@ class Space:
         """Take over the languages of names and descriptions that were made elsewhere and will be shown here."""
         self._translations.update(other._translations)
 
+    def describe(self, node: Node, display: Texts | str, help_: Texts | str) -> None:
+        """Another DisplayName and Description of a node."""
+        node.display = self._localized(display) if display and display != node.name.Name else None
+        node.description = self._localized(help_) if help_ else None
+        self.store.changed()
+
     # -- nodes
 
     def _node(
@@ -161,6 +167,11 @@ class Space:
         if help_:
             node.description = self._localized(help_)
         return node
+
+    def rename(self, node_id: ua.NodeId, display: Texts) -> None:
+        """Give a node another DisplayName. Raises KeyError."""
+        self.node(node_id).display = self._localized(display)
+        self.store.changed()
 
     def object(
         self,
