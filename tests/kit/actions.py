@@ -14,7 +14,7 @@ from server.fdi.actions.data import MethodData
 from server.fdi.build import check_package
 from server.fdi.logic.live import LiveLogic
 from server.fdi.methods.outcome import Aborted, Commit, Failed, Finished, Outcome, Running, Waiting
-from server.fdi.methods.requests import Answer, Cancelled, CommandDone, Request
+from server.fdi.methods.requests import Answer, Cancelled, CommandDone, Request, Transfer
 from server.model.device_type import DeviceType
 from server.model.plant import Plant
 from tests.kit.packages import make_package
@@ -158,13 +158,15 @@ class ScriptedMachine:
         self._farewell = list(farewell)
         self._aborting = False
         self._answer: Answer | None = None
+        self._waiting: Request | None = None
         self.steps: list[int] = []
         self.answers: list[Answer] = []
 
     def run(self, max_steps: int) -> Outcome:
         self.steps.append(max_steps)
         if self._aborting:
-            return Waiting(self._farewell.pop(0)) if self._farewell else Aborted("given up")
+            self._waiting = self._farewell.pop(0) if self._farewell else None
+            return Waiting(self._waiting) if self._waiting is not None else Aborted("given up")
         answer, self._answer = self._answer, None
         try:
             request = next(self._script) if answer is None else self._script.send(answer)
@@ -177,7 +179,7 @@ class ScriptedMachine:
 
     def resume(self, answer: Answer) -> None:
         self.answers.append(answer)
-        if isinstance(answer, Cancelled):
+        if isinstance(answer, Cancelled) and not isinstance(self._waiting, Transfer):
             self._aborting = True
         self._answer = answer
 
