@@ -138,7 +138,10 @@ class HotUpdate:
 
     def _change(self, node: Node, old: Node, new: Node) -> None:
         store = self._space.store
-        node.name, node.display, node.description, node.extra = new.name, new.display, new.description, new.extra
+        # Only what differs: a device has its own name, whatever it was drawn under.
+        for name in ("name", "display", "description", "extra"):
+            if getattr(old, name) != getattr(new, name):
+                setattr(node, name, getattr(new, name))
         if new.shape != old.shape:
             node.shape = store.shape(new.shape)
         if value_differs(old, new) and node.point is not None and new.point is not None:

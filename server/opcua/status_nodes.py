@@ -76,6 +76,7 @@ class StatusNodes:
             device_type.package_id
         ):
             put_data_value(space.point(version), data_value(device_type.version, ua.VariantType.String))
+            space.rename(node_id, device_type.label)
             return
         if node_id in space:
             self.remove_package(device_type.type_id)
