@@ -93,10 +93,15 @@ def show(
     code: StatusCode,
     source_time: TimeUs,
     server_time: TimeUs,
+    *,
+    whole: bool = False,
 ) -> None:
-    """Put a parameter's value into its point; the same rules as `to_data_value`, without the stack's classes."""
+    """Put a parameter's value into its point; the same rules as `to_data_value`, without the stack's classes.
+
+    `whole`: the value is shown beside a Bad status too: an edited value that is not acceptable is still that value.
+    """
     if value is not None:
-        if code & _BAD:
+        if code & _BAD and not whole:
             value = None
         elif data_type in _FLOATS:
             value = float(value)

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from asyncua import ua
 
 from server.core.clock import Clock
 from server.core.texts import Texts
+from server.core.values import Caller, Command, CommandResult, DeviceId, Measurement, ModelChange, PointUpdate, Scalar
 from server.database.device_values import DeviceValueRow
+from server.fdi.access import DeviceAccess
 from server.fdi.configuration import Configuration
-from server.model.device_type import Attachment, DeviceType, GroupSpec, UipSpec, UipVariant
+from server.fdi.edit_context import EditContexts
+from server.fdi.logic.live import LiveLogic
+from server.model.device_type import Attachment, DeviceType, GroupSpec, SpecChange, UipSpec, UipVariant
 from server.model.lock import Locks
 from server.model.plant import Plant
+from server.pipeline import Pipeline
+from server.settings import FdiSettings
 from tests.kit.asking import invoke
+from tests.kit.editing import boiler_type
 from tests.kit.facets import Room
 from tests.kit.opcua import machine_type
 from tests.kit.raw import EndedError, RawSession, ServiceFaultError
@@ -41,28 +48,69 @@ class MemoryRecords:
         self.rows = {key: row for key, row in self.rows.items() if key[0] != device_id}
 
 
-@dataclass
-class Services:
-    """What `server.opcua.specs` finds of the FDI services."""
+class LateFlow:
+    """The pipeline, which is made after the services that use it."""
 
-    locks: Locks
-    configuration: Configuration
-    closed: list[str] = field(default_factory=list)
-    """Sessions whose end was told."""
+    pipeline: Pipeline
+
+    async def submit(self, command: Command) -> CommandResult:
+        return await self.pipeline.submit(command)
+
+    async def write_parameter(
+        self, device_id: DeviceId, parameter: str, value: Scalar, caller: Caller
+    ) -> CommandResult:
+        return await self.pipeline.write_parameter(device_id, parameter, value, caller)
+
+    async def offer(self, measurements: Sequence[Measurement]) -> object:
+        return await self.pipeline.offer(measurements)
+
+
+class Services:
+    """What `server.opcua.specs` finds of the FDI services; a sink of values like the runtime of the product."""
+
+    def __init__(self, plant: Plant, clock: Clock, **more: Any) -> None:
+        self.flow = LateFlow()
+        self.locks = Locks(clock, known=lambda device: device in plant.devices, **more)
+        self.configuration = Configuration(MemoryRecords(), plant, guard=self.locks)
+        self.live = LiveLogic(plant, self.configuration.local)
+        self.access = DeviceAccess(self.flow, plant, self.live, clock, local=self.configuration)
+        self.contexts = EditContexts(
+            plant, self.locks, self.configuration, self.live, self.access, None, clock, FdiSettings()
+        )
+        self.closed: list[str] = []
+        """Sessions whose end was told."""
+
+    def attach(self, pipeline: Pipeline) -> None:
+        self.flow.pipeline = pipeline
 
     def session_closed(self, session: str) -> None:
         self.closed.append(session)
         self.locks.session_closed(session)
 
+    async def prepare_type(self, device_type: DeviceType) -> None:
+        pass
 
-def services(**more: Any) -> Callable[[Plant, Clock], Any]:
+    async def publish(self, updates: Sequence[PointUpdate]) -> None:
+        self.contexts.values_changed(updates)
+        self.configuration.values_changed(updates)
+
+    async def model_changed(self, change: ModelChange) -> None:
+        self.contexts.model_changed(change)
+        self.configuration.model_changed(change)
+
+    async def specs_changed(self, changes: Sequence[SpecChange]) -> None:
+        pass
+
+
+def services(**more: Any) -> Callable[[Plant, Clock], Services]:
     """Makes the runtime of a room."""
+    return lambda plant, clock: Services(plant, clock, **more)
 
-    def made(plant: Plant, clock: Clock) -> Services:
-        locks = Locks(clock, known=lambda device: device in plant.devices, **more)
-        return Services(locks, Configuration(MemoryRecords(), plant, guard=locks))
 
-    return made
+def editable_type() -> DeviceType:
+    """The boiler of the editing kit as a type of the room, written over MQTT like its pumps."""
+    machine = machine_type()
+    return replace(boiler_type(), type_id="pump", binding=machine.binding, methods=machine.methods)
 
 
 PLUG_IN = bytes(range(256)) * 1024
@@ -115,11 +163,13 @@ async def user_of(room: Room, name: str) -> AsyncIterator[RawSession]:
     """A session of one of the kit's users on a channel of its own."""
     async with await room.secure() as channel:
         session = await room.session(channel, name)
-        yield session
         try:
-            await session.close()
-        except (ServiceFaultError, EndedError):
-            pass  # the test closed it
+            yield session
+        finally:
+            try:
+                await session.close()
+            except (ServiceFaultError, EndedError):
+                pass  # the test closed it
 
 
 async def call_of(room: Room, session: RawSession, path: str, method: int, *arguments: Any, uri: str = DI) -> Any:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from server.opcua.specs import dictionary, locking, plug_ins, twins
+from server.opcua.specs import dictionary, edit_context, locking, plug_ins, semantics, structures, twins
 from server.opcua.specs.binding import Binding
 
 
 def bind(binding: Binding, fdi: Any) -> None:
     """Bind all of them. `fdi` is the FDI runtime (server.fdi.runtime), None where no package runs."""
+    semantics.bind(binding, fdi)
     if fdi is None:
         return
-    for spec in (locking, twins, plug_ins, dictionary):
+    for spec in (structures, locking, twins, edit_context, plug_ins, dictionary):
         spec.bind(binding, fdi)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from asyncua import ua
 
 from server.opcua.names import DI_URI, FDI5_URI
+from server.opcua.specs.binding import Binding
+from server.opcua.specs.runtime import Runtime
 
 
 @dataclass
@@ -112,8 +113,9 @@ DI_STRUCTURES: tuple[tuple[type, int, int], ...] = (
 """(class, DataType, Default Binary encoding)."""
 
 
-def register(indexes: Mapping[str, int]) -> None:
+def bind(binding: Binding, _fdi: Runtime) -> None:
     """Let the stack decode and encode them under the namespace indexes of this server."""
+    indexes = binding.space.indexes
     for uri, structures in ((FDI5_URI, FDI5_STRUCTURES), (DI_URI, DI_STRUCTURES)):
         for kind, data_type, encoding in structures:
             node_id = ua.NodeId(data_type, indexes[uri])
