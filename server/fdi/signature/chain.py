@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 from server.fdi.signature import names
-from server.fdi.signature.algorithms import PublicKey, checked_hash, checked_key
+from server.fdi.signature.algorithms import HASHES, PublicKey, checked_hash, checked_key
 from server.fdi.signature.result import SignatureError, invalid, untrusted
 
 CODE_SIGNING = ExtendedKeyUsageOID.CODE_SIGNING
@@ -146,7 +146,10 @@ class PathBuilder:
         try:
             public_key(issuer)
             used = current.signature_hash_algorithm
-            checked_hash(used.name if used else "", "signature.chain", accept_sha1=self._sha1)
+            hash_name = used.name if used else "no hash"
+            if hash_name not in HASHES:
+                raise untrusted("signature.chain", f"{common_name(current)} is certified with {hash_name}")
+            checked_hash(hash_name, "signature.chain", accept_sha1=self._sha1)
             current.verify_directly_issued_by(issuer)
         except SignatureError as error:
             raise untrusted("signature.chain", f"{name}: {error.reason}") from None
