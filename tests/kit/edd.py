@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from server.fdi.eddl.errors import EddError, Problem
+from server.fdi.eddl.imports import Identification
 from server.fdi.eddl.limits import DEFAULT_LIMITS, EddLimits
 from server.fdi.eddl.model import EddModel
 from server.fdi.eddl.nodes import Construct, Edd
@@ -15,6 +16,8 @@ from server.fdi.eddl.resolve import resolve
 from server.fdi.eddl.strings import parse_dictionary
 
 FOLDER = Path(__file__).parent.parent / "data" / "eddl"
+CORPUS = tuple(sorted(path.name for path in FOLDER.glob("*.ddl")))
+UNRESOLVED = frozenset({"forms.ddl"})  # forms of the grammar without a meaning
 HEADER = "MANUFACTURER 1, DEVICE_TYPE 2, DEVICE_REVISION 3, DD_REVISION 4\n"
 
 
@@ -23,6 +26,12 @@ def read(name: str) -> Edd:
     dictionary = parse_dictionary((FOLDER / "pump.dct").read_bytes())
     source = (FOLDER / name).read_bytes()
     return parse(source, file=name, include=lambda file: (FOLDER / file).read_bytes(), dictionary=dictionary)
+
+
+def imported(wanted: Identification) -> Edd:
+    """The EDDs that importing.ddl names; LookupError for any other."""
+    names: dict[int | str | None, str] = {0x0A70: "imported.ddl", None: "standard.ddl"}
+    return read(names[wanted.device_type])
 
 
 def edd(body: str, limits: EddLimits = DEFAULT_LIMITS) -> Edd:

@@ -133,7 +133,10 @@ def _opening(value: Expression, lead: str) -> str:
     """An expression at the start of an item: a name such as ADD may not be taken for a modifier."""
     text = expressions.expression(value)
     word = _FIRST_WORD.match(text)
-    if lead or word is None or word.group() not in _MODIFIERS or text[word.end() :][:1] in ("", ".", "("):
+    if lead or word is None or word.group() not in _MODIFIERS:
+        return text
+    rest = text[word.end() :].lstrip()
+    if rest.startswith("&&") or not rest.startswith(("[", "-", "+", "&")):
         return text
     return f"({text})"
 
