@@ -51,7 +51,8 @@ class StaticRules:
         return self.parameters[name]
 
     def check(self, name: str, value: Scalar, values: ValueSource) -> StatusCode:
-        return check_value(self.parameters[name], value)
+        spec = self.parameters[name]
+        return check_value(spec, value) if spec.writable and spec.valid else status.BAD_NOT_WRITABLE
 
     def dependents(self, names: Iterable[str]) -> frozenset[str]:
         return frozenset()

@@ -63,7 +63,8 @@ class BoilerRules:
         return static
 
     def check(self, name: str, value: Scalar, values: ValueSource) -> StatusCode:
-        return check_value(self.spec(name, values), value)
+        spec = self.spec(name, values)
+        return check_value(spec, value) if spec.writable and spec.valid else status.BAD_NOT_WRITABLE
 
     def dependents(self, names: Iterable[str]) -> frozenset[str]:
         depend = {"low": {"high"}, "mode": {"extra", "menu:main"}}
