@@ -186,8 +186,7 @@ class ScriptedMachine:
     def user_abort(self) -> None:
         self._aborting = True
 
-    def refreshed(self) -> Request:
-        assert self._waiting is not None
+    def refreshed(self) -> Request | None:
         return self._waiting
 
 

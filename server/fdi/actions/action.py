@@ -140,7 +140,7 @@ class Action:
     def abort_wanted(self) -> bool:
         return self._abort.is_set()
 
-    async def dialog(self, request: Dialog, refreshed: Callable[[], Request]) -> Answer:
+    async def dialog(self, request: Dialog, refreshed: Callable[[], Request | None]) -> Answer:
         if isinstance(request, Inform):
             if not self._deserted:
                 self._show(request)
@@ -163,7 +163,7 @@ class Action:
         finally:
             self._answer = None
 
-    async def _live(self, answer: asyncio.Future[Answer], refreshed: Callable[[], Request]) -> None:
+    async def _live(self, answer: asyncio.Future[Answer], refreshed: Callable[[], Request | None]) -> None:
         """Show a display's values of now again and again until it is answered."""
         while not answer.done():
             await asyncio.wait([answer], timeout=DELAY_STEP_S)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from server.core import status
 from server.core.clock import Clock
@@ -28,12 +28,17 @@ class MethodData:
         *,
         offline: bool,
         shown: Mapping[str, Scalar] | None = None,
+        languages: Sequence[str] = (),
     ) -> None:
-        """`shown` are values that count before those of `base`: the one under processing in a pre or post action."""
+        """Args:
+        shown: values that count before those of `base`: the one under processing in a pre or post action.
+        languages: the user's, best first: texts that the METHOD puts together are in one of them.
+        """
         self._logic = logic
         self._base = base
         self._clock = clock
         self._offline = offline
+        self.languages = tuple(languages)
         self.pending: dict[str, Scalar] = {}  # assigned, neither sent nor saved
         self.received: dict[str, Scalar] = dict(shown or {})  # and what came with answers and shows nowhere else
         self.log_entries: list[tuple[int, str]] = []

@@ -46,8 +46,8 @@ class RunningMethod(Protocol):
 
     def user_abort(self) -> None: ...
 
-    def refreshed(self) -> Request:
-        """The request that waits, with the values of now in its prompt."""
+    def refreshed(self) -> Request | None:
+        """The request that waits, with the values of now in its prompt; None when none does."""
 
 
 class Desk(Protocol):
@@ -57,7 +57,7 @@ class Desk(Protocol):
     def abort_wanted(self) -> bool:
         """Whether the METHOD is to end now; a dialog or wait is answered Cancelled then."""
 
-    async def dialog(self, request: Dialog, refreshed: Callable[[], Request]) -> Answer: ...
+    async def dialog(self, request: Dialog, refreshed: Callable[[], Request | None]) -> Answer: ...
 
     async def delay(self, request: Delay) -> Answer: ...
 
@@ -128,7 +128,7 @@ class _Deserted:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
-    async def dialog(self, request: Dialog, refreshed: Callable[[], Request]) -> Answer:
+    async def dialog(self, request: Dialog, refreshed: Callable[[], Request | None]) -> Answer:
         return unread(request)
 
     async def delay(self, request: Delay) -> Answer:

@@ -17,6 +17,7 @@ from server.fdi.access import LiveValues
 from server.fdi.actions.communication import Access, Kept, MethodLine
 from server.fdi.actions.data import MethodData
 from server.fdi.actions.driver import Desk, MachineDriver, RunningMethod
+from server.fdi.actions.machines import make_machine
 from server.fdi.actions.pacing import Pacer
 from server.fdi.actions.turns import DeviceTurns
 from server.fdi.eddl.statements import Block
@@ -67,7 +68,7 @@ class ActionRunner:
         live: LiveValues,
         access: Access,
         clock: Clock,
-        machines: MachineMaker,
+        machines: MachineMaker = make_machine,
         *,
         kept: Kept | None = None,
         limits: MethodLimits = DEFAULT_METHOD_LIMITS,
@@ -116,10 +117,12 @@ class ActionRunner:
                     return Failed(f"values were not taken: {status.name_of(code)}", None)
             return ended
 
-    def data_of(self, device_id: str, *, offline: bool, base: ValueSource | None = None) -> MethodData:
+    def data_of(
+        self, device_id: str, *, offline: bool, base: ValueSource | None = None, languages: Sequence[str] = ()
+    ) -> MethodData:
         """An empty data set over the device's values, or over those given."""
         under = base if base is not None else self._live.values(device_id)
-        return MethodData(self._logic(device_id), under, self._clock, offline=offline)
+        return MethodData(self._logic(device_id), under, self._clock, offline=offline, languages=languages)
 
     def line_of(self, device_id: str, data: MethodData, caller: Caller) -> MethodLine:
         """What carries out the communications of a METHOD with that data set."""
@@ -244,7 +247,7 @@ class _HookDesk:
         self._sleep = sleep
         self.messages: list[Texts] = []
 
-    async def dialog(self, request: Dialog, refreshed: Callable[[], Request]) -> Answer:
+    async def dialog(self, request: Dialog, refreshed: Callable[[], Request | None]) -> Answer:
         if not isinstance(request, Inform):
             return Cancelled()
         if len(self.messages) < MESSAGES:

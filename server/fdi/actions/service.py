@@ -65,7 +65,9 @@ class Runner(Protocol):
         self, device_id: str, method: str, arguments: Sequence[Scalar], data: MethodData, line: MethodLine, desk: Desk
     ) -> Finished | Aborted | Failed: ...
 
-    def data_of(self, device_id: str, *, offline: bool, base: ValueSource | None = None) -> MethodData: ...
+    def data_of(
+        self, device_id: str, *, offline: bool, base: ValueSource | None = None, languages: Sequence[str] = ()
+    ) -> MethodData: ...
 
     def line_of(self, device_id: str, data: MethodData, caller: Caller) -> MethodLine: ...
 
@@ -146,11 +148,21 @@ class ActionService:
 
     # -- the three Methods
 
-    def invoke(self, device_id: str, name: str, arguments_xml: str, caller: Caller, *, online: bool) -> tuple[str, int]:
+    def invoke(
+        self,
+        device_id: str,
+        name: str,
+        arguments_xml: str,
+        caller: Caller,
+        *,
+        online: bool,
+        locales: Sequence[str] = (),
+    ) -> tuple[str, int]:
         """InvokeAction: (id of the Action, 0), or ("", an error number). It runs when this returns.
 
         Args:
             online: the ActionSet of a device that is connected, not of the offline data set.
+            locales: the caller's, best first, for texts that the METHOD itself puts together.
 
         Raises:
             DeniedError: the caller's role may not run this METHOD.
@@ -161,13 +173,19 @@ class ActionService:
             return "", E_UNKNOWN_ACTION
         role = "operator" if OPERATOR_CLASS in method.classes else "engineer"
         require_role(caller, role, f"run {name} of {device_id}")
-        action_id, error = self._start(device, method, arguments_xml, caller, online=online)
+        action_id, error = self._start(device, method, arguments_xml, caller, online, locales)
         if error == OK:
             self._locks.touch(device_id, owner_of(caller))
         return action_id, error
 
     def _start(
-        self, device: Device, method: EddMethod, arguments_xml: str, caller: Caller, *, online: bool
+        self,
+        device: Device,
+        method: EddMethod,
+        arguments_xml: str,
+        caller: Caller,
+        online: bool,
+        locales: Sequence[str],
     ) -> tuple[str, int]:
         if not self._locks.owns(device.device_id, owner_of(caller)):
             return "", E_NOT_LOCKED
@@ -178,7 +196,7 @@ class ActionService:
         if method.access == "ONLINE" and device.silent:
             return "", E_NOT_ONLINE
         base = self._offline.values(device.device_id) if not online and self._offline is not None else None
-        data = self._runner.data_of(device.device_id, offline=not online, base=base)
+        data = self._runner.data_of(device.device_id, offline=not online, base=base, languages=locales)
         logic: TypeLogic = device.device_type.logic
         busy = sum(1 for action in self._running() if action.device_id == device.device_id)
         if (

@@ -79,7 +79,7 @@ class PlainDesk:
         self.asked: list[Request] = []
         self._answers = answers or (lambda _request: Ok())
 
-    async def dialog(self, request: Dialog, refreshed: Callable[[], Request]) -> Answer:
+    async def dialog(self, request: Dialog, refreshed: Callable[[], Request | None]) -> Answer:
         self.asked.append(request)
         return self._answers(request)
 
