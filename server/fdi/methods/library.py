@@ -1,0 +1,53 @@
+"""The METHODs of one device type, compiled when first needed, with what their builtins look up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from weakref import WeakKeyDictionary
+
+from server.core.texts import Texts
+from server.fdi.eddl.commands import EddCommand, EddTransaction, ResponseCode
+from server.fdi.eddl.statements import Block
+from server.fdi.logic.type_logic import TypeLogic
+from server.fdi.methods.names import Names
+from server.fdi.methods.program import Program
+
+
+class Library:
+    """Shared by all devices of the type; keeps no state of any run."""
+
+    def __init__(self, logic: TypeLogic) -> None:
+        self.model = logic.model
+        self.parameters = logic.parameters
+        self.names = Names(logic.model, logic.parameters)
+        self.programs: dict[str, Program] = {}
+        self.blocks: dict[int, tuple[Block, Program]] = {}  # by identity of the block, which is kept with it
+        self._commands = {found.number: found for found in logic.model.commands.values() if found.number is not None}
+
+    def command(self, number: int | None, name: str = "") -> EddCommand | None:
+        """The COMMAND of a number, or of a name."""
+        return self.model.commands.get(name) if name else self._commands.get(number) if number is not None else None
+
+    def response_code(self, command: EddCommand | None, transaction: int | None, code: int) -> ResponseCode | None:
+        """What a response code means for a COMMAND; its transaction's codes come before its own."""
+        if command is None:
+            return None
+        found: EddTransaction | None = command.transaction(transaction or 0)
+        tables: tuple[Sequence[ResponseCode], ...] = (found.response_codes if found else (), command.response_codes)
+        return next((entry for table in tables for entry in table if entry.value == code), None)
+
+    def text(self, name: str) -> Texts | None:
+        """A text of the dictionary."""
+        found = self.model.dictionary.get(name)
+        return Texts(found) if found is not None else None
+
+
+_LIBRARIES: WeakKeyDictionary[TypeLogic, Library] = WeakKeyDictionary()
+
+
+def library_of(logic: TypeLogic) -> Library:
+    """The library of a device type, made once for as long as its logic lives."""
+    found = _LIBRARIES.get(logic)
+    if found is None:
+        found = _LIBRARIES[logic] = Library(logic)
+    return found
