@@ -368,9 +368,13 @@ async def running(
     await pipeline.restore([(name, "pump", ("hall",), clock.now(), {}) for name in devices])
     await room.start()
     task = asyncio.create_task(room.run())
+    services = asyncio.create_task(runtime.run()) if runtime is not None else None
     try:
         yield OpcUaRig(room, plant, pipeline, sender, history, records, certificates, names)
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await room.stop()
+        if runtime is not None and services is not None:
+            await runtime.stop()
+            await services
