@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from server.core import status
 from server.core.clock import ManualClock
 from server.core.status import StatusCode
-from server.core.values import Caller, DeviceId, Measurement, Scalar
+from server.core.values import Caller, DeviceId, Measurement, PointUpdate, Scalar
 from server.database.device_values import DeviceValueRow
 from server.fdi.logic.type_logic import ValueSource
 from server.model.device_type import DataType, DeviceType, EnumValue, ParameterSpec
@@ -100,12 +100,13 @@ def boiler_plant(clock: ManualClock, **values: Scalar) -> Plant:
     return plant
 
 
-def report(plant: Plant, clock: ManualClock, **values: Scalar) -> Sequence[object]:
-    """The boiler says these values; what the plant made of them."""
+def report(plant: Plant, clock: ManualClock, type_id: str = "boiler", **values: Scalar) -> Sequence[PointUpdate]:
+    """The boiler, or the only device of another type, says these values; what the plant made of them."""
     clock.advance(0.001)
     now = clock.now()
     taken = tuple((name, value, status.GOOD) for name, value in values.items())
-    return plant.apply(Measurement("boiler", BOILER, taken, now, now), now).updates
+    device_id = next((device.device_id for device in plant.devices_of(type_id)), BOILER)
+    return plant.apply(Measurement(type_id, device_id, taken, now, now), now).updates
 
 
 class Disk:
@@ -139,6 +140,7 @@ class FakeAccess:
 
     plant: Plant
     clock: ManualClock
+    type_id: str = "boiler"
     refuse: dict[str, StatusCode] = field(default_factory=dict)
     unreadable: dict[str, StatusCode] = field(default_factory=dict)
     writes: list[tuple[str, Scalar]] = field(default_factory=list)
@@ -148,7 +150,7 @@ class FakeAccess:
         self.writes.append((name, value))
         code = self.refuse.get(name, status.GOOD)
         if status.is_good(code):
-            report(self.plant, self.clock, **{name: value})
+            report(self.plant, self.clock, self.type_id, **{name: value})
         return code
 
     async def read(
