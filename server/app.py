@@ -22,6 +22,7 @@ from server.core.errors import ConfigurationError
 from server.core.values import DeviceId
 from server.database.site import SiteDatabase
 from server.fdi.archive import ContainerLimits
+from server.fdi.runtime import FdiRuntime
 from server.fdi.service import PackageService
 from server.fdi.store import PackageStore
 from server.history.reader import HistoryReader
@@ -105,6 +106,9 @@ class Server:
         )
         self._engine = AlarmEngine(self._plant)
         self._feed = Feed()
+        self._fdi = FdiRuntime(self._plant, clock, settings.fdi, self._site, self._site.audit)
+        await self._fdi.load()
+        self._on_stop("FDI", self._fdi.stop)
         self._opcua = OpcUaServer(
             settings.opcua,
             plant=self._plant,
@@ -118,12 +122,13 @@ class Server:
             limits=settings.limits,
             cache=settings.data_dir / "cache",
             audit=self._site.audit,
+            fdi=self._fdi,
         )
         self._on_stop("OPC UA", self._opcua.stop)
         self._pipeline = Pipeline(
             plant=self._plant,
             clock=clock,
-            points=[self._opcua],
+            points=[self._opcua, self._fdi],
             alarms=self._engine,
             alarm_sinks=[self._opcua, self._feed],
             history=self._recorder,
@@ -131,7 +136,10 @@ class Server:
             sender=self,
             records=self._site,
             command_timeout_s=settings.pipeline.command_timeout_s,
+            logic=self._fdi.live,
+            guard=self._fdi.locks,
         )
+        self._fdi.attach(self._pipeline)
         await self._opcua.prepare(self._pipeline, reader, self.counters)
         await self._start_bridge()
         await self._start_packages()
@@ -215,6 +223,7 @@ class Server:
             if row.type_id != TEST
         ]
         devices = await self._pipeline.restore(known)
+        await self._fdi.settle()
         alarms = self._engine.restore(await asyncio.to_thread(self._site.alarms))
         # Nodes live as long as the server: the collector need not walk a hundred thousand of them again and again.
         gc.freeze()
@@ -275,6 +284,7 @@ class Server:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._bridge.run())
             group.create_task(self._opcua.run())
+            group.create_task(self._fdi.run())
             group.create_task(self._lag.run())
             group.create_task(self._tick())
 
