@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import struct
+import zipfile
 import zlib
 
 import pytest
@@ -179,6 +181,49 @@ def test_bytes_before_the_archive_are_refused() -> None:
 
 def test_directory_and_item_must_name_the_same() -> None:
     assert refused(container(Item(name="a.txt", data=b"x", local_name="b.txt"))).rule == "zip.structure"
+
+
+def test_bytes_between_or_behind_the_items_are_refused() -> None:
+    # Another reader that scans for local headers would find there what this one does not see.
+    first, second = Item(name="[Content_Types].xml", data=CONTENT_TYPES), Item(name="a.txt", data=b"x", method=0)
+    whole = raw_zip([first, second])
+    directory = whole.index(b"PK\1\2")
+    for place in (whole.rindex(b"PK\3\4"), directory):
+        data = bytearray(whole[:place] + b"hidden" + whole[place:])
+        start = data.index(b"PK\1\2")
+        end = data.rindex(b"PK\5\6")
+        struct.pack_into("<I", data, end + 16, start)
+        if place != directory:
+            entry = data.rindex(b"PK\1\2")
+            struct.pack_into("<I", data, entry + 42, data.rindex(b"PK\3\4"))
+        assert refused(bytes(data)).rule == "zip.structure"
+
+
+def test_a_data_descriptor_may_stand_behind_an_item() -> None:
+    # Flag bit 3: sizes and checksum follow the data, as streaming packers write it.
+    buffer = io.BytesIO()
+
+    class Stream(io.RawIOBase):
+        def writable(self) -> bool:
+            return True
+
+        def write(self, data: bytes) -> int:  # type: ignore[override]
+            return buffer.write(data)
+
+    with zipfile.ZipFile(Stream(), "w", zipfile.ZIP_DEFLATED) as archive:  # type: ignore[arg-type]
+        archive.writestr("[Content_Types].xml", CONTENT_TYPES)
+        archive.writestr("a.txt", b"streamed")
+    part = Container.read(buffer.getvalue()).part("/a.txt")
+    assert part is not None
+    assert part.data == b"streamed"
+
+
+@pytest.mark.parametrize("field", [14, 18, 22], ids=["checksum", "packed", "unpacked"])
+def test_directory_and_item_must_tell_the_same_sizes(field: int) -> None:
+    data = bytearray(raw_zip([Item(name="[Content_Types].xml", data=CONTENT_TYPES)]))
+    data[field] ^= 1
+    error = refused(bytes(data))
+    assert (error.rule, error.part) == ("zip.structure", "[Content_Types].xml")
 
 
 def test_overlapping_items_are_refused() -> None:
