@@ -17,6 +17,7 @@ from server.core.errors import RemoteError
 from server.fdi.archive import ContainerLimits
 from server.fdi.build import build_package, source_folders
 from server.fdi.check import inspect
+from server.fdi.package_views import summary
 from server.fdi.signature.chain import common_name
 from server.fdi.signature.signing import sign_package
 from server.fdi.store import read_file
@@ -122,18 +123,40 @@ def install(file: PackageFile, settings: SettingsFile = None) -> None:
 
 @app.command("list")
 def list_(settings: SettingsFile = None) -> None:
-    """List the installed packages."""
+    """List the installed packages with their signature state; * marks the version in use."""
     configured = load(settings)
     server = running(configured)
     if server is not None:
-        for entry in Remote(server).packages():
-            types = ", ".join(str(item["type_id"]) for item in entry["device_types"])
-            typer.echo(f"{entry['package_id']}  {entry['version']}  {types}")
+        found = Remote(server).packages()
+    else:
+        with local_store(configured, limits_of(configured)) as store:
+            found = [summary(entry, current=store.in_use(entry)) for entry in store.list()]
+            for refused in store.refused:
+                typer.echo(f"refused: {refused.path}: {refused.error.text}", err=True)
+    for entry in found:
+        types = ", ".join(str(item["type_id"]) for item in entry["device_types"])
+        mark = "*" if entry["current"] else " "
+        typer.echo(f"{mark} {entry['package_id']}  {entry['version']}  {entry['signature']['state']}  {types}".rstrip())
+
+
+@app.command()
+def rollback(
+    package: Annotated[str, typer.Argument(help="Package id.")],
+    to: Annotated[
+        str | None, typer.Option("--to", help="Version to use; default: the next lower one.", show_default=False)
+    ] = None,
+    settings: SettingsFile = None,
+) -> None:
+    """Put an earlier version of a package in use; devices stay, and so does the choice."""
+    configured = load(settings)
+    server = running(configured)
+    if server is not None:
+        entry = Remote(server).rollback(package, to)
+        typer.echo(f"{entry['package_id']} {entry['version']} is in use in the running server")
         return
     with local_store(configured, limits_of(configured)) as store:
-        for installed in store.list():
-            types = ", ".join(device_type.type_id for device_type in installed.device_types)
-            typer.echo(f"{installed.package_id}  {installed.version}  {types}")
+        chosen = store.select(package, to)
+        typer.echo(f"{chosen.package_id} {chosen.version} is in use from the next start on")
 
 
 @app.command()
@@ -142,7 +165,7 @@ def remove(
     version: Annotated[str | None, typer.Option("--version", help="One version only.", show_default=False)] = None,
     settings: SettingsFile = None,
 ) -> None:
-    """Remove a package; its devices go, their history stays."""
+    """Remove a package or one version; the next lower one takes over, else its devices go; history stays."""
     configured = load(settings)
     server = running(configured)
     if server is not None:

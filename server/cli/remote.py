@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from server.core.clock import SystemClock
 from server.core.errors import InUseError, RemoteError
 from server.fdi.archive import ContainerLimits
 from server.fdi.store import PackageStore
+from server.fdi.trust import policy_of
 from server.ops.instance import DataFolder, RunningServer, find_running
 from server.settings import Settings
 
@@ -56,6 +58,11 @@ class Remote:
         """What is installed."""
         return list(self._ask("GET", "/api/packages"))
 
+    def rollback(self, package: str, version: str | None) -> dict[str, Any]:
+        """Put another version in use."""
+        query = f"?version={quote(version)}" if version else ""
+        return dict(self._ask("POST", f"/api/packages/{quote(package)}/rollback{query}"))
+
     def remove(self, package: str, version: str | None) -> None:
         """Remove a package or one version of it."""
         query = f"?version={quote(version)}" if version else ""
@@ -74,7 +81,7 @@ def local_store(settings: Settings, limits: ContainerLimits) -> Iterator[Package
     except InUseError as error:
         raise InUseError(f"{error.text} (it is starting or does not answer)") from None
     try:
-        store = PackageStore(settings.data_dir / "packages", limits)
+        store = PackageStore(settings.data_dir / "packages", limits, policy_of(settings, SystemClock()))
         store.load()
         store.load_builtin(settings.packages_dir)
         yield store

@@ -30,6 +30,13 @@ class Packages(Protocol):
             RemoteError: the package is refused.
         """
 
+    async def rollback(self, package: str, version: str | None, caller: Caller) -> dict[str, Any]:
+        """Put another installed version in use; None: the next below the one in use.
+
+        Raises:
+            DeniedError, NotFoundError: may not; not there.
+        """
+
     async def remove(self, package: str, version: str | None, caller: Caller) -> None:
         """Remove a package or one version of it.
 

@@ -85,10 +85,6 @@ class ObjectFolder:
             )
         return data
 
-    def drop(self, name: str) -> None:
-        """Delete an object that the index no longer names."""
-        self.path(name).unlink(missing_ok=True)
-
     def names(self) -> list[str]:
         """Every object, damaged ones too."""
         return sorted(path.stem for path in self._folder.glob(f"*{literals.PACKAGE_EXTENSION}"))

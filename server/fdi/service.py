@@ -1,28 +1,21 @@
-"""Packages at run time: what an upload, a removal and a listing do to store, plant and bridge. One at a time."""
+"""Packages at run time: what an upload, a removal and a roll back do to store, plant and bridge. One at a time."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Any
 
 from server.core.binding import DeviceBinding
 from server.core.clock import Clock
 from server.core.errors import IntegrationError, RemoteError
 from server.core.status import name_of
 from server.core.values import Caller
-from server.fdi.store import InstalledPackage, PackageStore
-from server.model.device_type import DeviceType, ParameterSpec
+from server.fdi.package_views import summary, type_details
+from server.fdi.store import InstalledPackage, PackageStore, StoreState
+from server.fdi.type_switch import ShowOthers, Types, TypeSwitch
 from server.security.access import Right, require
 from server.security.audit import AuditTrail, AuditWriter
-
-
-class Types(Protocol):
-    """What the pipeline does with device types."""
-
-    async def install(self, device_type: DeviceType) -> None: ...
-
-    async def uninstall(self, type_id: str) -> None: ...
 
 
 class PackageService:
@@ -36,25 +29,30 @@ class PackageService:
         bindings_changed: Callable[[Iterable[DeviceBinding]], None],
         audit: AuditWriter,
         clock: Clock,
+        show_others: ShowOthers | None = None,
     ) -> None:
         self._store = store
-        self._types = types
-        self._bindings_changed = bindings_changed
+        self._switch = TypeSwitch(types, bindings_changed, show_others)
         self._audit = AuditTrail(audit, clock)
         self._turn = asyncio.Lock()
 
     async def start(self) -> None:
         """Show every type of the store."""
         async with self._turn:
-            for device_type in self._store.device_types():
-                await self._types.install(device_type)
-            self._bind()
+            await self._switch.follow(self._store.device_types(), self._store.other_types())
 
-    def _bind(self) -> None:
-        self._bindings_changed([device_type.binding for device_type in self._store.device_types()])
+    async def _follow(self, before: StoreState) -> None:
+        """Let everything follow the store; when that fails, the store is what it was before, too."""
+        try:
+            await self._switch.follow(self._store.device_types(), self._store.other_types())
+        except BaseException:
+            await asyncio.to_thread(self._store.restore, before)
+            raise
 
     async def install(self, data: bytes, caller: Caller) -> list[dict[str, Any]]:
         """Take a package in; its types are usable when this returns.
+
+        A version above the one in use takes over; a lower one is installed beside it.
 
         Raises:
             DeniedError: the caller may not.
@@ -63,19 +61,41 @@ class PackageService:
         async with self._turn:
             try:
                 require(caller, Right.PACKAGES, "install packages")
-                installed = await asyncio.to_thread(self._store.install, data)
+                prepared = await asyncio.to_thread(self._store.prepare, data)
+                before = self._store.snapshot()
+                installed = await asyncio.to_thread(self._store.commit, prepared)
+                await self._follow(before)
             except IntegrationError as error:
                 await self._audit.write(caller, "package install", "", name_of(error.status), error.text)
                 raise
-            for device_type in self._store.device_types():
-                if device_type.package_id == installed.package_id:
-                    await self._types.install(device_type)
-            self._bind()
         await self._audit.write(caller, "package install", _name(installed), "Good", installed.digest)
-        return [summary(installed)]
+        return [self._summary(installed)]
+
+    async def rollback(self, package: str, version: str | None, caller: Caller) -> dict[str, Any]:
+        """Put an installed version in use that is not: the one named, else the next below the one in use.
+
+        Its devices stay as they do in an update; the choice outlives a restart.
+
+        Raises:
+            DeniedError, NotFoundError: may not; not installed, or nothing below it.
+        """
+        async with self._turn:
+            try:
+                require(caller, Right.PACKAGES, "roll back packages")
+                before = self._store.snapshot()
+                chosen = await asyncio.to_thread(self._store.select, package, version)
+                await self._follow(before)
+            except IntegrationError as error:
+                target = f"{package} {version}" if version else package
+                await self._audit.write(caller, "package rollback", target, name_of(error.status), error.text)
+                raise
+        await self._audit.write(caller, "package rollback", _name(chosen), "Good", chosen.digest)
+        return self._summary(chosen)
 
     async def remove(self, package: str, version: str | None, caller: Caller) -> None:
-        """Remove a package, or one version of it; its devices go, their history stays.
+        """Remove a package, or one version of it.
+
+        When the version in use goes, the next lower one takes over; without one the devices go, their history stays.
 
         Raises:
             DeniedError, NotFoundError: may not; not there.
@@ -83,30 +103,27 @@ class PackageService:
         async with self._turn:
             try:
                 require(caller, Right.PACKAGES, "remove packages")
-                before = {entry.type_id for entry in self._store.device_types()}
-                removed = await asyncio.to_thread(self._store.remove, package, version)
+                before = self._store.snapshot()
+                removed = await asyncio.to_thread(lambda: self._store.remove(package, version, settle=False))
+                await self._follow(before)
+                await asyncio.to_thread(self._store.settle)
             except IntegrationError as error:
                 await self._audit.write(caller, "package remove", package, name_of(error.status), error.text)
                 raise
-            after = {entry.type_id: entry for entry in self._store.device_types()}
-            identifiers = {entry.package_id for entry in removed}
-            for type_id in before - after.keys():
-                await self._types.uninstall(type_id)
-            for device_type in after.values():
-                if device_type.package_id in identifiers:
-                    await self._types.install(device_type)  # an older version takes over
-            self._bind()
         for entry in removed:
             await self._audit.write(caller, "package remove", _name(entry), "Good", entry.digest)
 
     def list(self) -> list[dict[str, Any]]:
         """A summary of every installed package and version."""
-        return [summary(entry) for entry in self._store.list()]
+        return [self._summary(entry) for entry in self._store.list()]
 
     def details(self, package: str, version: str | None = None) -> dict[str, Any]:
         """Parameters, commands and documents of one package. Raises NotFoundError."""
         entry = self._store.details(package, version)
-        return {**summary(entry), "types": [_details(device_type) for device_type in entry.device_types]}
+        return {**self._summary(entry), "types": [type_details(device_type) for device_type in entry.device_types]}
+
+    def _summary(self, entry: InstalledPackage) -> dict[str, Any]:
+        return summary(entry, current=self._store.in_use(entry))
 
     def document(self, package: str, name: str) -> tuple[str, bytes]:
         """(content type, bytes) of one document or image.
@@ -123,59 +140,3 @@ class PackageService:
 
 def _name(entry: InstalledPackage) -> str:
     return f"{entry.package_id} {entry.version}"
-
-
-def summary(entry: InstalledPackage) -> dict[str, Any]:
-    """What a list shows of a package."""
-    return {
-        "package_id": entry.package_id,
-        "version": entry.version,
-        "manufacturer": entry.catalog.manufacturer,
-        "device_types": [
-            {"type_id": device_type.type_id, "name": dict(device_type.label.by_language)}
-            for device_type in entry.device_types
-        ],
-        "size_bytes": entry.size_bytes,
-        "digest": entry.digest,
-        "warnings": list(entry.warnings),
-    }
-
-
-def _details(device_type: DeviceType) -> dict[str, Any]:
-    return {
-        "type_id": device_type.type_id,
-        "name": dict(device_type.label.by_language),
-        "parameters": [_parameter(spec) for spec in device_type.parameters.values()],
-        "commands": [
-            {
-                "name": command.name,
-                "method": command.method,
-                "description": dict(command.description),
-                "role": command.role,
-                "arguments": [
-                    {"name": argument.param, "type": argument.data_type, "description": dict(argument.description)}
-                    for argument in command.arguments
-                ],
-            }
-            for command in device_type.binding.commands
-        ],
-        "documents": [
-            {"name": document.name, "title": dict(document.title.by_language), "content_type": document.content_type}
-            for document in device_type.documents
-        ],
-        "alarms": [spec.parameter for spec in device_type.limit_alarms]
-        + [spec.name for spec in device_type.trip_alarms],
-    }
-
-
-def _parameter(spec: ParameterSpec) -> dict[str, Any]:
-    return {
-        "name": spec.name,
-        "label": dict(spec.label.by_language),
-        "help": dict(spec.help.by_language),
-        "data_type": spec.data_type.name,
-        "unit": spec.unit_symbol,
-        "range": list(spec.eu_range) if spec.eu_range is not None else None,
-        "writable": spec.writable,
-        "enumeration": {str(entry.value): dict(entry.text.by_language) for entry in spec.enum_values},
-    }

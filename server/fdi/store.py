@@ -7,11 +7,10 @@ crash comes at, the next start finds the state before it or after it.
 from __future__ import annotations
 
 import os
-import re
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import structlog
@@ -21,16 +20,18 @@ from server.core.errors import IntegrationError, NotFoundError
 from server.fdi import literals, versions
 from server.fdi.archive import DEFAULT_LIMITS, ContainerLimits
 from server.fdi.catalog import PackageCatalog, package_id, version_key
+from server.fdi.clashes import require_no_clash
 from server.fdi.errors import PackageError
 from server.fdi.index import IndexEntry, StoreIndex, read_index, write_index
 from server.fdi.legacy_layout import LegacyLayout
 from server.fdi.objects import ObjectFolder
 from server.fdi.package import Package, read_package
 from server.fdi.quarantine import Quarantine
+from server.fdi.signature.result import SignatureReport
+from server.fdi.trust import TrustPolicy
 from server.model.device_type import DeviceType
 
 log = structlog.get_logger("fieldloom.packages")
-_PLACEHOLDER = re.compile(r"\{[^{}]*\}")
 INDEX = "index.json"
 
 
@@ -46,6 +47,8 @@ class InstalledPackage:
     digest: str  # SHA-256 over the parts
     size_bytes: int
     path: Path
+    signature: SignatureReport
+    builtin: bool = False  # out of the folder of built packages
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +74,29 @@ class Prepared:
         return self.current == self.package.version
 
 
+@dataclass(frozen=True, slots=True)
+class StoreState:
+    """All of a store at one moment, to go back to."""
+
+    index: StoreIndex
+    installed: Mapping[tuple[str, str], InstalledPackage]
+
+
 class PackageStore:
     """What is installed. Of each package one version is in use; the others stay beside it."""
 
-    def __init__(self, folder: Path, limits: ContainerLimits = DEFAULT_LIMITS) -> None:
+    def __init__(
+        self, folder: Path, limits: ContainerLimits = DEFAULT_LIMITS, trust: TrustPolicy | None = None
+    ) -> None:
+        """`trust`: which signature states are taken in; None takes all.
+
+        What was taken in once stays installed, whatever becomes of the policy or of its signer's certificate: its state
+        is shown, its devices go on.
+        """
         self._folder = folder
         self._limits = limits
+        self._trust = trust
+        self._loading = replace(trust, allow_unsigned=True, allow_untrusted=True) if trust is not None else None
         self._lock = threading.RLock()
         self._quarantine = Quarantine(folder / "quarantine")
         self._objects = ObjectFolder(folder / "objects", self._read)
@@ -102,7 +122,7 @@ class PackageStore:
                 self._index_path.replace(self._index_path.with_suffix(".damaged"))
                 found = None
             index = found if found is not None else self._rebuilt()
-            legacy = LegacyLayout(self._folder, self._read_package, self._objects)
+            legacy = LegacyLayout(self._folder, lambda data: self._read_package(data, self._loading), self._objects)
             refused += [RefusedFile(*entry) for entry in legacy.adopt(index)]
             if found is None or legacy.adopted:
                 write_index(self._index_path, index)
@@ -118,7 +138,7 @@ class PackageStore:
         index = StoreIndex()
         for name in self._objects.names():
             try:
-                package = self._read_package(self._objects.get(name))
+                package = self._read_package(self._objects.get(name), self._loading)
             except PackageError as error:
                 log.error("package_lost", object=name, reason=error.text)
                 continue
@@ -132,26 +152,27 @@ class PackageStore:
         for entry in entries:
             path = self._objects.path(entry.object)
             try:
-                package = self._read_package(self._objects.get(entry.object))
+                package = self._read_package(self._objects.get(entry.object), self._loading)
                 if (package.package_id, package.version) != (entry.package_id, entry.version):
                     raise PackageError("holds another package than the index says", part=path.name, rule="store.place")
                 self._check_clashes(package)
             except PackageError as error:
                 yield RefusedFile(path, error)
                 continue
-            self._keep(package, path)
+            self._keep(package, path, builtin=entry.builtin)
 
     def load_builtin(self, folder: Path) -> tuple[tuple[InstalledPackage, ...], tuple[RefusedFile, ...]]:
         """Install the built packages of a folder that are not installed yet and were not removed by a user.
 
         Returns what was installed now, and the files refused with their reasons.
         """
+        trust = self._trust.builtin if self._trust is not None else None
         installed: list[InstalledPackage] = []
         refused: list[RefusedFile] = []
         for path in sorted(folder.glob(f"*{literals.PACKAGE_EXTENSION}")):
             try:
                 data = self._read(path)
-                package = self._read_package(data)
+                package = self._read_package(data, trust)
                 with self._lock:
                     key = (package.package_id, package.version)
                     if key in self._index.removed:
@@ -173,7 +194,7 @@ class PackageStore:
             PackageError: refused; the bytes and the reason lie in quarantine, nothing else was written.
         """
         try:
-            package = self._read_package(data)
+            package = self._read_package(data, self._trust)
             with self._lock:
                 return self._admitted(package, data)
         except PackageError as error:
@@ -198,10 +219,11 @@ class PackageStore:
         """
         return self.commit(self.prepare(data))
 
-    def remove(self, package: str, version: str | None = None) -> tuple[InstalledPackage, ...]:
-        """Delete one version, or all of a package; it does not come back with the built-in ones.
+    def remove(self, package: str, version: str | None = None, *, settle: bool = True) -> tuple[InstalledPackage, ...]:
+        """Take out one version, or all of a package; it does not come back with the built-in ones.
 
-        When the version in use goes, the next lower one takes over.
+        When the version in use goes, the next lower one takes over. Without `settle` the files stay until it is called,
+        so that `restore` can bring them back.
 
         Raises:
             NotFoundError: not installed.
@@ -223,19 +245,26 @@ class PackageStore:
             self._store(index)
             for entry in gone:
                 del self._installed[entry.package_id, entry.version]
+            if settle:
+                self.settle()
             return gone
 
-    def restore(self, previous: StoreIndex) -> None:
-        """Put the index back as it was before a change that could not be carried out."""
-        with self._lock:
-            self._store(previous)
-            for key in [key for key in self._installed if key not in previous.entries]:
-                del self._installed[key]
+    def settle(self) -> None:
+        """Delete the files of what is no longer installed."""
+        with self._lock, _disk():
+            self._objects.sweep(self._index.objects())
 
-    def snapshot(self) -> StoreIndex:
-        """The index as it stands, for `restore`. Versions removed since cannot come back."""
+    def snapshot(self) -> StoreState:
+        """The store as it stands, for `restore`."""
         with self._lock:
-            return self._index.copy()
+            return StoreState(self._index, dict(self._installed))
+
+    def restore(self, state: StoreState) -> None:
+        """Put everything back as it was before a change that could not be carried out; nothing was settled since."""
+        with self._lock:
+            self._store(state.index)
+            self._installed = dict(state.installed)
+            self.settle()
 
     def select(self, package: str, version: str | None = None) -> InstalledPackage:
         """Put another installed version in use: the one named, else the next below the one in use.
@@ -289,7 +318,7 @@ class PackageStore:
         """The device types in use: those of the current versions."""
         return tuple(device_type for entry in self.current() for device_type in entry.device_types)
 
-    def older_types(self) -> tuple[DeviceType, ...]:
+    def other_types(self) -> tuple[DeviceType, ...]:
         """The device types of versions that are installed and not in use."""
         return tuple(kind for entry in self.list() if not self.in_use(entry) for kind in entry.device_types)
 
@@ -342,35 +371,21 @@ class PackageStore:
         index.removed.discard(key)
         index.current[package.package_id] = prepared.current
         self._store(index)
-        return self._keep(package, self._objects.path(name))
+        self.settle()  # a damaged file of the same version may be left
+        return self._keep(package, self._objects.path(name), builtin=prepared.builtin)
 
     def _store(self, index: StoreIndex) -> None:
-        """Make an index the one that counts, then delete what it no longer names."""
-        before = self._index.objects()
+        """Make an index the one that counts."""
         with _disk():
             write_index(self._index_path, index)
             self._index = index
-            for name in sorted(before - index.objects()):
-                self._objects.drop(name)
 
     def _check_clashes(self, package: Package) -> None:
-        others = [entry for entry in self._installed.values() if entry.package_id != package.package_id]
-        for entry in others:
-            for theirs in entry.device_types:
-                for ours in package.device_types:
-                    if ours.type_id == theirs.type_id:
-                        raise PackageError(
-                            f"type {ours.type_id!r} belongs to package {entry.package_id} already",
-                            rule="store.type-clash",
-                        )
-                    topic = _shared_topic(ours, theirs)
-                    if topic:
-                        raise PackageError(
-                            f"topic {topic} is taken by type {theirs.type_id!r} of package {entry.package_id}",
-                            rule="store.topic-clash",
-                        )
+        for entry in self._installed.values():
+            if entry.package_id != package.package_id:
+                require_no_clash(package.device_types, entry.device_types, entry.package_id)
 
-    def _keep(self, package: Package, path: Path) -> InstalledPackage:
+    def _keep(self, package: Package, path: Path, *, builtin: bool) -> InstalledPackage:
         entry = InstalledPackage(
             package_id=package.package_id,
             version=package.version,
@@ -380,6 +395,8 @@ class PackageStore:
             digest=package.container.digest,
             size_bytes=len(package.container.data),
             path=path,
+            signature=package.signature,
+            builtin=builtin,
         )
         self._installed[entry.package_id, entry.version] = entry
         return entry
@@ -387,8 +404,8 @@ class PackageStore:
     def _read(self, path: Path) -> bytes:
         return read_file(path, self._limits)
 
-    def _read_package(self, data: bytes) -> Package:
-        return read_package(data, self._limits)
+    def _read_package(self, data: bytes, trust: TrustPolicy | None) -> Package:
+        return read_package(data, self._limits, trust)
 
 
 @contextmanager
@@ -422,28 +439,3 @@ def read_file(path: Path, limits: ContainerLimits = DEFAULT_LIMITS) -> bytes:
             return file.read(limits.max_bytes + 1)
     except OSError as error:
         raise PackageError(f"cannot be read: {error.strerror}", part=path.name, rule="file") from None
-
-
-def _shared_topic(ours: DeviceType, theirs: DeviceType) -> str:
-    for mine in _topics(ours):
-        for other in _topics(theirs):
-            if _overlap(mine.split("/"), other.split("/")):
-                return mine
-    return ""
-
-
-def _topics(device_type: DeviceType) -> Iterable[str]:
-    binding = device_type.binding
-    yield from (row.topic for row in binding.rows)
-    if binding.response_topic:
-        yield binding.response_topic
-
-
-def _overlap(one: list[str], other: list[str]) -> bool:
-    """True when some topic fits both; a named part fits any level."""
-    if len(one) != len(other):
-        return False
-    return all(
-        a == b or _PLACEHOLDER.fullmatch(a) is not None or _PLACEHOLDER.fullmatch(b) is not None
-        for a, b in zip(one, other, strict=True)
-    )

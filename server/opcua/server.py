@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import structlog
 
 from server.core.clock import Clock
-from server.core.errors import InUseError
+from server.core.errors import InUseError, RemoteError
 from server.core.values import (
     AlarmEvent,
     Caller,
@@ -29,6 +29,7 @@ from server.opcua.conditions import AlarmStates
 from server.opcua.history import RawReader
 from server.opcua.identity import Verify
 from server.opcua.model_changes import ModelChanges
+from server.opcua.nodes.values import ValueEncodingError
 from server.opcua.test_nodes import TEST
 from server.opcua.wire import TWIN
 from server.security.audit import AuditWriter
@@ -185,8 +186,15 @@ class OpcUaServer:
     # -- sink
 
     async def prepare_type(self, device_type: DeviceType) -> None:
-        """Find out what showing a type takes, before anything is touched. Raises ValueEncodingError."""
-        await self._model.prepare(device_type)
+        """Find out what showing a type takes, before anything is touched.
+
+        Raises:
+            RemoteError: something in it is not of its type.
+        """
+        try:
+            await self._model.prepare(device_type)
+        except ValueEncodingError as error:
+            raise RemoteError(f"type {device_type.type_id} cannot be shown: {error}") from error
 
     async def model_changed(self, change: ModelChange) -> None:
         """Show, change or remove a type or a device; clients hear of it by a GeneralModelChangeEvent."""

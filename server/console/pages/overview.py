@@ -152,6 +152,7 @@ class StartPage:
         shown = [
             " · ".join([*(_name(kind, self._words) for kind in entry.get("device_types", ())), str(entry["version"])])
             for entry in self._context.packages.list()
+            if entry.get("current", True)
         ]
         if shown == self._packages_shown:
             return

@@ -1,4 +1,4 @@
-"""FDI packages: list, details, documents, upload, removal."""
+"""FDI packages: list, details, documents, upload, roll back, removal."""
 
 from __future__ import annotations
 
@@ -94,7 +94,15 @@ async def package_document(
     )
 
 
+@router.post("/{package}/rollback")
+async def roll_back_package(
+    package: PackageId, context: Console, caller: PackageKeeper, version: Version = None
+) -> dict[str, Any]:
+    """Put an earlier version in use: the one named, else the next below; devices stay, and so does the choice."""
+    return await context.packages.rollback(package, version, caller)
+
+
 @router.delete("/{package}", status_code=204)
 async def remove_package(package: PackageId, context: Console, caller: PackageKeeper, version: Version = None) -> None:
-    """Remove a package or one version of it; its devices go, their history stays."""
+    """Remove a package or one version of it; the next lower one takes over, else its devices go; history stays."""
     await context.packages.remove(package, version, caller)

@@ -62,7 +62,7 @@ def test_rolling_back_goes_one_version_down_and_is_kept(folder: Path) -> None:
     assert store.select(identifier).version == "1.1.0"
     assert in_use(opened(folder)) == ["1.1.0"]
     assert [kind.version for kind in store.device_types()] == ["1.1.0"]
-    assert [kind.version for kind in store.older_types()] == ["1.0.0", "1.2.0"]
+    assert [kind.version for kind in store.other_types()] == ["1.0.0", "1.2.0"]
     assert store.details(identifier).version == "1.1.0"
     assert store.select(identifier).version == "1.0.0"
     with pytest.raises(NotFoundError, match="nothing to go back to"):
