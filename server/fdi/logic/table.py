@@ -125,7 +125,8 @@ class AttributeTable:
             value, text = inner[0], inner[1]
             return compiler.run(value), compiler.run(text), help_text  # type: ignore[arg-type]  # checked when resolved
 
-        listed = items(compiler, _type_items(construct), entry)
+        # While a condition is not known all that may be listed is, as in the static view.
+        listed = items(compiler, _type_items(construct), entry, everything=True)
 
         def run(context: Context) -> tuple[EnumValue, ...]:
             found: dict[int, EnumValue] = {}
