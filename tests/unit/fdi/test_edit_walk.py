@@ -21,11 +21,12 @@ from tests.kit.editing import ANNA, BOILER, PARAMETERS, Disk, FakeAccess, boiler
 NAMES = ("mode", "span", "odd")  # without relations between them
 ACTS = st.lists(
     st.tuples(
-        st.sampled_from(["edit", "edit", "say", "apply", "reset", "open", "discard", "lose"]),
+        st.sampled_from(["open", "edit", "edit", "say", "apply", "reset", "discard", "lose"]),
         st.sampled_from(NAMES),
         st.integers(0, 3),
     ),
-    max_size=50,
+    min_size=20,
+    max_size=60,
 )
 
 
