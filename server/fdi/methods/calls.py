@@ -255,6 +255,7 @@ class Calls:
         if isinstance(plain, Reference) and self._in.scope.find(plain.name) is None:
             path = self._in.targets.path(plain)
             self._in.targets.emit_item(path, node.position)
+            self._code.emit(memory.item_place, node.position)
         else:
             self._any(plain)
 

@@ -161,7 +161,11 @@ def converter(ctype: CType) -> Callable[[Raw], Raw]:
 
 
 _CONVERTERS: Final = {(bits, signed): _whole(bits, signed) for bits in (8, 16, 32, 64) for signed in (True, False)}
-ELEMENT_BYTES: Final = 32  # what one number of an array takes in memory
+
+
+def element_bytes(is_text: bool) -> int:
+    """What one element of an array takes in memory beside its text, in octets; dropping a text costs time, too."""
+    return 256 if is_text else 32
 
 
 def text_bytes(text: str) -> int:
@@ -181,14 +185,10 @@ class CArray:
     def is_characters(self) -> bool:
         return self.ctype.is_integer and self.ctype.bits == 8
 
-    def text(self) -> str:
-        """The text an array of char holds."""
-        found: list[str] = []
-        for code in self.data:
-            if not code or isinstance(code, str):
-                break
-            found.append(chr(int(code) & 0xFF) if code < 0 else chr(int(code)))
-        return "".join(found)
+    def text(self, most: int = 1 << 16) -> str:
+        """The text an array of char holds; no more of it than one character past `most` is looked at."""
+        end = min(self.data.index(0) if 0 in self.data else len(self.data), most + 1)
+        return "".join([chr(int(code) & 0xFF if code < 0 else int(code)) for code in self.data[:end]])  # type: ignore[operator]
 
     def set_text(self, text: str, most: int | None = None) -> bool:
         """Store a text with its closing 0, cut where the array (or `most`) ends. False when it was cut."""

@@ -9,8 +9,16 @@ from server.core.texts import Texts
 from server.fdi.eddl.commands import EddCommand, EddTransaction, ResponseCode
 from server.fdi.eddl.statements import Block
 from server.fdi.logic.type_logic import TypeLogic
+from server.fdi.methods.ctype import DOUBLE, FLOAT, LONG_LONG, STRING, CType
 from server.fdi.methods.names import Names
 from server.fdi.methods.program import Program
+
+_ELEMENT_TYPES = {
+    **dict.fromkeys(("ASCII", "PACKED_ASCII", "VISIBLE", "EUC", "PASSWORD", "BITSTRING", "OCTET"), STRING),
+    "FLOAT": FLOAT,
+    "DOUBLE": DOUBLE,
+    "DURATION": DOUBLE,
+}
 
 
 class Library:
@@ -35,6 +43,12 @@ class Library:
         found: EddTransaction | None = command.transaction(transaction or 0)
         tables: tuple[Sequence[ResponseCode], ...] = (found.response_codes if found else (), command.response_codes)
         return next((entry for table in tables for entry in table if entry.value == code), None)
+
+    def list_type(self, name: str) -> CType:
+        """What the elements of a LIST are."""
+        found = self.model.lists.get(name)
+        variable = self.model.variables.get(found.element or "") if found is not None else None
+        return _ELEMENT_TYPES.get(variable.edd_type if variable is not None else "", LONG_LONG)
 
     def text(self, name: str) -> Texts | None:
         """A text of the dictionary."""

@@ -18,6 +18,7 @@ class MethodLimits:
     call_depth: int = 32  # METHODs calling one another
     string_bytes: int = 64 * 1024  # one string
     requests: int = 10_000  # dialogs, waits and communications in all
+    log_entries: int = 1_000  # of LOG_MESSAGE
     retries: int = 10  # repetitions of one communication that a RETRY_ON_… asks for
     seconds: float = 600.0  # all waits of DELAY together; the runner bounds the whole run by it, too
 

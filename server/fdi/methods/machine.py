@@ -6,15 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from server.core import status
-from server.core.texts import Texts
 from server.core.values import Scalar
-from server.fdi.eddl.commands import ResponseCode
 from server.fdi.eddl.nodes import Position
 from server.fdi.logic.errors import EvaluationError
-from server.fdi.methods.ctype import ELEMENT_BYTES, CArray, Raw, converter, text_bytes
+from server.fdi.methods.ctype import Raw, converter, text_bytes
 from server.fdi.methods.errors import AbortError, BudgetError
-from server.fdi.methods.host import ActionValue, Host, ValueRefusedError
+from server.fdi.methods.host import ActionValue, Host
 from server.fdi.methods.limits import DEFAULT_METHOD_LIMITS, MethodLimits
 from server.fdi.methods.outcome import Aborted, Commit, Failed, Finished, Outcome, Running, Waiting
 from server.fdi.methods.places import LocalPlace
@@ -34,17 +31,14 @@ from server.fdi.methods.requests import (
     Ok,
     Request,
     Select,
-    SendCommand,
     ShowMenu,
     Transfer,
     Value,
 )
-from server.fdi.methods.variables import from_method, to_method
-from server.model.device_type import ParameterSpec
+from server.fdi.methods.workspace import Workspace
 
 __all__ = ["Aborted", "Commit", "Failed", "Finished", "Machine", "Outcome", "Running", "Suspend", "Waiting"]
 
-_TEXT_A_STEP = 256  # octets of a new text that one step of the budget pays for
 _ANSWERS: dict[type, type] = {
     Acknowledge: Ok,
     Inform: Ok,
@@ -81,7 +75,7 @@ class Frame:
         self.slots = slots
 
 
-class Machine:
+class Machine(Workspace):
     """One run of a METHOD or action definition. `run` never raises, whatever the METHOD does."""
 
     def __init__(
@@ -94,24 +88,18 @@ class Machine:
         languages: Sequence[str] = (),
         this: ActionValue | None = None,
     ) -> None:
+        super().__init__(program.library, host, limits, languages)
         self.program = program
-        self.library = program.library
-        self.host = host
-        self.limits = limits
-        self.languages = tuple(languages)
         self.this = this
         self.commit = Commit.DISCARD
         self.abort_methods: list[str] = []  # in the order they would run
         self.reactions = Reactions()
         self.transmitter = Reactions()  # of the XMTR_… builtins: additional status of a transmitter
-        self.lists: dict[str, list[Raw]] = {}  # LISTs as this run changed them
         self.last = CommandDone()  # how the last communication went
         self.last_request: Request | None = None  # the last communication, whose response codes are asked for
         self.resolve_status = 0  # of the last resolve_… builtin
-        self.extra = 0  # steps an instruction took beyond one
         self.steps = 0  # taken in all, without abort methods
         self._abort_steps = 0
-        self._memory = 0
         self._requests = 0
         self._abort_requests = 0
         self._delayed_s = 0.0
@@ -290,7 +278,7 @@ class Machine:
     def _end(self, ending: Aborted | Failed) -> None:
         """End what runs; abort methods come next, after them the end that was first."""
         self._frames.clear()
-        self._memory = 0
+        self.memory = 0
         self._pending = self._answer = None
         if self._ending is None:
             self._ending = ending
@@ -359,131 +347,15 @@ class Machine:
                 self.hold_text("", given)
         self._frames.append(Frame(program, slots))
 
-    # ---- memory
-
-    def new_text(self, text: str) -> str:
-        """A text made by the METHOD, with its cost in steps. Raises BudgetError when it is too long."""
-        size = text_bytes(text)
-        if size > self.limits.string_bytes:
-            raise BudgetError("string length")
-        self.extra += size // _TEXT_A_STEP
-        return text
-
-    def hold_text(self, old: object, new: str) -> None:
-        """Count a text that takes the place of another. Raises BudgetError."""
-        self._memory += text_bytes(new) - (text_bytes(old) if isinstance(old, str) else 0)
-        if self._memory > self.limits.memory_bytes:
-            raise BudgetError("memory")
-
-    def hold_array(self, count: int) -> None:
-        """Count the elements of a new array. Raises BudgetError."""
-        self._memory += count * ELEMENT_BYTES
-        if self._memory > self.limits.memory_bytes:
-            raise BudgetError("memory")
-
-    def give_up(self, value: Raw) -> None:
-        """An element of a LIST is given up."""
-        self._memory -= ELEMENT_BYTES + (text_bytes(value) if isinstance(value, str) else 0)
-
-    def drop_array(self, held: object) -> None:
-        """An array of the active METHOD is given up."""
-        if isinstance(held, CArray):
-            self._memory -= len(held.data) * ELEMENT_BYTES
-            if held.ctype.is_text:
-                self._memory -= sum(text_bytes(value) for value in held.data if isinstance(value, str))
-
     def _forget(self, frame: Frame) -> None:
         for slot in frame.program.owned:
             held = frame.slots[slot]
             if isinstance(held, str):
-                self._memory -= text_bytes(held)
+                self.memory -= text_bytes(held)
             else:
                 self.drop_array(held)
-
-    # ---- parameters
-
-    def spec(self, name: str) -> ParameterSpec | None:
-        """The specification of a parameter now, else the static one."""
-        return self.host.spec(name) or self.library.parameters.get(name)
-
-    def peek(self, name: str) -> Raw | None:
-        """The value of a parameter or list element; None while unknown."""
-        if "[" in name:
-            return self._list_element(name)
-        value = self.host.value(name)
-        spec = self.library.parameters.get(name)
-        if value is None or spec is None:
-            return None
-        raw = to_method(value, spec)
-        return self.new_text(raw) if isinstance(raw, str) else raw
-
-    def read(self, name: str) -> Raw:
-        """The value of a parameter. Raises AbortError while it is unknown: a METHOD must not act on a guess."""
-        value = self.peek(name)
-        if value is None:
-            raise AbortError(f"the value of {name} is not known")
-        return value
-
-    def try_write(self, name: str, value: Raw) -> status.StatusCode:
-        """Assign a parameter or list element; its StatusCode when it is refused."""
-        if "[" in name:
-            return self._set_list_element(name, value)
-        spec = self.library.parameters.get(name)
-        if spec is None:
-            return status.BAD_NOT_FOUND
-        try:
-            self.host.assign(name, from_method(value, spec))
-        except ValueRefusedError as error:
-            return error.status
-        return status.GOOD
-
-    def write(self, name: str, value: Raw) -> None:
-        """Assign a parameter. Raises AbortError when it is refused."""
-        code = self.try_write(name, value)
-        if code != status.GOOD:
-            raise AbortError(f"{name} does not take {value!r}: {status.name_of(code)}")
-
-    def _list_element(self, name: str) -> Raw | None:
-        base, _, index = name.rstrip("]").partition("[")
-        held = self.lists.get(base, [])
-        at = int(index)
-        return held[at] if at < len(held) else None
-
-    def _set_list_element(self, name: str, value: Raw) -> status.StatusCode:
-        base, _, index = name.rstrip("]").partition("[")
-        held = self.lists.get(base, [])
-        at = int(index)
-        if at >= len(held):
-            return status.BAD_OUT_OF_RANGE
-        if isinstance(value, str):
-            self.hold_text(held[at], value)
-        held[at] = value
-        return status.GOOD
-
-    # ---- texts
 
     @property
     def slots(self) -> list[Any]:
         """The locals of the active METHOD, for prompts that name them."""
         return self._frames[-1].slots
-
-    def chosen(self, texts: Texts) -> str:
-        """A text in the user's language."""
-        return texts.best(self.languages)[1]
-
-    def code_meaning(self, request: Request | None, code: int) -> ResponseCode | None:
-        """What a response code of a communication means, None where its COMMAND does not say."""
-        if not isinstance(request, SendCommand):
-            return None
-        command = self.library.command(request.number, request.name)
-        return self.library.response_code(command, request.transaction, code)
-
-    def code_text(self, request: Request | None, code: int) -> str:
-        """The text of a response code in the user's language, "" where its COMMAND has none."""
-        found = self.code_meaning(request, code)
-        return self.chosen(Texts(found.text)) if found is not None else ""
-
-    @property
-    def language(self) -> str:
-        """The language of texts that the METHOD makes itself."""
-        return self.languages[0].split("-")[0].lower() if self.languages else "en"

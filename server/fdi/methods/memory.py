@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from server.fdi.methods.machine import Machine
 
 _CELLS_A_STEP = 64  # array elements that one step of the budget pays for
+_READ_STEPS = 4  # what asking the host for a value costs beyond an instruction
 
 
 def store(local: Local, keep: bool) -> Instruction:
@@ -68,7 +69,7 @@ def declare(local: Local, lengths: tuple[int, ...] | None) -> Instruction:
 
     def array(stack: list[Any], slots: list[Any], machine: Machine) -> int:
         machine.drop_array(slots[slot])
-        machine.hold_array(count)
+        machine.hold_elements(count, ctype.is_text)
         slots[slot] = CArray(ctype, lengths, [zero] * count)
         machine.extra += count // _CELLS_A_STEP
         return SPENT
@@ -111,7 +112,7 @@ def copy_text(slot: int, keep: bool) -> Instruction:
 def array_text(stack: list[Any], slots: list[Any], machine: Machine) -> int:
     """An array of char on top becomes the text it holds."""
     array: CArray = stack[-1]
-    stack[-1] = machine.new_text(array.text())
+    stack[-1] = machine.new_text(array.text(machine.limits.string_bytes))
     machine.extra += len(array.data) // _CELLS_A_STEP
     return SPENT
 
@@ -218,15 +219,19 @@ def store_place(keep: bool, ctype: CType | None) -> Instruction:
 def load_item(name: str) -> Instruction:
     """The value of a parameter."""
 
-    def run(stack: list[Any], slots: list[Any], machine: Machine) -> None:
+    def run(stack: list[Any], slots: list[Any], machine: Machine) -> int:
         stack.append(machine.read(name))
+        machine.extra += _READ_STEPS
+        return SPENT
 
     return run
 
 
-def item_value(stack: list[Any], slots: list[Any], machine: Machine) -> None:
+def item_value(stack: list[Any], slots: list[Any], machine: Machine) -> int:
     """The name of a parameter on top becomes its value."""
     stack[-1] = machine.read(stack[-1])
+    machine.extra += _READ_STEPS
+    return SPENT
 
 
 def item_place(stack: list[Any], slots: list[Any], machine: Machine) -> None:

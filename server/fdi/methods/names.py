@@ -71,14 +71,6 @@ class Names:
         found = self._model.lists.get(name)
         return (found.capacity or 0) if found is not None else 0
 
-    def element_type(self, name: str) -> str | None:
-        """The VARIABLE that serves as type of a value array's or LIST's elements."""
-        array = self._model.arrays.get(name)
-        if array is not None:
-            return array.element
-        found = self._model.lists.get(name)
-        return found.element if found is not None else None
-
     # ---- steps
 
     def member(self, item: str, name: str) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from server.core.texts import Texts
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from server.fdi.methods.machine import Machine
 
 _FIELD: Final = re.compile(r"%(?:\[(?P<format>[^\]\[{}]{0,40})\])?\{(?P<name>[^{}]{1,200})\}")
+MAX_FIELDS: Final = 64  # in one text
+MAX_LANGUAGES: Final = 16  # of one prompt; further ones are left out
+_CACHED_CHARS: Final = 2_000
+_FIELD_STEPS: Final = 10  # what filling one place costs
 _BASE: Final = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _ELEMENT: Final = re.compile(r"([A-Za-z_]\w*)\[(\d{1,7})\]\Z", re.ASCII)
 _NUMBER: Final = re.compile(r"\d{1,6}\Z", re.ASCII)
@@ -32,12 +37,16 @@ class Field(NamedTuple):
     written: str
 
 
-@lru_cache(maxsize=256)
 def parse(text: str) -> tuple[str | Field, ...]:
-    """A text as pieces and fields in turn."""
+    """A text as pieces and fields in turn; what stands behind the first MAX_FIELDS is left as written."""
+    return _parsed(text) if len(text) <= _CACHED_CHARS else _parsed.__wrapped__(text)
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> tuple[str | Field, ...]:
     found: list[str | Field] = []
     at = 0
-    for match in _FIELD.finditer(text):
+    for match in islice(_FIELD.finditer(text), MAX_FIELDS):
         found.append(text[at : match.start()])
         found.append(Field(match["format"] or "", match["name"].strip(), match.group()))
         at = match.end()
@@ -75,7 +84,7 @@ def filled(machine: Machine, prompt: Texts | str, site: Site, items: Sequence[st
     """
     if isinstance(prompt, str):
         return Texts({machine.language: _filled(machine, prompt, machine.language, site, items)})
-    texts = prompt.by_language or {machine.language: ""}
+    texts = dict(islice(prompt.by_language.items(), MAX_LANGUAGES)) or {machine.language: ""}
     return Texts({language: _filled(machine, text, language, site, items) for language, text in texts.items()})
 
 
@@ -96,6 +105,7 @@ def _filled(machine: Machine, text: str, language: str, site: Site, items: Seque
     parts = parse(text)
     if len(parts) == 1:
         return machine.new_text(text)
+    machine.extra += _FIELD_STEPS * (len(parts) // 2)
     pieces = (part if isinstance(part, str) else _field(machine, part, language, site, items) for part in parts)
     return machine.new_text("".join(pieces))
 

@@ -22,9 +22,6 @@ from server.fdi.methods.variables import shape_of
 if TYPE_CHECKING:
     from server.fdi.methods.expressions import Expressions
 
-_TEXT_TYPES = frozenset({"ASCII", "PACKED_ASCII", "VISIBLE", "EUC", "PASSWORD", "BITSTRING", "OCTET"})
-_REAL_TYPES = {"FLOAT": Kind.FLOAT, "DOUBLE": Kind.DOUBLE, "DURATION": Kind.DOUBLE}
-
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -256,10 +253,7 @@ class Targets:
         kind = self._names.kind(item)
         if kind != "ELEMENT":
             raise MethodError(node.position, "method-type", f"{written(node)} is a {kind}, which has no value")
-        element = self._names.element_type(item.partition("[")[0])
-        variable = self._expressions.library.model.variables.get(element or "")
-        word = variable.edd_type if variable is not None else ""
-        return TEXT if word in _TEXT_TYPES else _REAL_TYPES.get(word, Kind.INT64)
+        return self._expressions.library.list_type(item.partition("[")[0]).shape
 
 
 def _as(shape: Shape) -> Callable[[int | float | str], int | float | str]:

@@ -13,6 +13,7 @@ from typing import Final
 
 from server.core import status
 from server.core.values import Scalar
+from server.fdi.logic.errors import EvaluationError
 from server.fdi.logic.numbers import Kind, single
 from server.fdi.methods.ctype import TEXT, Raw, Shape
 from server.fdi.methods.host import ValueRefusedError
@@ -59,11 +60,11 @@ def unpacked_date(packed: int) -> date | None:
 
 
 def to_method(value: Scalar, spec: ParameterSpec) -> Raw:
-    """A parameter's value as METHODs see it."""
-    if isinstance(value, bytes):
-        return value.decode("latin-1")
-    if isinstance(value, str):
-        return value
+    """A parameter's value as METHODs see it. Raises EvaluationError for one that is not of the parameter's type."""
+    if shape_of(spec) is TEXT:
+        return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+    if isinstance(value, str | bytes):
+        raise EvaluationError(f"the value of {spec.name} is no number")
     if spec.data_type is DataType.DATETIME:
         moment_us = min(max(int(value), 0), _LAST_US)
         if spec.edd_type == "DATE":

@@ -94,7 +94,7 @@ def put_octets(place: Place | None, octets: Sequence[int], machine: Machine) -> 
     """Octets into an array, as many as fit, the rest of it 0; into a plain number only the first."""
     if place is None:
         return
-    if isinstance(place, ArrayPlace | CharactersPlace):
+    if isinstance(place, ArrayPlace | CharactersPlace) and place.array.ctype.is_integer:
         data = place.array.data
         data[:] = [octets[at] if at < len(octets) else 0 for at in range(len(data))]
     else:

@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from server.fdi.logic.numbers import Kind
 from server.fdi.methods.builtins.table import BI_ERROR, BI_SUCCESS, Arg, Builtin, builtin
-from server.fdi.methods.ctype import Raw
+from server.fdi.methods.ctype import Raw, converter
 from server.fdi.methods.machine import Machine
+from server.fdi.methods.places import ItemPlace
 from server.fdi.methods.program import Site
 
 FAMILY: Final = "lists"
@@ -18,14 +19,13 @@ MAX_ELEMENTS: Final = 10_000  # of a LIST without CAPACITY
 def _insert(machine: Machine, arguments: Sequence[Any], site: Site) -> int:
     """`ListInsert(list, index, item)`: the item is a VARIABLE or a value; a full list or a gap is an error."""
     name, index, item = arguments
-    value: Raw | None = item
-    if isinstance(item, str) and (machine.library.names.is_parameter(item) or "[" in item):
-        value = machine.peek(item)
+    value: Raw | None = machine.peek(item.name) if isinstance(item, ItemPlace) else item
     held = machine.lists.get(name, [])
     most = machine.library.names.elements(name) or MAX_ELEMENTS
     if value is None or not 0 <= index <= len(held) or len(held) >= most:
         return BI_ERROR
-    machine.hold_array(1)
+    value = converter(machine.library.list_type(name))(value)
+    machine.hold_elements(1, isinstance(value, str))
     if isinstance(value, str):
         machine.hold_text("", value)
     machine.extra += len(held) >> 6

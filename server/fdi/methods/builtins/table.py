@@ -39,7 +39,7 @@ class Arg(Enum):
     OUT = "out"  # a Place, or None where a constant stands
     LOCAL = "local"  # the Place of a local, named directly or in a string
     ANY = "any"  # a number or text
-    VALUE = "value"  # the name of an item if it is one (not a parameter's value), else a number or text
+    VALUE = "value"  # the ItemPlace of an item, else a number or text
 
 
 Run: TypeAlias = "Callable[[Machine, Sequence[Any], Site], Any]"

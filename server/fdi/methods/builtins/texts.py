@@ -36,7 +36,7 @@ def _build(machine: Machine, arguments: Sequence[Any], site: Site) -> int:
 
 
 def _log(machine: Machine, arguments: Sequence[Any], site: Site) -> int:
-    machine.host.log(arguments[0], machine.chosen(filled(machine, arguments[1], site)))
+    machine.log(arguments[0], machine.chosen(filled(machine, arguments[1], site)))
     machine.extra += 100  # an entry costs more than an instruction
     return BI_SUCCESS
 

@@ -9,6 +9,7 @@ from server.fdi.logic.numbers import Kind
 from server.fdi.methods.builtins.communication import outcome, put_octets
 from server.fdi.methods.builtins.table import BI_ERROR, Arg, Builtin, builtin
 from server.fdi.methods.machine import Machine, Suspend
+from server.fdi.methods.places import ItemPlace
 from server.fdi.methods.program import Site
 from server.fdi.methods.requests import Answer, CommandDone, Transfer
 
@@ -17,7 +18,7 @@ _ARGUMENTS: Final = 8
 
 
 def _transfer(machine: Machine, arguments: Sequence[Any], site: Site) -> Suspend:
-    request = Transfer(site.name, tuple(arguments))
+    request = Transfer(site.name, tuple(given.name if isinstance(given, ItemPlace) else given for given in arguments))
 
     def then(machine: Machine, answer: Answer) -> int:
         if not isinstance(answer, CommandDone):

@@ -112,7 +112,7 @@ def _get(ctype: CType) -> Run:
 def _get_date(machine: Machine, arguments: Sequence[Any], site: Site) -> int:
     """Into a number as it is; into an array as octets day, month, years since 1900."""
     place = arguments[2]
-    if not isinstance(place, ArrayPlace | CharactersPlace):
+    if not isinstance(place, ArrayPlace | CharactersPlace) or not place.array.ctype.is_integer:
         return int(_get(LONG_LONG)(machine, arguments, site))
     name = _found(machine, arguments)
     value = machine.peek(name) if name is not None else None
