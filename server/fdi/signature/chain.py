@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import TypeVar
 
 from cryptography import x509
@@ -21,15 +22,27 @@ TIME_STAMPING = ExtendedKeyUsageOID.TIME_STAMPING
 _UNDERSTOOD = (x509.BasicConstraints, x509.KeyUsage, x509.ExtendedKeyUsage, x509.CertificatePolicies)
 """Extensions that may be critical. Name constraints are not among them: what they forbid is not computed here."""
 
+_READ_LATER = tuple(
+    attrgetter(name) for name in ("subject", "issuer", "not_valid_before_utc", "not_valid_after_utc", "serial_number")
+)
+
 _T = TypeVar("_T", bound=x509.ExtensionType)
 
 
 def load_der(data: bytes) -> x509.Certificate:
     """A certificate from DER. Raises SignatureError when it is none."""
     try:
-        return x509.load_der_x509_certificate(data)
+        certificate = x509.load_der_x509_certificate(data)
+        check_readable(certificate)
     except (ValueError, TypeError):
         raise invalid("signature.certificate", "a certificate that cannot be read") from None
+    return certificate
+
+
+def check_readable(certificate: x509.Certificate) -> None:
+    """Raise ValueError unless names and times can be read: the library parses them only when they are asked for."""
+    for read in _READ_LATER:
+        read(certificate)
 
 
 def der(certificate: x509.Certificate) -> bytes:
