@@ -21,6 +21,8 @@ Target = Callable[[str, str], str]
 MAX_ELEMENTS = 2_000
 """Entries of one description, those of inner menus included."""
 
+_FOLDERS = {"parameter": "ParameterSet/", "action": "ActionSet/", "image": "ImageSet/"}
+
 _QUALIFIERS = {
     "HIDDEN": "Hidden",
     "DISPLAY_VALUE": "DisplayValue",
@@ -29,6 +31,11 @@ _QUALIFIERS = {
     "NO_LABEL": "NoLabel",
     "NO_UNIT": "NoUnit",
 }
+
+
+def relative_path(kind: str, name: str) -> str:
+    """A path from the device down, for readers that have no addresses of their own."""
+    return _FOLDERS.get(kind, "") + name
 
 
 class Scope:

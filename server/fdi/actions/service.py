@@ -29,6 +29,8 @@ from server.fdi.client_xml import Element
 from server.fdi.eddl.model import EddMethod
 from server.fdi.logic.type_logic import TypeLogic, ValueSource
 from server.fdi.methods.outcome import Aborted, Failed, Finished
+from server.fdi.uid import ui_element
+from server.fdi.uid_scope import Target, relative_path
 from server.model.device import Device
 from server.model.lock import LockOwner, owner_of
 from server.model.plant import Plant
@@ -78,14 +80,6 @@ class OfflineSets(Protocol):
     def values(self, device_id: str) -> ValueSource: ...
 
 
-class MenuWriter(Protocol):
-    """Makes the UIDescription of a MENU that a METHOD shows."""
-
-    def __call__(
-        self, device_id: str, logic: TypeLogic, menu: str, values: ValueSource, locales: Sequence[str]
-    ) -> Element | None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class ActionLimits:
     """Bounds of the service; each is a setting."""
@@ -106,7 +100,6 @@ class ActionService:
         runner: Runner,
         *,
         offline: OfflineSets | None = None,
-        menus: MenuWriter | None = None,
         trail: AuditTrail | None = None,
         limits: ActionLimits | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -115,13 +108,14 @@ class ActionService:
         self._locks = locks
         self._runner = runner
         self._offline = offline
-        self._menus = menus
         self._trail = trail
         self._limits = limits or ActionLimits()
         self._sleep = sleep
         self._actions: dict[str, Action] = {}
         self._group: asyncio.TaskGroup | None = None
         self._stop = asyncio.Event()
+        self.targets: Callable[[str], Target] = lambda _device_id: relative_path
+        """Where clients find what a menu of a device shows; a door puts its own addresses here."""
         self.on_changed: list[Callable[[str], None]] = []
         """The value of the Action of this id is another one."""
         self.on_gone: list[Callable[[str], None]] = []
@@ -254,9 +248,10 @@ class ActionService:
 
         def menu(name: str, wanted: Sequence[str]) -> Element | None:
             device = self._plant.devices.get(DeviceId(action.device_id))
-            if self._menus is None or device is None:
+            if device is None or name not in device.device_type.logic.model.menus:
                 return None
-            return self._menus(action.device_id, device.device_type.logic, name, action.data, wanted)
+            target = self.targets(action.device_id)
+            return ui_element(device.device_type.logic, name, action.data, wanted, target)
 
         return action_document(action.shown, locales, action.data, menu)
 

@@ -6,10 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import xmlschema
 from lxml import etree
 
+import server.fdi
 from server.core.errors import DeniedError
 from server.core.texts import Texts
 from server.core.values import Caller
@@ -32,6 +35,7 @@ from server.fdi.methods.requests import (
     Ok,
     Select,
     SendCommand,
+    ShowMenu,
     Value,
 )
 from server.model.lock import NETWORK, Locks, owner_of
@@ -49,6 +53,7 @@ from tests.kit.actions import (
 )
 
 NS = "{http://fdi-cooperation.com/2010/client}"
+SCHEMA = xmlschema.XMLSchema(str(Path(server.fdi.__file__).parent / "client.xsd"))
 HI = Texts.of("hi", ru="привет")
 METHODS = """
 METHOD guided { LABEL "|en|Guided|ru|Ведомый"; CLASS SERVICE; DEFINITION { } }
@@ -58,6 +63,7 @@ METHOD offline_only { LABEL "Off"; ACCESS OFFLINE; DEFINITION { } }
 METHOD when_on { LABEL "When"; VALIDITY IF (mode == 1) { TRUE; } ELSE { FALSE; } DEFINITION { } }
 METHOD taking (long amount, DD_STRING why) { LABEL "Taking"; DEFINITION { } }
 METHOD internal { LABEL "Internal"; PRIVATE TRUE; DEFINITION { } }
+MENU shown_menu { LABEL "Shown"; ITEMS { level, IF (mode == 1) { limit } } }
 MENU device_root_menu { LABEL "M"; ITEMS { guided, simple, online_only, offline_only, when_on, taking, internal } }
 """
 ACKNOWLEDGED = "<AcknowledgementResponse/>"
@@ -309,6 +315,25 @@ async def test_a_live_display_is_told_anew_until_it_is_read() -> None:
         assert room.service.respond(action, ACKNOWLEDGED, ENGINEER) == 0
         await settle()
         assert room.state(action) == "Completed"
+
+
+async def test_a_menu_of_a_method_shows_the_values_of_its_own_data_set() -> None:
+    def program(data: MethodData) -> Script:
+        data.assign("mode", 0)
+        yield ShowMenu("shown_menu", (Texts.of("Next"), Texts.of("Cancel")))
+        return 0
+
+    async with Room(program).open() as room:
+        action = await room.start()
+        root = room.root(action)
+        SCHEMA.validate(etree.tostring(root))
+        assert [each.get("Path") for each in root.iter(f"{NS}Parameter")] == ["ParameterSet/level"]
+        assert [each.findtext(f"{NS}Label") for each in root.iter(f"{NS}Button")] == ["Next", "Cancel"]
+        room.service.targets = lambda device_id: lambda kind, name: f"{device_id}:{kind}:{name}"
+        assert [each.get("Path") for each in room.root(action).iter(f"{NS}Parameter")] == ["thing-1:parameter:level"]
+        assert room.service.respond(action, "<MenuResponse><Value>1</Value></MenuResponse>", ENGINEER) == 0
+        await settle()
+        assert room.made[0].answers == [Choice(1)]
 
 
 # ---- how they end early
