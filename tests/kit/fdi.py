@@ -14,18 +14,26 @@ from server.core.texts import Texts
 from server.core.values import Caller, Command, CommandResult, DeviceId, Measurement, ModelChange, PointUpdate, Scalar
 from server.database.device_values import DeviceValueRow
 from server.fdi.access import DeviceAccess
+from server.fdi.actions.runner import ActionRunner
+from server.fdi.actions.service import ActionLimits, ActionService
+from server.fdi.build import check_package
 from server.fdi.configuration import Configuration
 from server.fdi.edit_context import EditContexts
 from server.fdi.logic.live import LiveLogic
+from server.fdi.transfer import TransferService
 from server.model.device_type import Attachment, DeviceType, GroupSpec, SpecChange, UipSpec, UipVariant
 from server.model.lock import Locks
 from server.model.plant import Plant
 from server.pipeline import Pipeline
 from server.settings import FdiSettings
+from tests.kit.actions import BINDING as THING_BINDING
+from tests.kit.actions import HEADER as THING_HEADER
+from tests.kit.actions import THING
 from tests.kit.asking import invoke
 from tests.kit.editing import boiler_type
 from tests.kit.facets import Room
 from tests.kit.opcua import machine_type
+from tests.kit.packages import make_package
 from tests.kit.raw import EndedError, RawSession, ServiceFaultError
 
 DI, FDI5 = "http://opcfoundation.org/UA/DI/", "http://fdi-cooperation.com/OPCUA/FDI5/"
@@ -77,14 +85,28 @@ class Services:
         self.contexts = EditContexts(
             plant, self.locks, self.configuration, self.live, self.access, None, clock, FdiSettings()
         )
+        self.transfers = TransferService(plant, self.locks, self.configuration, self.access, clock)
+        self.runner = ActionRunner(plant, self.live, self.access, clock, kept=self.configuration)
+        self.actions = ActionService(
+            plant, self.locks, self.runner, offline=self.configuration, limits=ActionLimits(result_s=0.2)
+        )
         self.closed: list[str] = []
         """Sessions whose end was told."""
 
     def attach(self, pipeline: Pipeline) -> None:
         self.flow.pipeline = pipeline
 
+    async def run(self) -> None:
+        """Actions run while this does."""
+        await self.actions.run()
+
+    async def stop(self) -> None:
+        await self.actions.stop()
+        await self.transfers.stop()
+
     def session_closed(self, session: str) -> None:
         self.closed.append(session)
+        self.actions.session_closed(session)
         self.locks.session_closed(session)
 
     async def prepare_type(self, device_type: DeviceType) -> None:
@@ -156,6 +178,24 @@ def equipped_type() -> DeviceType:
         images=(Attachment("pump.png", Texts.of("Pump"), "image/png", b"\x89PNG"),),
         documents=(manual,),
     )
+
+
+METHODS = """
+METHOD greet { LABEL "|en|Greet|ru|Привет"; HELP "Says hello."; CLASS OPERATE;
+    DEFINITION { ACKNOWLEDGE("|en|Limit is %[5.1f]{limit}|ru|Предел %[5.1f]{limit}"); } }
+METHOD start { LABEL "Start"; CLASS OUTPUT; ACCESS ONLINE;
+    DEFINITION { long code; ACKNOWLEDGE("Start now?"); code = send_command(1); if (code != 0) { process_abort(); } } }
+METHOD prepare { LABEL "Prepare"; CLASS INPUT; ACCESS OFFLINE; DEFINITION { limit = 33.0; save_values(); } }
+METHOD forever { LABEL "Forever"; CLASS OPERATE; DEFINITION { DELAY(600, "Waiting"); } }
+MENU device_root_menu { LABEL "Root"; ITEMS { main } }
+MENU main { LABEL "|en|Main|ru|Главное"; STYLE WINDOW; ITEMS { level, limit, greet, start, prepare, forever } }
+"""
+
+
+def acting_type() -> DeviceType:
+    """A type of the room with METHODs that users start, compiled from an EDD."""
+    binding = THING_BINDING.replace('type = "thing"', 'type = "pump"')
+    return check_package(make_package("pump", edd=THING_HEADER + THING + METHODS, binding=binding)).device_types[0]
 
 
 @asynccontextmanager

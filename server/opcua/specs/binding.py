@@ -10,6 +10,7 @@ from asyncua import ua
 
 from server.core.clock import Clock
 from server.core.values import PointUpdate
+from server.model.device import Device
 from server.model.device_type import DeviceType, SpecChange
 from server.model.plant import Plant
 from server.opcua.conditions import ConditionNodes
@@ -59,6 +60,8 @@ class Binding:
     """Called with the values that have just been shown, late ones included."""
     type_parts: list[Callable[[DeviceType, ua.NodeId], None]] = field(default_factory=list)
     """What companion specifications add to every device type, called with its ObjectType when the rest is there."""
+    twin_parts: list[Callable[[Device, ua.NodeId], None]] = field(default_factory=list)
+    """What companion specifications add to `<device>/Online` and `<device>/Offline`, called with the Object made."""
     tasks: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     """Coroutines that run while the server serves."""
     device_gone: list[Callable[[str], None]] = field(default_factory=list)

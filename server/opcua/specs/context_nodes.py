@@ -19,6 +19,7 @@ from server.opcua.parameter_nodes import add_parameter, value_text
 from server.opcua.roles import BROWSE, READ, WRITE, Permissions
 from server.opcua.services.context import Session
 from server.opcua.space import FOLDER_TYPE, HISTORY_READ, data_value
+from server.opcua.spec_nodes import update_parameter
 from server.opcua.specs.binding import Binding
 from server.opcua.wire import Point
 
@@ -125,12 +126,31 @@ class ContextNodes:
             value = self._contexts.read(shown.context_id, shown.side, shown.name)
         except NotFoundError:
             return  # another version of the type has no such parameter; its node goes with the device's
+        if value.spec is not shown.spec:
+            self._respecify(shown, value.spec)
         now = self._clock.now()
         point = self._space.point(shown.node_id)
         show(point, value.value, shown.data_type, value.status, value.source_time or now, now, whole=True)
         if shown.text is not None:
             text = value_text(value.spec, value.value)
             put_data_value(shown.text, data_value(text, ua.VariantType.LocalizedText))
+
+    def _respecify(self, shown: Shown, spec: ParameterSpec) -> None:
+        """Edited values give a parameter another meaning: range, unit, validity."""
+        store = self._space.store
+        change = update_parameter(self._space, shown.node_id, shown.spec, spec)
+        shown.spec = spec
+        if change is None:
+            return
+        node = store[change.key]
+        made = self._made[shown.context_id]
+        for child in self._properties(node):
+            if child.shape.permissions is not node.shape.permissions:
+                store.reshape(child, permissions=node.shape.permissions)
+                made.append(child.id)
+        store.changed()
+        self._engine.node_removed(change.removed)
+        self._engine.nodes_changed([change.key] if change.access else [], [change.key] if change.properties else [])
 
     # -- the end
 

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from server.opcua.specs import dictionary, edit_context, locking, plug_ins, semantics, structures, twins
+from server.opcua.specs import (
+    actions,
+    dictionary,
+    edit_context,
+    locking,
+    plug_ins,
+    semantics,
+    structures,
+    transfer,
+    twins,
+)
 from server.opcua.specs.binding import Binding
 
 
@@ -13,5 +23,5 @@ def bind(binding: Binding, fdi: Any) -> None:
     semantics.bind(binding, fdi)
     if fdi is None:
         return
-    for spec in (structures, locking, twins, edit_context, plug_ins, dictionary):
+    for spec in (structures, locking, twins, edit_context, actions, transfer, plug_ins, dictionary):
         spec.bind(binding, fdi)

@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
-from server.core.values import Caller
 from server.fdi.actions.service import ActionService
 from server.fdi.configuration import Configuration
 from server.fdi.edit_context import EditContexts
 from server.fdi.logic.type_logic import ValueSource
+from server.fdi.transfer import TransferService
 from server.model.lock import Locks
-
-
-class Transfers(Protocol):
-    """Transfer between the offline data set and the device (OPC 10000-100, transfer services)."""
-
-    def to_device(self, device_id: str, caller: Caller) -> tuple[int, int]: ...
-
-    def from_device(self, device_id: str, caller: Caller) -> tuple[int, int]: ...
-
-    def fetch(
-        self, device_id: str, transfer_id: int, sequence: int, most: int, omit_good: bool, caller: Caller
-    ) -> Any: ...
 
 
 class Live(Protocol):
@@ -37,7 +25,7 @@ class Runtime(Protocol):
     live: Live
     configuration: Configuration
     contexts: EditContexts
-    transfers: Transfers
+    transfers: TransferService
     actions: ActionService
 
     def session_closed(self, session: str) -> None: ...

@@ -7,7 +7,7 @@ written to it. Both are made when looked at.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 
 from asyncua import ua
 
@@ -15,6 +15,7 @@ from server.core import status
 from server.core.errors import IntegrationError
 from server.core.values import Caller, DeviceId, PointUpdate, Scalar, UpdateKind
 from server.model.device import Device
+from server.model.device_type import SpecChange
 from server.opcua.datavalues import fits, from_variant
 from server.opcua.names import DI_URI, PARAMETER_SET, PLANT_URI
 from server.opcua.nodes.keys import Key
@@ -42,9 +43,9 @@ NAMEPLATE = (
 """Mandatory Properties of DI's DeviceType: those of the leading instance stand for all its data sets."""
 
 
-def bind(binding: Binding, fdi: Runtime) -> Twins:
+def bind(binding: Binding, fdi: Runtime) -> None:
     """Online and Offline below every device from now on."""
-    return Twins(binding, fdi)
+    Twins(binding, fdi)
 
 
 class _Set:
@@ -70,12 +71,12 @@ class Twins:
         self._online: dict[str, _Set] = {}
         self._offline: dict[str, _Set] = {}
         self._by_key: dict[Key, PointNode] = {}
-        self.on_built: list[Callable[[Device, ua.NodeId], None]] = []
-        """Called with each data set that was made: other specifications add what belongs to it."""
+        self._parts = binding.twin_parts
         is_online = space.id(DI_URI, IS_ONLINE)
         binding.parts.add(Part(ONLINE, space.name(DI_URI, ONLINE), self._type, self._build_online, is_online))
         binding.parts.add(Part(OFFLINE, space.name(PLANT_URI, OFFLINE), self._type, self._build_offline))
         binding.point_sinks.append(self.updated)
+        binding.spec_sinks.append(self.respecified)
         binding.ticks.append(self.tick)
         binding.device_gone.append(self._forget)
         binding.door.by_caller.append(self)
@@ -113,8 +114,8 @@ class Twins:
             if spec.enum_values and not spec.bit_enumerated:
                 shown.text = space.point(ua.NodeId(f"{node_id.Identifier}/ValueAsText", node_id.NamespaceIndex))
             made.nodes[name] = self._by_key[shown.key] = shown
-        for built in self.on_built:
-            built(device, root)
+        for part in self._parts:
+            part(device, root)
         return made
 
     def _forget(self, device_id: str) -> None:
@@ -147,6 +148,16 @@ class Twins:
             if node is not None:
                 self._values.show(node, update.value, update.status, update.source_time, update.server_time)
 
+    def respecified(self, changes: Sequence[SpecChange]) -> None:
+        """Parameters mean something else now; their attributes follow elsewhere."""
+        for change in changes:
+            for sets, show in ((self._online, self._show_online_value), (self._offline, self._show_offline)):
+                found = sets.get(change.device_id)
+                node = found.nodes.get(change.parameter) if found is not None else None
+                if found is not None and node is not None:
+                    node.spec = change.new
+                    show(found, change.parameter)
+
     def tick(self) -> None:
         """Devices fall silent without a word about values that do not change by themselves."""
         for online in self._online.values():
@@ -155,13 +166,15 @@ class Twins:
 
     def _show_online(self, online: _Set) -> None:
         online.silent = online.device.silent
-        now = self._clock.now()
-        for name, node in online.nodes.items():
-            point = online.device.points[name]
-            if online.silent:
-                self._values.show(node, None, status.BAD_NOT_CONNECTED, point.source_time, now)
-            else:
-                self._values.show(node, point.value, point.status, point.source_time, point.server_time or now)
+        for name in online.nodes:
+            self._show_online_value(online, name)
+
+    def _show_online_value(self, online: _Set, name: str) -> None:
+        node, point, now = online.nodes[name], online.device.points[name], self._clock.now()
+        if online.silent:
+            self._values.show(node, None, status.BAD_NOT_CONNECTED, point.source_time, now)
+        else:
+            self._values.show(node, point.value, point.status, point.source_time, point.server_time or now)
 
     def configured(self, device_id: str, names: Iterable[str]) -> None:
         """The configuration of a device has other values now."""
