@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from types import MappingProxyType
 from typing import Protocol
 
+import structlog
+
 from server.core import status
 from server.core.clock import TimeUs
-from server.core.errors import NotFoundError
+from server.core.errors import IntegrationError, NotFoundError
 from server.core.status import StatusCode, name_of
 from server.core.values import (
     Caller,
@@ -29,10 +31,13 @@ from server.core.values import (
 from server.database.device_values import DeviceValueRow
 from server.fdi.rules import as_typed, check_type, fits, rules_of
 from server.model.device import Device
+from server.model.device_type import ParameterSpec
 from server.model.plant import Plant
 from server.pipeline.ports import Guard
 from server.security.access import Right, require
 from server.security.audit import AuditTrail
+
+log = structlog.get_logger("fieldloom.fdi")
 
 
 class Kind(Enum):
@@ -42,6 +47,7 @@ class Kind(Enum):
     LOCAL = "local"  # CLASS LOCAL: lives in the server only
 
 
+FLUSH_S = 1.0
 NOTHING: Mapping[str, Scalar] = MappingProxyType({})
 
 
@@ -75,7 +81,7 @@ class OfflineValues:
         self._device_id = device_id
 
     def value(self, name: str) -> Scalar | None:
-        return self._configuration.view(self._device_id, name).value
+        return self._configuration.plain(self._device_id, name).value
 
 
 class Configuration:
@@ -92,8 +98,9 @@ class Configuration:
         self._order = asyncio.Lock()  # changes reach the disk in the order they were asked for
         self._behind: dict[tuple[str, Kind, str], Scalar | None] = {}  # in memory already, not on disk yet
         self._forgotten: list[str] = []  # devices whose rows are to go
+        self._any_local: bool | None = None  # whether any type has LOCAL parameters; None: not looked up yet
         self.on_changed: list[Callable[[str, frozenset[str]], None]] = []
-        """(device id, names) whose offline value changed."""
+        """(device id, names) whose offline value changed, or means something else now."""
 
     # -- life
 
@@ -103,8 +110,21 @@ class Configuration:
             if row.value is not None and row.kind in (Kind.OFFLINE.value, Kind.LOCAL.value):
                 self._values[Kind(row.kind)].setdefault(row.device_id, {})[row.name] = row.value
 
+    async def run(self) -> None:
+        """Flush once a second, until cancelled; what the disk refuses is logged once and tried again."""
+        refused = False
+        while True:
+            await asyncio.sleep(FLUSH_S)
+            try:
+                await self.flush()
+                refused = False
+            except IntegrationError as error:
+                if not refused:
+                    log.error("device_values_not_kept", reason=error.text)
+                refused = True
+
     async def flush(self) -> None:
-        """Bring to disk what `put_local` and `model_changed` left; call once a second and at the end.
+        """Bring to disk what `put_local` and `model_changed` left; `run` does it, call it at the end.
 
         Raises:
             IntegrationError: the disk refused; it is tried again with the next flush.
@@ -126,6 +146,7 @@ class Configuration:
 
     def model_changed(self, change: ModelChange) -> None:
         """Values of parameters that are gone are dropped; those of a device only when its type is uninstalled."""
+        self._any_local = None
         if change.device_id is None:
             return
         device = self._plant.devices.get(change.device_id)
@@ -165,13 +186,25 @@ class Configuration:
 
     def values_changed(self, updates: Iterable[PointUpdate]) -> None:
         """Values that were accepted: those of LOCAL parameters are kept for the next start."""
-        for update in updates:
+        if self._any_local is None:
+            self._any_local = any(spec.local for one in self._plant.types.values() for spec in one.parameters.values())
+        for update in updates if self._any_local else ():
             device = self._plant.devices.get(update.device_id)
             if device is None or update.kind is not UpdateKind.LIVE or update.value is None:
                 continue
             point = device.points.get(update.parameter)
             if point is not None and point.spec.local and status.is_good(update.status):
                 self.put_local(update.device_id, update.parameter, update.value)
+
+    async def keep(self, updates: Iterable[PointUpdate]) -> None:
+        """`values_changed`, and on disk when this returns: called by the flow before a Write is answered.
+
+        Raises:
+            IntegrationError: the disk refused; it is tried again with the next flush.
+        """
+        self.values_changed(updates)
+        if self._behind:
+            await self.flush()
 
     def local_measurement(self, device_id: str, now: TimeUs) -> Measurement | None:
         """What a device's LOCAL parameters are worth from the start: kept values, else the EDD's; None without any.
@@ -198,6 +231,20 @@ class Configuration:
         return OfflineValues(self, device_id)
 
     def view(self, device_id: str, name: str) -> OfflineValue:
+        """One offline value as clients read it: one that is not valid under the others gives BadNotReadable."""
+        shown = self.plain(device_id, name)
+        spec = self.spec(device_id, name)
+        return shown if spec is None or spec.valid else replace(shown, status=status.BAD_NOT_READABLE)
+
+    def spec(self, device_id: str, name: str) -> ParameterSpec | None:
+        """What a parameter means under the offline values; None when there is no such device or parameter."""
+        device = self._plant.devices.get(DeviceId(device_id))
+        rules = rules_of(device.device_type) if device is not None else None
+        if rules is None or name not in rules.parameters:
+            return None
+        return rules.spec(name, self.values(device_id))
+
+    def plain(self, device_id: str, name: str) -> OfflineValue:
         """One offline value: what was set, else what the device last reported, else the EDD's default."""
         device = self._plant.devices.get(DeviceId(device_id))
         if device is None:
@@ -231,17 +278,28 @@ class Configuration:
             IntegrationError: the disk refused; nothing changed.
         """
         target = f"{device_id}/Offline/{name}"
+        try:
+            code = await self._write(device_id, name, value, caller)
+        except IntegrationError as error:
+            await self._record(caller, target, error.status, error.text)
+            raise
+        await self._record(caller, target, code, f"{value!r}")
+        return code
+
+    async def _write(self, device_id: str, name: str, value: Scalar, caller: Caller) -> StatusCode:
         device = self._plant.device(device_id)
-        require(caller, Right.WRITE, f"write {target}")
+        require(caller, Right.WRITE, f"write {device_id}/Offline/{name}")
         if self._guard is not None:
             self._guard.require(device.device_id, caller)
         code = self._check(device, name, value)
         if status.is_good(code):
             spec = rules_of(device.device_type).parameters[name]
             await self.set_offline(device_id, {name: as_typed(spec, value)})
-        if self._trail is not None:
-            await self._trail.write(caller, "write", target, name_of(code), f"{value!r}")
         return code
+
+    async def _record(self, caller: Caller, target: str, code: StatusCode, detail: str) -> None:
+        if self._trail is not None:
+            await self._trail.write(caller, "write", target, name_of(code), detail)
 
     def _check(self, device: Device, name: str, value: Scalar) -> StatusCode:
         rules = rules_of(device.device_type)
@@ -313,5 +371,7 @@ class Configuration:
                     target[name] = value
             if now is not device:
                 self._prune(now)  # another version of its type took over meanwhile
+        rules = rules_of(now.device_type)
+        names = frozenset(changed) | (rules.dependents(changed) & rules.parameters.keys())
         for told in self.on_changed:
-            told(device_id, frozenset(changed))
+            told(device_id, names)

@@ -72,7 +72,7 @@ def below_device(plant: Plant, live: Live, configuration: Configuration, device_
         return Below(point.value, code, point.source_time)
 
     def offline(name: str) -> Below:
-        view = configuration.view(device_id, name)
+        view = configuration.plain(device_id, name)
         # What is pending for the device is this data set's plain value: nobody edited it in a context.
         code = status.GOOD if view.status == status.GOOD_EDITED else view.status
         return Below(view.value, code, view.source_time, view.initial)

@@ -104,8 +104,11 @@ async def test_a_write_needs_rights_and_respects_the_lock_and_is_recorded(
     with pytest.raises(LockedError):
         await kept.write(BOILER, "low", 1.0, BORIS)
     assert await kept.write(BOILER, "low", 1.0, ANNA) == status.GOOD
-    ((_, user, _, _, _, action, target, outcome, _),) = sink.audits
-    assert (user, action, target, outcome) == ("anna", "write", "boiler-1/Offline/low", "Good")
+    assert [(record[1], record[5], record[6], record[7]) for record in sink.audits] == [
+        ("v", "write", "boiler-1/Offline/low", "BadUserAccessDenied"),
+        ("boris", "write", "boiler-1/Offline/low", "BadLocked"),
+        ("anna", "write", "boiler-1/Offline/low", "Good"),
+    ]
 
 
 async def test_a_refusing_disk_leaves_everything_as_it_was(kept: Configuration, disk: Disk) -> None:
@@ -124,11 +127,25 @@ async def test_changes_are_told_with_their_names_and_only_when_something_changed
     await kept.clear_offline(BOILER, ["low"])
     await kept.clear_offline(BOILER)
     await kept.clear_offline(BOILER)
+    # The range of high follows low: it means something else.
     assert told == [
         (BOILER, frozenset({"low", "high"})),
-        (BOILER, frozenset({"low"})),
+        (BOILER, frozenset({"low", "high"})),
         (BOILER, frozenset({"high"})),
     ]
+
+
+async def test_a_parameter_that_is_not_valid_under_the_offline_values_cannot_be_read_there(
+    kept: Configuration, plant: Plant, clock: ManualClock
+) -> None:
+    report(plant, clock, mode=1, extra="x")
+    assert seen(kept, "extra") == ("x", status.GOOD)
+    await kept.set_offline(BOILER, {"mode": 0})
+    assert seen(kept, "extra") == ("x", status.BAD_NOT_READABLE)
+    spec = kept.spec(BOILER, "extra")
+    assert spec is not None
+    assert not spec.valid
+    assert (kept.spec(BOILER, "nothing"), kept.spec("nobody", "low")) == (None, None)
 
 
 async def test_values_come_back_after_a_restart_with_their_types(tmp_path: Path, plant: Plant) -> None:
@@ -204,8 +221,7 @@ async def test_local_parameters_keep_their_last_good_value_for_the_next_start(cl
     # EDDL: INITIAL_VALUE is where LOCAL variables start.
     assert first.values == (("gain", 2.0, status.UNCERTAIN_INITIAL_VALUE),)
     kept.values_changed(plant.apply(first, clock.now()).updates)
-    kept.values_changed(report(plant, clock, note="checked", pressure=2.0))  # type: ignore[arg-type]
-    await kept.flush()
+    await kept.keep(report(plant, clock, note="checked", pressure=2.0))
     assert disk.rows == {(BOILER, "local", "note"): "checked"}
     again = kept.local_measurement(BOILER, clock.now())
     assert again is not None
