@@ -192,10 +192,10 @@ MENU main { LABEL "|en|Main|ru|Главное"; STYLE WINDOW; ITEMS { level, lim
 """
 
 
-def acting_type() -> DeviceType:
+def acting_type(methods: str = METHODS) -> DeviceType:
     """A type of the room with METHODs that users start, compiled from an EDD."""
     binding = THING_BINDING.replace('type = "thing"', 'type = "pump"')
-    return check_package(make_package("pump", edd=THING_HEADER + THING + METHODS, binding=binding)).device_types[0]
+    return check_package(make_package("pump", edd=THING_HEADER + THING + methods, binding=binding)).device_types[0]
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ from server.opcua.specs import (
     structures,
     transfer,
     twins,
+    ui,
 )
 from server.opcua.specs.binding import Binding
 
@@ -23,5 +24,5 @@ def bind(binding: Binding, fdi: Any) -> None:
     semantics.bind(binding, fdi)
     if fdi is None:
         return
-    for spec in (structures, locking, twins, edit_context, actions, transfer, plug_ins, dictionary):
+    for spec in (structures, locking, twins, edit_context, actions, transfer, plug_ins, ui, dictionary):
         spec.bind(binding, fdi)

@@ -7,22 +7,16 @@ from typing import Protocol
 from server.fdi.actions.service import ActionService
 from server.fdi.configuration import Configuration
 from server.fdi.edit_context import EditContexts
-from server.fdi.logic.type_logic import ValueSource
+from server.fdi.logic.live import LiveLogic
 from server.fdi.transfer import TransferService
 from server.model.lock import Locks
-
-
-class Live(Protocol):
-    """Values as devices last told them."""
-
-    def values(self, device_id: str) -> ValueSource: ...
 
 
 class Runtime(Protocol):
     """Everything; see `server.fdi.runtime`."""
 
     locks: Locks
-    live: Live
+    live: LiveLogic
     configuration: Configuration
     contexts: EditContexts
     transfers: TransferService
