@@ -12,8 +12,6 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Protocol
 
-import structlog
-
 from server.core import status
 from server.core.clock import TimeUs
 from server.core.errors import IntegrationError, NotFoundError
@@ -37,8 +35,6 @@ from server.pipeline.ports import Guard
 from server.security.access import Right, require
 from server.security.audit import AuditTrail
 
-log = structlog.get_logger("fieldloom.fdi")
-
 
 class Kind(Enum):
     """Which set of values; the word is the one on disk."""
@@ -47,7 +43,6 @@ class Kind(Enum):
     LOCAL = "local"  # CLASS LOCAL: lives in the server only
 
 
-FLUSH_S = 1.0
 NOTHING: Mapping[str, Scalar] = MappingProxyType({})
 
 
@@ -110,21 +105,8 @@ class Configuration:
             if row.value is not None and row.kind in (Kind.OFFLINE.value, Kind.LOCAL.value):
                 self._values[Kind(row.kind)].setdefault(row.device_id, {})[row.name] = row.value
 
-    async def run(self) -> None:
-        """Flush once a second, until cancelled; what the disk refuses is logged once and tried again."""
-        refused = False
-        while True:
-            await asyncio.sleep(FLUSH_S)
-            try:
-                await self.flush()
-                refused = False
-            except IntegrationError as error:
-                if not refused:
-                    log.error("device_values_not_kept", reason=error.text)
-                refused = True
-
     async def flush(self) -> None:
-        """Bring to disk what `put_local` and `model_changed` left; `run` does it, call it at the end.
+        """Bring to disk what `put_local` and `model_changed` left; call it once a second and at the end.
 
         Raises:
             IntegrationError: the disk refused; it is tried again with the next flush.
@@ -195,16 +177,6 @@ class Configuration:
             point = device.points.get(update.parameter)
             if point is not None and point.spec.local and status.is_good(update.status):
                 self.put_local(update.device_id, update.parameter, update.value)
-
-    async def keep(self, updates: Iterable[PointUpdate]) -> None:
-        """`values_changed`, and on disk when this returns: called by the flow before a Write is answered.
-
-        Raises:
-            IntegrationError: the disk refused; it is tried again with the next flush.
-        """
-        self.values_changed(updates)
-        if self._behind:
-            await self.flush()
 
     def local_measurement(self, device_id: str, now: TimeUs) -> Measurement | None:
         """What a device's LOCAL parameters are worth from the start: kept values, else the EDD's; None without any.

@@ -364,6 +364,10 @@ class EditContexts:
         """Values that the plant accepted; costs nothing while no context is open."""
         self._tree.values_changed(updates)
 
+    def tick(self) -> None:
+        """Tell of devices that fell silent; call it once a second."""
+        self._tree.tick()
+
     def model_changed(self, change: ModelChange) -> None:
         """A device or its type came, went or changed."""
         self._tree.model_changed(change)

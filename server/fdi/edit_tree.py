@@ -46,6 +46,7 @@ class ContextTree:
         self._limits = limits
         self._contexts: dict[str, Context] = {}
         self._roots: dict[str, list[Context]] = {}  # top-level contexts by device
+        self._silent: dict[str, bool] = {}  # of these devices, as last told
         self.on_changed: list[Callable[[str, frozenset[tuple[Side, str]]], None]] = []
         self.on_discarded: list[Callable[[str], None]] = []
 
@@ -95,6 +96,7 @@ class ContextTree:
         context = Context(secrets.token_hex(16), device_id, owner, window_mode, parent, sides)
         self._contexts[context.context_id] = context
         (self._roots.setdefault(device_id, []) if parent is None else parent.children).append(context)
+        self._silent.setdefault(device_id, self._plant.device(device_id).silent)
         return context
 
     def discard(self, context: Context) -> None:
@@ -104,6 +106,7 @@ class ContextTree:
         siblings.remove(context)
         if not self._roots.get(context.device_id, True):
             del self._roots[context.device_id]
+            self._silent.pop(context.device_id, None)
         for inner in reversed(gone):
             del self._contexts[inner.context_id]
             for told in self.on_discarded:
@@ -128,9 +131,20 @@ class ContextTree:
         for update in updates:
             if update.device_id in self._roots and update.kind is not UpdateKind.LATE:
                 changed.setdefault(update.device_id, set()).add(update.parameter)
+        self.tick()
         for device_id, names in changed.items():
             # An offline value that nobody set shows what the device reports.
             self.below_changed(device_id, tuple(Side), names)
+
+    def tick(self) -> None:
+        """Devices that fell silent, or are back: all their online values show it."""
+        for device_id, known in tuple(self._silent.items()):
+            device = self._plant.devices.get(DeviceId(device_id))
+            if device is None or device.silent == known:
+                continue
+            self._silent[device_id] = device.silent
+            for root in self._roots[device_id]:
+                self.tell(root, Side.ONLINE, device.points.keys())
 
     def offline_changed(self, device_id: str, names: frozenset[str]) -> None:
         """Values of the offline data set changed."""

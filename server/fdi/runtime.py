@@ -116,6 +116,7 @@ class FdiRuntime:
         while True:
             await asyncio.sleep(FLUSH_S)
             self.locks.tick()
+            self.contexts.tick()
             await self.settle()
             await self._flush()
 
@@ -164,6 +165,7 @@ class FdiRuntime:
         self.contexts.values_changed(updates)
         if self._with_locals:
             self.configuration.values_changed([each for each in updates if each.device_id in self._with_locals])
+            await self._flush()  # a Write to one of them is answered after this: it is on disk then
 
     async def specs_changed(self, changes: Sequence[SpecChange]) -> None:
         """Edit contexts evaluate attributes themselves, for their own values."""

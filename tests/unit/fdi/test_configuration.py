@@ -221,7 +221,8 @@ async def test_local_parameters_keep_their_last_good_value_for_the_next_start(cl
     # EDDL: INITIAL_VALUE is where LOCAL variables start.
     assert first.values == (("gain", 2.0, status.UNCERTAIN_INITIAL_VALUE),)
     kept.values_changed(plant.apply(first, clock.now()).updates)
-    await kept.keep(report(plant, clock, note="checked", pressure=2.0))
+    kept.values_changed(report(plant, clock, note="checked", pressure=2.0))
+    await kept.flush()
     assert disk.rows == {(BOILER, "local", "note"): "checked"}
     again = kept.local_measurement(BOILER, clock.now())
     assert again is not None

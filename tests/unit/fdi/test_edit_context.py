@@ -262,8 +262,15 @@ def test_a_silent_device_shows_in_the_online_values_only(site: Site) -> None:
     context = site.opened()
     site.clock.advance(31)
     site.plant.decay(site.clock.now())
+    site.contexts.tick()
+    site.contexts.tick()
     assert site.look(context, "low") == (20.0, "BadNotConnected")
     assert site.look(context, "low", OFF) == (20.0, "Good")
+    # Settings do not change by themselves: without this nobody would learn that they cannot be reached.
+    assert site.changed == [(context, frozenset((ON, name) for name in PARAMETERS))]
+    site.say(pressure=1.5)
+    assert site.look(context, "low") == (20.0, "Good")
+    assert (ON, "low") in site.changed[1][1]
 
 
 async def test_reset_throws_edits_away_and_keeps_registrations(site: Site) -> None:
