@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from server.cli.package_report import report_lines, report_of
+from server.cli.package_report import report_lines
 from server.cli.remote import Remote, local_store, running
 from server.cli.serve import SettingsFile
 from server.cli.signer_files import load_signer, replace_file, time_stamper
@@ -18,6 +18,7 @@ from server.fdi.archive import ContainerLimits
 from server.fdi.build import build_package, source_folders
 from server.fdi.check import inspect
 from server.fdi.package_views import summary
+from server.fdi.report import report_of
 from server.fdi.signature.chain import common_name
 from server.fdi.signature.signing import sign_package
 from server.fdi.store import read_file

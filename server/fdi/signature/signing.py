@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from cryptography import x509
 from lxml import etree
@@ -38,6 +39,7 @@ from server.fdi.signature.verifying import Trust, verify
 from server.fdi.writer import relationships_xml, write_parts
 from server.fdi.xml_reader import XmlElement, escape, read_xml
 
+_PLAIN = "/+;=.-_!$^"  # of content types: what other signers write as it is
 _FORMAT = "YYYY-MM-DDThh:mm:ssTZD"
 TimeStamper = Callable[[bytes], bytes]
 """Asks a time stamp authority: the bytes to stamp go in, a DER time-stamp token comes out."""
@@ -143,7 +145,7 @@ class _Writer:
         return result
 
     def _part(self, manifest: Element, part: Part) -> None:
-        uri = f"{part.name}?ContentType={part.content_type}"
+        uri = f"{part.name}?ContentType={quote(part.content_type, safe=_PLAIN)}"
         source = part_names.relationships_source(part.name)
         if source is None:
             _reference(manifest, uri, part.data)

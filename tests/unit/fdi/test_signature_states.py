@@ -276,6 +276,16 @@ def test_signing_leaves_every_part_as_it_was() -> None:
     ]
 
 
+@pytest.mark.parametrize("kind", ['text/plain; charset="utf-8"', "text/x&y", "text/a#b", "TEXT/Plain"])
+def test_any_legal_content_type_can_be_signed(kind: str) -> None:
+    items = members(make_package())
+    written = kind.replace("&", "&amp;").replace('"', "&quot;").encode()
+    items["[Content_Types].xml"] = items["[Content_Types].xml"].replace(
+        b'"/edd/device.ddl" ContentType="text/plain"', b'"/edd/device.ddl" ContentType="%s"' % written
+    )
+    assert judged(signed(repacked(items), stamped=stamper(), by=None)).state is SignatureState.VALID
+
+
 def test_a_broken_signature_is_not_countersigned() -> None:
     broken = changed("edd/device.ddl", b"80.0", b"99.0")
     with pytest.raises(PackageError) as caught:
