@@ -6,6 +6,7 @@ Run: `python -m tests.bench.bench_method`. Each METHOD runs as an Action until i
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 
 from lxml import etree
@@ -116,6 +117,8 @@ async def nothing() -> None:
 def main() -> None:
     """All figures."""
     steps()
+    gc.collect()
+    gc.freeze()  # as the server does once it is up: the EDDs are not looked at again and again
     asyncio.run(nothing())
     for name in METHODS:
         asyncio.run(hostile([name], name))

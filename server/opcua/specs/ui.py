@@ -58,6 +58,7 @@ class Descriptions:
         binding.device_gone.append(self._forget)
         binding.spec_sinks.append(self._respecified)
         fdi.live.on_items.append(self._looks_different)
+        fdi.actions.targets = lambda device_id: _Targets(self._plant.device(device_id))
 
     # -- nodes
 
