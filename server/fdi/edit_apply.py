@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,6 +14,9 @@ from server.core.values import Caller, Scalar
 from server.fdi.configuration import Configuration
 from server.fdi.edit_values import Scratch, Side
 from server.fdi.rules import Rules
+
+BREATH = 50
+"""Values checked between two turns of the event loop."""
 
 
 class Access(Protocol):
@@ -67,7 +71,7 @@ async def apply_online(device_id: str, scratch: Scratch, access: Access, caller:
 
     for group in in_order(scratch.rules, tuple(scratch.edits)):
         members = [name for name in group if name in scratch.edits or _goes_along(scratch, name)]
-        edited = frozenset(scratch.edits)
+        edited = {name for name in members if name in scratch.edits}
         refused = {name: code for name in members if (code := _unfit(scratch, name, failed)) is not None}
         broken = bool(refused)
         for name in members:
@@ -91,8 +95,10 @@ async def apply_offline(device_id: str, scratch: Scratch, configuration: Configu
     """Keep every edited value that fits in the offline data set, all in one step."""
     incidents: list[Incident] = []
     taken: dict[str, Scalar | None] = {}
-    for name, value in scratch.edits.items():
-        code = _unfit(scratch, name, ())
+    for count, (name, value) in enumerate(tuple(scratch.edits.items()), start=1):
+        if count % BREATH == 0:
+            await asyncio.sleep(0)  # thousands of values must not keep everybody else waiting
+        code = _unfit(scratch, name, ()) if name in scratch.rules.parameters else status.BAD_NODE_ID_UNKNOWN
         if code is None:
             taken[name] = value
         else:
