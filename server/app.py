@@ -25,6 +25,7 @@ from server.fdi.archive import ContainerLimits
 from server.fdi.runtime import FdiRuntime
 from server.fdi.service import PackageService
 from server.fdi.store import PackageStore
+from server.fdi.trust import policy_of
 from server.history.reader import HistoryReader
 from server.history.recorder import Recorder
 from server.history.stores import open_store
@@ -198,6 +199,7 @@ class Server:
                 max_ratio=limits.max_ratio,
                 max_parts=limits.max_parts,
             ),
+            policy_of(self._settings, self._clock),
         )
         refused = list(await asyncio.to_thread(store.load))
         _, more = await asyncio.to_thread(store.load_builtin, self._settings.packages_dir)

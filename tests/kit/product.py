@@ -92,7 +92,8 @@ async def launch(folder: Path, command: str, arguments: Sequence[str], env: Mapp
         "FIELDLOOM_OPCUA__PORT": "0",
         "FIELDLOOM_HTTP__PORT": "0",
         "FIELDLOOM_MQTT__PORT": "0",
-        "FIELDLOOM_PACKAGES__UNSIGNED": "allow",
+        # Test packages are unsigned; the demo allows them by itself.
+        **({"FIELDLOOM_PACKAGES__UNSIGNED": "allow"} if command == "run" else {}),
         "PYTHONUNBUFFERED": "1",
         **env,
     }
