@@ -7,65 +7,10 @@ import math
 import pytest
 
 from server.core.values import Scalar
-from server.fdi.methods.builtins.all import BUILTINS
-from server.fdi.methods.calls import PSEUDO
 from server.fdi.methods.host import ActionValue
 from server.fdi.methods.outcome import Aborted, Commit, Failed, Finished
 from tests.kit.methods import run_code
 from tests.unit.fdi.test_methods_language import ITEMS, VALUES
-
-REACTIONS = (
-    "ALL_COMM_STATUS COMM_ERROR COMM_STATUS ALL_DEVICE_STATUS DEVICE_STATUS ALL_RESPONSE_CODES RESPONSE_CODE NO_DEVICE"
-).split()
-SHEET = frozenset(
-    """
-    ACKNOWLEDGE acknowledge get_acknowledgement PUT_MESSAGE put_message display_message DELAY delay DELAY_TIME delayfor
-    GET_DEV_VAR_VALUE get_dev_var_value edit_device_value GET_LOCAL_VAR_VALUE get_local_var_value edit_local_value
-    SELECT_FROM_LIST select_from_list select_from_menu MenuDisplay display display_dynamics abort process_abort
-    method_abort add_abort_method remove_abort_method remove_all_abort_methods push_abort_method pop_abort_method
-    igetval fgetval dgetval lgetval sgetval isetval fsetval dsetval lsetval ssetval
-    ivar_value fvar_value dvar_value lvar_value svar_value iassign fassign dassign lassign sassign vassign int_value
-    assign_int ret_signed_value ret_unsigned_value ret_float_value ret_double_value ret_string_value
-    get_float_value get_double_value get_signed_value get_unsigned_value get_string_value get_date_value
-    put_float_value put_double_value put_signed_value put_unsigned_value put_string_value put_date_value assign
-    save_values discard_on_exit save_on_exit send_on_exit send_all_values send_command send_command_trans send
-    send_trans ext_send_command tsend_command ext_send_command_trans ReadCommand WriteCommand read_value send_value
-    get_more_status get_status_code_string get_rspcode_string rspcode_string get_enum_string get_status_string
-    get_response_code get_response_code_string get_comm_error get_comm_error_string display_comm_error
-    display_response_code display_builtin_error SET_NUMBER_OF_RETRIES display_response_status display_xmtr_status
-    BUILD_MESSAGE LOG_MESSAGE dictionary_string get_dictionary_string literal_string get_stddict_string
-    strlen strcmp strstr strlwr strupr strtrim strmid atof atoi itoa
-    abs acos asin atan cbrt ceil cos cosh exp floor fmod log log10 log2 pow round sin sinh sqrt tan tanh trunc
-    NaN_value fpclassify nan nanf is_NaN Date_to_Year Date_to_Month Date_to_DayOfMonth GetCurrentTime Make_Time To_Time
-    Date_To_Time To_Date Time_To_Date DiffTime AddTime ListInsert ListDeleteElementAt
-    resolve_array_ref resolve_record_ref resolve_param_ref resolve_local_ref resolve_list_ref resolve_block_ref
-    resolve_param_list_ref get_resolve_status resolve_array_ref2 resolve_record_ref2 resolve_param_ref2
-    openTransferPort closeTransferPort abortTransferPort get_transfer_status readItemFromDevice writeItemToDevice
-    isOffline ITEM_ID MEMBER_ID VARID METHODID DICT_ID
-    """.split()
-    + [f"{word}_{about}" for word in ("ABORT_ON", "RETRY_ON", "IGNORE") for about in REACTIONS]
-    + [
-        f"XMTR_{word}_{about}"
-        for word in ("ABORT_ON", "RETRY_ON", "IGNORE")
-        for about in [*REACTIONS, "ALL_DATA", "DATA"]
-    ]
-    + [
-        f"{word}_{about}"
-        for word in ("abort_on", "fail_on", "retry_on")
-        for about in ("all_comm_errors", "all_response_codes", "comm_error", "response_code")
-    ]
-)
-
-
-def test_every_builtin_of_the_sheet_is_known() -> None:
-    assert not SHEET - set(BUILTINS) - PSEUDO
-
-
-def test_builtins_say_their_family_and_how_many_arguments_they_take() -> None:
-    assert BUILTINS["delayfor"].family == "dialogs"
-    assert (BUILTINS["delayfor"].least, BUILTINS["delayfor"].most) == (2, 5)
-    assert all(0 <= found.least <= found.most for found in BUILTINS.values())
-
 
 WHOLE = {
     # ---- parameters by reference
@@ -127,7 +72,11 @@ WHOLE = {
     "strstr": ('return strlen(strstr("hello", "ll")) * 10 + strlen(strstr("hello", "x"));', 30),
     "strlwr_strupr": ('return (strlwr("AbC") == "abc") + (strupr("AbC") == "ABC");', 2),
     "strtrim": ('return strlen(strtrim("  ab  "));', 2),
-    "strmid": ('return (strmid("abcdef", 1, 3) == "bcd") + (strmid("abc", 5, 2) == "") + (strmid("abc", 1, -1) == "");', 3),
+    "strmid": (
+        'return (strmid("abcdef", 1, 3) == "bcd") + (strmid("abc", 5, 2) == "") +'
+        ' (strmid("abc", 1, -1) == "");',
+        3,
+    ),
     "atoi": ('return atoi(" -12x") + atoi("x");', -12),
     "atof": ('return atof("2.5e1 V") + atof("-.5");', 24),
     "itoa": ('return (itoa(-5) == "-5") + (itoa(255, 0, 16) == "ff") + (itoa(-1, 0, 2) == "%s");' % ("1" * 32), 3),
@@ -146,7 +95,11 @@ WHOLE = {
     "domain_errors_are_nan": ("return is_NaN(sqrt(-1)) + is_NaN(log(-1)) + is_NaN(acos(2)) + is_NaN(fmod(1, 0));", 4),
     "poles": ("return (log(0) < -1e300) + (pow(0, -1) > 1e300) + (exp(1000) > 1e300) + (sinh(-1000) < -1e300);", 4),
     "pow_of_negative": ("return is_NaN(pow(-1, 0.5)) * 10 + pow(-2, 3);", 2),
-    "round_of_infinity": ("double z; return (round(1.0 / z) > 1e300) + (floor(1.0 / z) > 1e300) + (trunc(-1.0 / z) < -1e300);", 3),
+    "round_of_infinity": (
+        "double z;"
+        " return (round(1.0 / z) > 1e300) + (floor(1.0 / z) > 1e300) + (trunc(-1.0 / z) < -1e300);",
+        3,
+    ),
     "fpclassify": (
         "double z; return (fpclassify(nan(\"\")) == FP_NAN) + (fpclassify(1.0 / z) == FP_INFINITE)"
         " + (fpclassify(z) == FP_ZERO) + (fpclassify(1e-310) == FP_SUBNORMAL) + (fpclassify(1.0) == FP_NORMAL);",
@@ -157,7 +110,8 @@ WHOLE = {
     "To_Date": ("return To_Date(2024, 2, 29) == ((29 << 16) | (2 << 8) | 124);", 1),
     "To_Date_carries": ("return To_Date(2023, 14, 30) == To_Date(2024, 3, 1);", 1),
     "date_parts": (
-        "long d = To_Date(2024, 2, 29); return Date_to_Year(d) * 10000 + Date_to_Month(d) * 100 + Date_to_DayOfMonth(d);",
+        "long d = To_Date(2024, 2, 29);"
+        " return Date_to_Year(d) * 10000 + Date_to_Month(d) * 100 + Date_to_DayOfMonth(d);",
         20240229,
     ),
     "Date_To_Time": ("return Date_To_Time(To_Date(2024, 2, 29));", 1709164800),
@@ -169,10 +123,15 @@ WHOLE = {
     "GetCurrentTime": ("return GetCurrentTime();", 1709164800),
     # ---- lists
     "ListInsert": ("ListInsert(notes, 0, count); ListInsert(notes, 0, 8); return notes[0] * 10 + notes[1];", 77),
-    "list_is_full": ("long i, e; for (i = 0; i < 5; i++) e = ListInsert(notes, 0, i); return e * 10 + notes.COUNT;", -6),
+    "list_is_full": (
+        "long i, e; for (i = 0; i < 5; i++) e = ListInsert(notes, 0, i);"
+        " return e * 10 + notes.COUNT;",
+        -6,
+    ),
     "list_has_no_gaps": ("return ListInsert(notes, 2, 1);", -1),
     "ListDeleteElementAt": (
-        "ListInsert(notes, 0, 1); ListInsert(notes, 1, 2); ListDeleteElementAt(notes, 0); return notes[0] * 10 + notes.COUNT;",
+        "ListInsert(notes, 0, 1); ListInsert(notes, 1, 2); ListDeleteElementAt(notes, 0);"
+        " return notes[0] * 10 + notes.COUNT;",
         21,
     ),
     "delete_nothing": ("return ListDeleteElementAt(notes, 0);", -1),
@@ -199,7 +158,11 @@ WHOLE = {
     "buffer_too_small": ("char s[2]; return get_enum_string(mode, 0, s, 2) * 10 + strlen(s);", 18081),
     "get_comm_error": ("return get_comm_error();", 0),
     "get_comm_error_string": ("char s[40]; get_comm_error_string(1, s, 40); return strlen(s) > 5;", 1),
-    "BUILD_MESSAGE": ('DD_STRING s; long n = 7; BUILD_MESSAGE(s, "n is %{n}, level %[.1f]{level}"); return s == "n is 7, level 2.5";', 1),
+    "BUILD_MESSAGE": (
+        'DD_STRING s; long n = 7; BUILD_MESSAGE(s, "n is %{n}, level %[.1f]{level}");'
+        ' return s == "n is 7, level 2.5";',
+        1,
+    ),
 }  # fmt: skip
 
 
@@ -212,8 +175,10 @@ def test_builtins(code: str, expected: int) -> None:
 def test_texts_of_the_dictionary() -> None:
     """By name, by bracketed name, by number and into a buffer; get_stddict_string is the FOUNDATION spelling."""
     code = (
-        "char s[8]; DD_STRING all = dictionary_string(hello) + dictionary_string(DICT_ID(hello)) + literal_string([hello]);"
-        ' get_dictionary_string(hello, s, 8); all += s; get_stddict_string(DICT_ID(hello), s, 3); return all + s + literal_string("!");'
+        "char s[8]; DD_STRING all = dictionary_string(hello) + dictionary_string(DICT_ID(hello));"
+        " all += literal_string([hello]);"
+        " get_dictionary_string(hello, s, 8); all += s; get_stddict_string(DICT_ID(hello), s, 3);"
+        ' return all + s + literal_string("!");'
     )
     run = run_code(code, "ASCII", dictionary='[1,1] hello "|en|Hi|de|Tag"', languages=("de",))
     assert run.value == "TagTagTagTagTa!"
