@@ -270,7 +270,7 @@ class PackageSettings(_Section):
     unsigned: Literal["allow", "refuse"] = "refuse"
     """Uploaded packages without signature (the demo allows and shows them)."""
     builtin_unsigned: Literal["allow", "refuse"] = "allow"
-    """Packages of packages_dir without signature: who can write there owns the site."""
+    """Packages of packages_dir without signature, or of an unknown signer: who can write there owns the site."""
     untrusted: Literal["allow", "refuse"] = "refuse"
     """Packages with a right signature of a signer that no trusted certificate stands for."""
     accept_sha1: bool = False
@@ -294,6 +294,16 @@ class FdiSettings(_Section):
     """Results of a transfer can be fetched for so many seconds after its end."""
     action_result_s: float = Field(default=30.0, ge=1, le=3_600)
     """State of an action that has ended can be read for so many seconds."""
+    actions: int = Field(default=64, ge=1, le=10_000)
+    """Actions that run at once."""
+    actions_per_device: int = Field(default=4, ge=1, le=1_000)
+    """Actions of one device at once; one of them works, the others wait for their turn."""
+    method_s: float = Field(default=600.0, ge=1, le=86_400)
+    """An action ends after so many seconds, dialogs and waits included."""
+    method_steps: int = Field(default=1_000_000, ge=1_000, le=1_000_000_000)
+    """Steps that one METHOD may take."""
+    hook_s: float = Field(default=30.0, ge=0.1, le=3_600)
+    """An action before or after a read, write or edit ends after so many seconds."""
 
 
 class LogSettings(_Section):

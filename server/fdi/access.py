@@ -61,10 +61,13 @@ class LocalStore(Protocol):
 
 
 class ReadHooks(Protocol):
-    """PRE_READ_ACTIONS and POST_READ_ACTIONS."""
+    """PRE_READ_ACTIONS, POST_READ_ACTIONS and POST_RQSTRECEIVE_ACTIONS."""
 
     async def before_read(self, device_id: str, names: Iterable[str], caller: Caller) -> StatusCode:
         """Good, or why nothing is read."""
+
+    async def after_command(self, device_id: str, methods: Sequence[str], caller: Caller) -> StatusCode:
+        """Run what a TRANSACTION names in POST_RQSTRECEIVE_ACTIONS; Good, or why its answer does not count."""
 
     async def after_read(
         self, device_id: str, found: Mapping[str, tuple[Scalar | None, StatusCode]], caller: Caller
@@ -215,7 +218,11 @@ class DeviceAccess:
             result = await self._flow.submit(Command(device.device_id, binding.name, params, caller))
         except IntegrationError as error:
             return _done(found, part, error.status, {})
-        return _done(found, part, result.status, result.values)
+        code = result.status
+        if self.hooks is not None and part.actions and communication_of(code) is None:
+            after = await self.hooks.after_command(device_id, part.actions, caller)
+            code = after if status.is_good(code) else code
+        return _done(found, part, code, result.values)
 
     async def _parameters(
         self,

@@ -20,6 +20,7 @@ from server.fdi.actions.service import ActionLimits, ActionService
 from server.fdi.configuration import Configuration, Records
 from server.fdi.edit_context import EditContexts
 from server.fdi.logic.live import LiveLogic
+from server.fdi.methods.limits import MethodLimits
 from server.fdi.transfer import TransferService
 from server.model.device_type import DeviceType, SpecChange
 from server.model.lock import NETWORK, Locks
@@ -67,7 +68,15 @@ class FdiRuntime:
         self._pipeline = pipeline
         clock, plant, settings = self._clock, self._plant, self._settings
         self.access = DeviceAccess(pipeline, plant, self.live, clock, local=self.configuration)
-        self.runner = ActionRunner(plant, self.live, self.access, clock, kept=self.configuration)
+        self.runner = ActionRunner(
+            plant,
+            self.live,
+            self.access,
+            clock,
+            kept=self.configuration,
+            limits=MethodLimits(steps=settings.method_steps, seconds=settings.method_s),
+            hook_s=settings.hook_s,
+        )
         self.access.hooks = self.runner
         pipeline.hook(self.runner)
         self.contexts = EditContexts(
@@ -82,7 +91,11 @@ class FdiRuntime:
             self.runner,
             offline=self.configuration,
             trail=self._trail,
-            limits=ActionLimits(result_s=settings.action_result_s),
+            limits=ActionLimits(
+                per_device=settings.actions_per_device,
+                at_once=settings.actions,
+                result_s=settings.action_result_s,
+            ),
         )
 
     # -- life

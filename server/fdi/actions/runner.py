@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import structlog
+
 from server.core import status
 from server.core.clock import Clock
 from server.core.errors import IntegrationError
@@ -21,6 +23,7 @@ from server.fdi.actions.machines import make_machine
 from server.fdi.actions.pacing import Pacer
 from server.fdi.actions.turns import DeviceTurns
 from server.fdi.eddl.statements import Block
+from server.fdi.logic.actions import ActionCall
 from server.fdi.logic.errors import EvaluationError
 from server.fdi.logic.type_logic import TypeLogic, ValueSource
 from server.fdi.methods.host import ActionValue
@@ -28,6 +31,8 @@ from server.fdi.methods.limits import DEFAULT_METHOD_LIMITS, MethodLimits
 from server.fdi.methods.outcome import Aborted, Failed, Finished
 from server.fdi.methods.requests import Answer, Cancelled, Communication, Delay, Dialog, Inform, Ok, Request
 from server.model.plant import Plant
+
+log = structlog.get_logger("fieldloom.fdi")
 
 MESSAGES = 100
 """Messages of one set of actions that are kept."""
@@ -111,6 +116,7 @@ class ActionRunner:
         async with self._turns.of(device_id):
             machine = self._machines(self._logic(device_id), method, data, arguments, self._limits, None)
             ended = await self._driver.drive(machine, desk)
+            tell_log(data, device_id, method)
             if isinstance(ended, Finished):
                 code = await line.commit(ended.commit)
                 if not status.is_good(code):
@@ -168,8 +174,24 @@ class ActionRunner:
             return HookOutcome(status.BAD_INVALID_STATE, value)
         if not calls:
             return HookOutcome(status.GOOD, value)
-        this = ActionValue(parameter, value)
-        data = MethodData(logic, under, self._clock, offline=offline, shown={} if value is None else {parameter: value})
+        return await self._run_calls(device_id, logic, calls, parameter, value, under, caller, offline, assign)
+
+    async def _run_calls(
+        self,
+        device_id: str,
+        logic: TypeLogic,
+        calls: Sequence[ActionCall],
+        parameter: str,
+        value: Scalar | None,
+        under: ValueSource,
+        caller: Caller,
+        offline: bool = False,
+        assign: Callable[[str, Scalar], None] | None = None,
+    ) -> HookOutcome:
+        """Run actions one after the other; `parameter` is "" where none is under processing."""
+        this = ActionValue(parameter, value) if parameter else None
+        shown = {parameter: value} if value is not None else {}
+        data = MethodData(logic, under, self._clock, offline=offline, shown=shown)
         line = self.line_of(device_id, data, caller)
         desk = _HookDesk(line, self._sleep)
         code = status.GOOD
@@ -180,12 +202,11 @@ class ActionRunner:
                     arguments = [logic.evaluate(argument, data) for argument in call.arguments]
                     machine = self._machines(logic, what, data, arguments, self._limits, this)
                     ended = await self._driver.drive(machine, desk, seconds=self._hook_s)
+                    tell_log(data, device_id, call.method or "action")
                     if not isinstance(ended, Finished):
                         return HookOutcome(status.BAD_INVALID_STATE, value, tuple(desk.messages))
-                    if parameter in data.pending:  # assigned by its name instead of by isetval
-                        this.value = data.pending.pop(parameter)
-                    if this.value is not None:
-                        data.received[parameter] = this.value
+                    if this is not None:
+                        _settle_this(this, data)
                     if assign is None:
                         code = await line.commit(ended.commit)
                         if not status.is_good(code):
@@ -197,7 +218,7 @@ class ActionRunner:
         if assign is not None and status.is_good(code):
             for name, assigned in data.pending.items():
                 assign(name, assigned)
-        return HookOutcome(code, this.value, tuple(desk.messages))
+        return HookOutcome(code, this.value if this is not None else None, tuple(desk.messages))
 
     async def before_write(
         self, device_id: DeviceId, parameter: str, value: Scalar, caller: Caller
@@ -223,6 +244,12 @@ class ActionRunner:
                 return outcome.status
         return status.GOOD
 
+    async def after_command(self, device_id: str, methods: Sequence[str], caller: Caller) -> StatusCode:
+        """POST_RQSTRECEIVE_ACTIONS of a TRANSACTION."""
+        calls = [ActionCall(method) for method in methods]
+        under = self._live.values(device_id)
+        return (await self._run_calls(device_id, self._logic(device_id), calls, "", None, under, caller)).status
+
     async def after_read(
         self, device_id: str, found: Mapping[str, tuple[Scalar | None, StatusCode]], caller: Caller
     ) -> dict[str, tuple[Scalar | None, StatusCode]]:
@@ -235,6 +262,24 @@ class ActionRunner:
             good = status.is_good(outcome.status)
             result[name] = (outcome.value if good else value, code if good else outcome.status)
         return result
+
+
+def _settle_this(this: ActionValue, data: MethodData) -> None:
+    """What the next action finds as the value under processing; assigning by name is as good as isetval."""
+    if this.name in data.pending:
+        this.value = data.pending.pop(this.name)
+    if this.value is not None:
+        data.received[this.name] = this.value
+
+
+def tell_log(data: MethodData, device_id: str, method: str) -> None:
+    """Bring LOG_MESSAGE entries of a METHOD to the server's log."""
+    for priority, text in data.log_entries:
+        log.info("method_message", device=device_id, method=method, priority=priority, text=text)
+    if data.log_left_out:
+        log.info("method_messages_left_out", device=device_id, method=method, count=data.log_left_out)
+    data.log_entries.clear()
+    data.log_left_out = 0
 
 
 class _HookDesk:

@@ -106,7 +106,9 @@ class ActionNodes:
         session = session_of(request)
         device_id, data_set = device_of(self._space, self._plant, object_key, ACTION_SET)
         name, given = (text_of(argument) for argument in arguments)
-        action_id, code = self._actions.invoke(device_id, name, given, session.caller, online=data_set != OFFLINE)
+        action_id, code = self._actions.invoke(
+            device_id, name, given, session.caller, online=data_set != OFFLINE, locales=session.locales
+        )
         node_id = self._show(session, device_id, action_id) if action_id else ua.NodeId()
         return answer(ua.Variant(node_id, _V.NodeId), code, inputs=2)
 
