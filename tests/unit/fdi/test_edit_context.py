@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -13,94 +12,29 @@ from server.core.clock import ManualClock
 from server.core.errors import DeniedError, IntegrationError, NotFoundError
 from server.core.status import StatusCode, name_of
 from server.core.values import Caller, Scalar
-from server.fdi.configuration import Configuration
-from server.fdi.edit_apply import Incident
-from server.fdi.edit_context import EditContexts
-from server.fdi.edit_values import Side
 from server.model.device_type import DataType
-from server.model.lock import NETWORK, Locks, owner_of
-from server.model.plant import Plant
+from server.model.lock import NETWORK, owner_of
 from server.settings import FdiSettings
+from tests.kit.edit_site import OFF, ON, EditSite
 from tests.kit.editing import (
     ANNA,
     BOILER,
     BORIS,
     PARAMETERS,
-    Disk,
-    FakeAccess,
-    boiler_plant,
     boiler_type,
-    report,
 )
 from tests.kit.plant import parameter
 
-ON, OFF = Side.ONLINE, Side.OFFLINE
-
-
-@dataclass
-class _Values:
-    site: Site
-
-    def value(self, name: str) -> Scalar | None:
-        return {"secret": 7.0}.get(name)
-
-
-@dataclass
-class Site:
-    """Everything around edit contexts, wired as the server does."""
-
-    clock: ManualClock
-    limits: FdiSettings = field(default_factory=FdiSettings)
-
-    def __post_init__(self) -> None:
-        self.plant: Plant = boiler_plant(self.clock, low=20.0, high=80.0, unit=0, span=50.0, mode=1, extra="x")
-        self.locks = Locks(self.clock, timeout_s=60.0)
-        self.disk = Disk()
-        self.configuration = Configuration(self.disk, self.plant)
-        self.access = FakeAccess(self.plant, self.clock)
-        self.contexts = EditContexts(
-            self.plant, self.locks, self.configuration, self, self.access, None, self.clock, self.limits
-        )
-        self.changed: list[tuple[str, frozenset[tuple[Side, str]]]] = []
-        self.discarded: list[str] = []
-        self.contexts.on_changed.append(lambda *what: self.changed.append(what))
-        self.contexts.on_discarded.append(self.discarded.append)
-
-    def values(self, _device_id: str) -> _Values:
-        return _Values(self)
-
-    def opened(self, parent: str = "", caller: Caller = ANNA) -> str:
-        """A context of a caller who holds the lock."""
-        self.locks.init_lock(BOILER, "", owner_of(caller))
-        context, code = self.contexts.get(BOILER, parent, 1, caller)
-        assert code == 0
-        self.contexts.register(context, PARAMETERS, caller)
-        return context
-
-    def look(self, context: str, name: str, side: Side = ON) -> tuple[Scalar | None, str]:
-        """(value, name of its StatusCode) as the context shows it."""
-        seen = self.contexts.read(context, side, name)
-        return seen.value, name_of(seen.status)
-
-    async def edit(self, context: str, side: Side = ON, **values: Scalar) -> None:
-        """Write values that must be taken."""
-        for name, value in values.items():
-            assert await self.contexts.write(context, side, name, value, ANNA) == status.GOOD
-
-    def say(self, **values: Scalar) -> None:
-        """The boiler reports values."""
-        self.contexts.values_changed(report(self.plant, self.clock, **values))  # type: ignore[arg-type]
-
 
 @pytest.fixture
-def site(clock: ManualClock) -> Site:
-    return Site(clock)
+def site(clock: ManualClock) -> EditSite:
+    return EditSite(clock)
 
 
 # -- who may
 
 
-def test_a_context_needs_the_lock_and_the_right_to_write(site: Site) -> None:
+def test_a_context_needs_the_lock_and_the_right_to_write(site: EditSite) -> None:
     assert site.contexts.get(BOILER, "", 1, ANNA) == ("", -1)
     site.locks.init_lock(BOILER, "", owner_of(ANNA))
     # Two clients edit at once: the second does not even get a context.
@@ -113,7 +47,7 @@ def test_a_context_needs_the_lock_and_the_right_to_write(site: Site) -> None:
     assert site.contexts.get(BOILER, "", 3, ANNA)[1] == 0
 
 
-async def test_a_context_is_unknown_to_everybody_but_its_owner(site: Site) -> None:
+async def test_a_context_is_unknown_to_everybody_but_its_owner(site: EditSite) -> None:
     context = site.opened()
     contexts = site.contexts
     assert contexts.owner(context) == owner_of(ANNA)
@@ -127,7 +61,7 @@ async def test_a_context_is_unknown_to_everybody_but_its_owner(site: Site) -> No
 
 
 def test_contexts_are_limited_by_device_session_and_depth(clock: ManualClock) -> None:
-    site = Site(clock, FdiSettings(edit_contexts_per_device=3, edit_context_depth=2))
+    site = EditSite(clock, FdiSettings(edit_contexts_per_device=3, edit_context_depth=2))
     first = site.opened()
     second = site.opened(first)
     assert site.contexts.get(BOILER, second, 1, ANNA) == ("", -6)  # too deep
@@ -135,13 +69,13 @@ def test_contexts_are_limited_by_device_session_and_depth(clock: ManualClock) ->
     assert site.contexts.get(BOILER, "", 1, ANNA) == ("", -6)  # too many of the device
     site.contexts.discard(first, ANNA)
     assert site.contexts.get(BOILER, "", 1, ANNA)[1] == 0
-    of_session = Site(clock, FdiSettings(edit_contexts_per_session=1))
+    of_session = EditSite(clock, FdiSettings(edit_contexts_per_session=1))
     of_session.opened()
     assert of_session.contexts.get(BOILER, "", 1, ANNA) == ("", -6)
 
 
 def test_registration_answers_each_name_and_is_limited(clock: ManualClock) -> None:
-    site = Site(clock, FdiSettings(registered_nodes=2))
+    site = EditSite(clock, FdiSettings(registered_nodes=2))
     site.locks.init_lock(BOILER, "", owner_of(ANNA))
     context, _ = site.contexts.get(BOILER, "", 1, ANNA)
     names = ["low", "nothing", "secret", "high", "low", "odd"]
@@ -149,7 +83,7 @@ def test_registration_answers_each_name_and_is_limited(clock: ManualClock) -> No
     assert site.contexts.registered(context) == {"low", "high"}
 
 
-def test_every_use_keeps_the_lock_and_a_lost_lock_is_told(site: Site) -> None:
+def test_every_use_keeps_the_lock_and_a_lost_lock_is_told(site: EditSite) -> None:
     context = site.opened()
     for _ in range(3):
         site.clock.advance(50)
@@ -163,7 +97,7 @@ def test_every_use_keeps_the_lock_and_a_lost_lock_is_told(site: Site) -> None:
 # -- values
 
 
-async def test_an_edit_shows_in_the_context_only(site: Site) -> None:
+async def test_an_edit_shows_in_the_context_only(site: EditSite) -> None:
     context = site.opened()
     assert site.look(context, "mode") == (1, "Good")
     await site.edit(context, mode=2)
@@ -175,7 +109,7 @@ async def test_an_edit_shows_in_the_context_only(site: Site) -> None:
     assert site.look(context, "mode") == (1, "Good")
 
 
-async def test_dominant_and_dependent_values_turn_together(site: Site) -> None:
+async def test_dominant_and_dependent_values_turn_together(site: EditSite) -> None:
     # UNIT unit : span, low.
     context = site.opened()
     await site.edit(context, unit=1)
@@ -191,7 +125,7 @@ async def test_dominant_and_dependent_values_turn_together(site: Site) -> None:
     assert site.look(context, "span") == (500.0, "GoodEdited")
 
 
-async def test_a_value_that_an_edit_pushes_out_of_range_or_out_of_being_says_so(site: Site) -> None:
+async def test_a_value_that_an_edit_pushes_out_of_range_or_out_of_being_says_so(site: EditSite) -> None:
     context = site.opened()
     await site.edit(context, low=90.0)  # high stands at 80 and may not be below low
     seen = site.contexts.read(context, ON, "high")
@@ -204,13 +138,13 @@ async def test_a_value_that_an_edit_pushes_out_of_range_or_out_of_being_says_so(
     assert await site.contexts.write(context, ON, "extra", "y", ANNA) == status.BAD_NOT_WRITABLE
 
 
-def test_a_default_outside_its_range_that_nobody_ever_set_says_so(site: Site) -> None:
+def test_a_default_outside_its_range_that_nobody_ever_set_says_so(site: EditSite) -> None:
     context = site.opened()
     assert site.look(context, "odd", OFF) == (500.0, "BadInitialValueOutOfRange")
     assert site.look(context, "odd", ON) == (None, "BadWaitingForInitialData")
 
 
-async def test_a_value_outside_its_range_is_kept_for_the_user_to_see(site: Site) -> None:
+async def test_a_value_outside_its_range_is_kept_for_the_user_to_see(site: EditSite) -> None:
     context = site.opened()
     await site.edit(context, low=101.0)
     assert site.look(context, "low") == (101.0, "BadEditedOutOfRange")
@@ -231,12 +165,12 @@ async def test_a_value_outside_its_range_is_kept_for_the_user_to_see(site: Site)
     ],
     ids=lambda value: str(value)[:20],
 )
-async def test_what_the_parameter_cannot_hold_is_refused(site: Site, name: str, value: Scalar, code: str) -> None:
+async def test_what_the_parameter_cannot_hold_is_refused(site: EditSite, name: str, value: Scalar, code: str) -> None:
     context = site.opened()
     assert name_of(await site.contexts.write(context, ON, name, value, ANNA)) == code
 
 
-async def test_device_values_show_through_where_nothing_is_edited(site: Site) -> None:
+async def test_device_values_show_through_where_nothing_is_edited(site: EditSite) -> None:
     context = site.opened()
     await site.edit(context, low=30.0)
     site.changed.clear()
@@ -250,7 +184,7 @@ async def test_device_values_show_through_where_nothing_is_edited(site: Site) ->
     assert site.look(context, "low") == (30.0, "Good")
 
 
-async def test_only_registered_values_are_told(site: Site) -> None:
+async def test_only_registered_values_are_told(site: EditSite) -> None:
     site.locks.init_lock(BOILER, "", owner_of(ANNA))
     context, _ = site.contexts.get(BOILER, "", 1, ANNA)
     site.contexts.register(context, ["high"], ANNA)
@@ -258,7 +192,7 @@ async def test_only_registered_values_are_told(site: Site) -> None:
     assert site.changed == [(context, frozenset({(ON, "high")}))]
 
 
-def test_a_silent_device_shows_in_the_online_values_only(site: Site) -> None:
+def test_a_silent_device_shows_in_the_online_values_only(site: EditSite) -> None:
     context = site.opened()
     site.clock.advance(31)
     site.plant.decay(site.clock.now())
@@ -273,7 +207,7 @@ def test_a_silent_device_shows_in_the_online_values_only(site: Site) -> None:
     assert (ON, "low") in site.changed[1][1]
 
 
-async def test_reset_throws_edits_away_and_keeps_registrations(site: Site) -> None:
+async def test_reset_throws_edits_away_and_keeps_registrations(site: EditSite) -> None:
     context = site.opened()
     await site.edit(context, low=30.0, unit=1)
     await site.edit(context, OFF, low=31.0)
@@ -287,7 +221,7 @@ async def test_reset_throws_edits_away_and_keeps_registrations(site: Site) -> No
     assert site.contexts.registered(context) == set(PARAMETERS)
 
 
-async def test_an_edited_value_carries_the_time_of_the_edit(site: Site) -> None:
+async def test_an_edited_value_carries_the_time_of_the_edit(site: EditSite) -> None:
     context = site.opened()
     site.clock.advance(5)
     await site.edit(context, low=30.0)
@@ -298,7 +232,7 @@ async def test_an_edited_value_carries_the_time_of_the_edit(site: Site) -> None:
 # -- nested contexts
 
 
-async def test_a_nested_context_shows_and_changes_its_parent_only_by_apply(site: Site) -> None:
+async def test_a_nested_context_shows_and_changes_its_parent_only_by_apply(site: EditSite) -> None:
     outer = site.opened()
     await site.edit(outer, unit=1)
     inner = site.opened(outer)
@@ -316,7 +250,7 @@ async def test_a_nested_context_shows_and_changes_its_parent_only_by_apply(site:
     assert site.access.writes == [("unit", 1), ("span", 500.0)]
 
 
-async def test_an_edit_of_the_parent_is_told_to_what_lies_inside(site: Site) -> None:
+async def test_an_edit_of_the_parent_is_told_to_what_lies_inside(site: EditSite) -> None:
     outer = site.opened()
     inner = site.opened(outer)
     await site.edit(outer, mode=2)
@@ -324,7 +258,7 @@ async def test_an_edit_of_the_parent_is_told_to_what_lies_inside(site: Site) -> 
     assert site.look(inner, "mode") == (2, "GoodEdited")
 
 
-def test_discard_takes_everything_inside_along_innermost_first(site: Site) -> None:
+def test_discard_takes_everything_inside_along_innermost_first(site: EditSite) -> None:
     outer = site.opened()
     middle = site.opened(outer)
     inner = site.opened(middle)
@@ -335,137 +269,6 @@ def test_discard_takes_everything_inside_along_innermost_first(site: Site) -> No
     with pytest.raises(NotFoundError):
         site.contexts.read(inner, ON, "low")
     assert site.look(other, "low") == (20.0, "Good")
-
-
-# -- apply
-
-
-async def test_apply_writes_in_the_order_of_the_edd_with_what_belongs_together(site: Site) -> None:
-    # WRITE_AS_ONE low, high: high goes along with the value it has.
-    context = site.opened()
-    await site.edit(context, span=60.0, low=30.0, unit=1)
-    outcome = await site.contexts.apply(context, ANNA)
-    assert (outcome.status, outcome.incidents) == (0, ())
-    assert site.access.writes == [("unit", 1), ("low", 30.0), ("high", 80.0), ("span", 60.0)]
-    assert [site.look(context, name) for name in ("low", "unit", "span")] == [
-        (30.0, "Good"),
-        (1, "Good"),
-        (60.0, "Good"),
-    ]
-
-
-async def test_what_could_not_be_applied_stays_edited_and_is_named(site: Site) -> None:
-    site.access.refuse["mode"] = status.BAD_INVALID_STATE
-    context = site.opened()
-    await site.edit(context, mode=2, span=60.0, odd=101.0)
-    outcome = await site.contexts.apply(context, ANNA)
-    assert outcome.status == -4
-    assert outcome.incidents == (
-        Incident(ON, "mode", status.BAD_INVALID_STATE),
-        Incident(ON, "odd", status.BAD_OUT_OF_RANGE),
-    )
-    assert site.access.writes == [("mode", 2), ("span", 60.0)]  # out of range: never sent
-    assert site.look(context, "mode") == (2, "GoodEdited")
-    assert site.look(context, "span") == (60.0, "Good")
-
-
-async def test_values_under_a_dominant_that_failed_are_not_sent(site: Site) -> None:
-    # 500 was meant in kPa; in the old unit the device would take it for 500 bar.
-    site.access.refuse["unit"] = status.BAD_DEVICE_FAILURE
-    context = site.opened()
-    await site.edit(context, unit=1, span=500.0)
-    outcome = await site.contexts.apply(context, ANNA)
-    assert outcome.incidents == (
-        Incident(ON, "unit", status.BAD_DEVICE_FAILURE),
-        Incident(ON, "span", status.BAD_DOMINANT_VALUE_CHANGED),
-    )
-    assert site.access.writes == [("unit", 1)]
-
-
-async def test_what_belongs_together_is_refused_together(site: Site) -> None:
-    context = site.opened()
-    await site.edit(context, low=90.0)  # high, 80, would lie below it
-    outcome = await site.contexts.apply(context, ANNA)
-    assert outcome.incidents == (
-        Incident(ON, "low", status.BAD_INVALID_STATE),
-        Incident(ON, "high", status.BAD_OUT_OF_RANGE),
-    )
-    assert site.access.writes == []
-    site.access.refuse["low"] = status.BAD_TIMEOUT
-    await site.edit(context, high=95.0)
-    outcome = await site.contexts.apply(context, ANNA)
-    assert outcome.incidents == (
-        Incident(ON, "low", status.BAD_TIMEOUT),
-        Incident(ON, "high", status.BAD_INVALID_STATE),
-    )
-
-
-async def test_a_failed_post_action_shows_until_the_device_says_something_new(site: Site) -> None:
-    site.access.refuse["mode"] = status.GOOD_POST_ACTION_FAILED
-    context = site.opened()
-    await site.edit(context, mode=2)
-    assert (await site.contexts.apply(context, ANNA)).status == 0
-    assert site.look(context, "mode") == (2, "GoodPostActionFailed")
-    site.say(mode=2)
-    site.say(mode=3)
-    assert site.look(context, "mode") == (3, "Good")
-
-
-async def test_apply_to_a_silent_device_names_every_value(site: Site) -> None:
-    context = site.opened()
-    await site.edit(context, low=30.0, span=1.0)
-    site.clock.advance(31)
-    site.plant.decay(site.clock.now())
-    outcome = await site.contexts.apply(context, ANNA)
-    assert outcome.status == -4
-    assert {(entry.name, name_of(entry.status)) for entry in outcome.incidents} == {
-        ("low", "BadNotConnected"),
-        ("span", "BadNotConnected"),
-    }
-    assert site.access.writes == []
-
-
-async def test_offline_edits_go_to_the_offline_data_set_and_never_to_the_device(site: Site) -> None:
-    context = site.opened()
-    await site.edit(context, OFF, low=30.0, odd=600.0)
-    outcome = await site.contexts.apply(context, ANNA)
-    assert outcome.incidents == (Incident(OFF, "odd", status.BAD_OUT_OF_RANGE),)
-    assert dict(site.configuration.offline(BOILER)) == {"low": 30.0}
-    assert site.access.writes == []
-    assert site.look(context, "low", OFF) == (30.0, "Good")
-    assert site.look(context, "odd", OFF) == (600.0, "BadEditedOutOfRange")
-
-
-async def test_a_full_disk_leaves_offline_edits_where_they_are(site: Site) -> None:
-    site.disk.error = IntegrationError("disk full", status_code=status.BAD_RESOURCE_UNAVAILABLE)
-    context = site.opened()
-    await site.edit(context, OFF, low=30.0)
-    outcome = await site.contexts.apply(context, ANNA)
-    assert outcome.incidents == (Incident(OFF, "low", status.BAD_RESOURCE_UNAVAILABLE),)
-    assert site.look(context, "low", OFF) == (30.0, "GoodEdited")
-
-
-async def test_the_lock_holds_until_apply_is_done_and_then_ends(site: Site) -> None:
-    context = site.opened()
-    await site.edit(context, low=30.0)
-    started, go = asyncio.Event(), asyncio.Event()
-    plain = site.access.write
-
-    async def slow(device_id: str, name: str, value: Scalar, caller: Caller) -> StatusCode:
-        started.set()
-        await go.wait()
-        return await plain(device_id, name, value, caller)
-
-    site.access.write = slow  # type: ignore[method-assign]
-    applying = asyncio.create_task(site.contexts.apply(context, ANNA))
-    await started.wait()
-    site.locks.session_closed("s1")
-    assert site.locks.init_lock(BOILER, "", owner_of(BORIS)) == -1
-    assert site.discarded == []
-    go.set()
-    assert (await applying).status == 0
-    assert site.discarded == [context]
-    assert site.locks.init_lock(BOILER, "", owner_of(BORIS)) == 0
 
 
 # -- what ends contexts
@@ -481,7 +284,7 @@ async def test_the_lock_holds_until_apply_is_done_and_then_ends(site: Site) -> N
     ],
     ids=["exit", "break", "session", "time-out"],
 )
-def test_contexts_end_with_the_lock(site: Site, end: Callable[[Site], object]) -> None:
+def test_contexts_end_with_the_lock(site: EditSite, end: Callable[[EditSite], object]) -> None:
     outer = site.opened()
     inner = site.opened(outer)
     end(site)
@@ -489,7 +292,7 @@ def test_contexts_end_with_the_lock(site: Site, end: Callable[[Site], object]) -
     assert len(site.contexts) == 0
 
 
-def test_contexts_under_a_network_lock_end_with_it(site: Site) -> None:
+def test_contexts_under_a_network_lock_end_with_it(site: EditSite) -> None:
     site.locks.init_lock(NETWORK, "", owner_of(ANNA))
     context, code = site.contexts.get(BOILER, "", 1, ANNA)
     assert code == 0
@@ -497,14 +300,14 @@ def test_contexts_under_a_network_lock_end_with_it(site: Site) -> None:
     assert site.discarded == [context]
 
 
-def test_contexts_end_when_their_device_goes(site: Site) -> None:
+def test_contexts_end_when_their_device_goes(site: EditSite) -> None:
     context = site.opened()
     for change in site.plant.uninstall("boiler"):
         site.contexts.model_changed(change)
     assert site.discarded == [context]
 
 
-async def test_edits_are_carried_over_to_another_version_of_the_type(site: Site) -> None:
+async def test_edits_are_carried_over_to_another_version_of_the_type(site: EditSite) -> None:
     context = site.opened()
     await site.edit(context, low=30.0, mode=2, extra="y")
     parameters = {name: spec for name, spec in PARAMETERS.items() if name != "mode"}
@@ -542,7 +345,7 @@ class Hooks:
         return self.do(kind, value, values, assign)
 
 
-async def test_edit_actions_run_inside_the_context(site: Site) -> None:
+async def test_edit_actions_run_inside_the_context(site: EditSite) -> None:
     def do(kind: str, value: Scalar, values: object, assign: Callable[[str, Scalar], None]) -> Outcome:
         if kind == "PRE_EDIT_ACTIONS":
             return Outcome(status.GOOD, 2.0 * float(value))
@@ -563,7 +366,7 @@ async def test_edit_actions_run_inside_the_context(site: Site) -> None:
     assert site.contexts.set_from_method(context, ON, "nothing", 1.0) == status.BAD_NODE_ID_UNKNOWN
 
 
-async def test_a_pre_edit_action_can_refuse_and_a_post_edit_action_can_fail(site: Site) -> None:
+async def test_a_pre_edit_action_can_refuse_and_a_post_edit_action_can_fail(site: EditSite) -> None:
     site.contexts.actions = Hooks(lambda *_: Outcome(status.BAD_INVALID_STATE, None))
     context = site.opened()
     assert await site.contexts.write(context, ON, "low", 30.0, ANNA) == status.BAD_INVALID_STATE
@@ -579,7 +382,7 @@ async def test_a_pre_edit_action_can_refuse_and_a_post_edit_action_can_fail(site
     assert site.look(context, "low") == (30.0, "GoodEdited")
 
 
-async def test_a_context_lost_while_its_actions_run_takes_no_edit(site: Site) -> None:
+async def test_a_context_lost_while_its_actions_run_takes_no_edit(site: EditSite) -> None:
     context = site.opened()
 
     def lose(_kind: str, value: Scalar, *_: object) -> Outcome:
@@ -591,7 +394,7 @@ async def test_a_context_lost_while_its_actions_run_takes_no_edit(site: Site) ->
     assert site.discarded == [context]
 
 
-def test_nothing_is_looked_at_while_no_context_is_open(site: Site) -> None:
+def test_nothing_is_looked_at_while_no_context_is_open(site: EditSite) -> None:
     class Untouchable:
         def __iter__(self) -> object:
             raise AssertionError("values were looked at")
