@@ -31,7 +31,7 @@ class TrustPolicy:
         certificates: trusted authorities, signers and time stamp authorities.
         allow_unsigned: take packages without signature.
         allow_untrusted: take packages whose signer is not trusted.
-        allow_builtin_unsigned: take unsigned packages of the folder that the site's owner fills.
+        allow_builtin_unsigned: take unsigned and untrusted packages of the folder that the site's owner fills.
         accept_sha1: read signatures made with SHA-1.
     """
 
@@ -44,8 +44,10 @@ class TrustPolicy:
 
     @property
     def builtin(self) -> TrustPolicy:
-        """The policy for packages of the built-in folder."""
-        return replace(self, allow_unsigned=self.allow_unsigned or self.allow_builtin_unsigned)
+        """The policy for packages of the built-in folder: whose signature nobody knows counts like none."""
+        if not self.allow_builtin_unsigned:
+            return self
+        return replace(self, allow_unsigned=True, allow_untrusted=True)
 
     def trust(self, xml: XmlLimits) -> Trust:
         """What signatures are verified against now."""

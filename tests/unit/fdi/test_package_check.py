@@ -64,7 +64,10 @@ def test_the_built_in_folder_may_hold_unsigned_packages_but_no_broken_ones() -> 
     assert judge(SignatureReport(), strict.builtin) is None
     closed = TrustPolicy(clock=ManualClock(), allow_builtin_unsigned=False)
     assert judge(SignatureReport(), closed.builtin) is not None
-    assert judge(SignatureReport(state=SignatureState.INVALID), strict.builtin) is not None
+    assert judge(SignatureReport(state=SignatureState.UNTRUSTED), strict.builtin) is None
+    assert judge(SignatureReport(state=SignatureState.UNTRUSTED), closed.builtin) is not None
+    for state in (SignatureState.INVALID, SignatureState.PARTIALLY_SIGNED):
+        assert judge(SignatureReport(state=state), strict.builtin) is not None
 
 
 def test_without_a_policy_the_state_is_only_reported() -> None:
