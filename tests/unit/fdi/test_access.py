@@ -12,7 +12,7 @@ from server.core.status import StatusCode
 from server.core.values import Caller, Command, CommandResult, DeviceId, Measurement, Scalar
 from server.fdi.access import DeviceAccess
 from server.fdi.methods.requests import CommandDone
-from tests.kit.actions import ENGINEER, Things, thing
+from tests.kit.actions import BINDING, ENGINEER, Things, thing
 
 
 class Line:
@@ -186,8 +186,13 @@ class Hooks:
 
     def __init__(self, code: StatusCode) -> None:
         self.code = code
+        self.ran: list[str] = []
 
     async def before_read(self, device_id: str, names: Iterable[str], caller: Caller) -> StatusCode:
+        return self.code
+
+    async def after_command(self, device_id: str, methods: Sequence[str], caller: Caller) -> StatusCode:
+        self.ran += methods
         return self.code
 
     async def after_read(
@@ -204,3 +209,31 @@ async def test_read_actions_come_before_and_after() -> None:
     assert line.asked == []
     access.hooks = Hooks(status.GOOD)
     assert await access.read("thing-1", ("level",), ENGINEER) == {"level": (8.0, status.GOOD)}
+
+
+AFTER = """
+METHOD check { LABEL "Check"; DEFINITION { } }
+COMMAND command_stop { NUMBER 8; OPERATION COMMAND;
+    TRANSACTION { REQUEST { } REPLY { } POST_RQSTRECEIVE_ACTIONS { check } } }
+"""
+
+
+@pytest.mark.parametrize(
+    ("outcome", "after", "code", "ran"),
+    [
+        (status.GOOD, status.GOOD, 0, ["check"]),
+        (status.GOOD, status.BAD_INVALID_STATE, 16, ["check"]),
+        (status.BAD_DEVICE_FAILURE, status.GOOD, 1, ["check"]),
+        (status.BAD_TIMEOUT, status.GOOD, 0, []),
+    ],
+    ids=["done", "the action refuses", "the device failed", "no answer"],
+)
+async def test_actions_after_a_command_run_once_an_answer_has_come(
+    outcome: StatusCode, after: StatusCode, code: int, ran: list[str]
+) -> None:
+    more = BINDING + '[[command]]\nname = "stop"\n'
+    access, line, _ = room(Things(thing(AFTER, binding=more)))
+    line.result = CommandResult(outcome)
+    hooks = access.hooks = Hooks(after)
+    assert (await access.send_command("thing-1", 8, None, Values(), ENGINEER)).code == code
+    assert hooks.ran == ran

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -283,3 +284,20 @@ def test_whatever_a_device_or_method_says_the_document_is_well_formed(text: str,
     root = etree.fromstring(document(Element("a").add(leaf("b", text, c=attribute))).encode())
     if text.isprintable():
         assert root.findtext(f"{NS}b", default="") == text
+
+
+PIECES = st.sampled_from(
+    ["<", ">", "/", "MethodArguments", "Argument", "AcknowledgementResponse", "SelectionResponse", "Value",
+     "InputValue", "InputResponse", ' Name="a"', ' RequestId="4"', ' xmlns="http://fdi-cooperation.com/2010/client"', "1", "&lt;",
+     "&#0;", "<![CDATA[", "]]>", "<!DOCTYPE x>", "<?pi ?>", "\x00", "\ud800", "é", " "]
+)  # fmt: skip
+
+
+@given(st.one_of(st.text(max_size=200), st.lists(PIECES, max_size=30).map("".join)))
+@settings(deadline=None, max_examples=300)
+def test_whatever_a_client_sends_is_refused_or_understood(xml: str) -> None:
+    for request_ in REQUESTS.values():
+        with contextlib.suppress(WrongResponseError):
+            read_response(xml, request_, 4, Values())
+    with contextlib.suppress(WrongArgumentsError):
+        read_arguments(xml, PARAMETERS)

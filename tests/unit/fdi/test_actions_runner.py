@@ -7,6 +7,7 @@ import contextvars
 from collections.abc import Callable
 
 import pytest
+from structlog.testing import capture_logs
 
 from server.core import status
 from server.core.status import StatusCode
@@ -497,3 +498,25 @@ def test_log_entries_are_bounded() -> None:
     for number in range(150):
         data.log(1, f"{number}" + "x" * 1_000)
     assert (len(data.log_entries), data.log_left_out, len(data.log_entries[0][1])) == (100, 50, 500)
+
+
+async def test_log_entries_of_a_method_reach_the_log() -> None:
+    def program(data: MethodData) -> Script:
+        data.log(2, "said")
+        return 0
+        yield
+
+    room = Room(program)
+    with capture_logs() as lines:
+        assert await room.runner.after_command("thing-1", ("first", "second"), ENGINEER) == status.GOOD
+    assert [(line["event"], line["method"], line["text"], line["priority"]) for line in lines] == [
+        ("method_message", "first", "said", 2),
+        ("method_message", "second", "said", 2),
+    ]
+
+
+async def test_a_refusing_action_after_a_command_is_told() -> None:
+    assert (
+        await Room(asking(Acknowledge(HI))).runner.after_command("thing-1", ("first",), ENGINEER)
+        == status.BAD_INVALID_STATE
+    )
