@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, TypeAlias
@@ -187,8 +188,13 @@ class CArray:
 
     def text(self, most: int = 1 << 16) -> str:
         """The text an array of char holds; no more of it than one character past `most` is looked at."""
-        end = min(self.data.index(0) if 0 in self.data else len(self.data), most + 1)
-        return "".join([chr(int(code) & 0xFF if code < 0 else int(code)) for code in self.data[:end]])  # type: ignore[operator]
+        codes: list[int] = self.data[: most + 1]  # type: ignore[assignment]  # an array of char holds whole numbers
+        with suppress(ValueError):
+            codes = codes[: codes.index(0)]
+        try:
+            return bytes(codes).decode("latin-1")
+        except ValueError:  # a negative char, or a character past 255 that a text brought along
+            return "".join([chr(code & 0xFF if code < 0 else code) for code in codes])
 
     def set_text(self, text: str, most: int | None = None) -> bool:
         """Store a text with its closing 0, cut where the array (or `most`) ends. False when it was cut."""
