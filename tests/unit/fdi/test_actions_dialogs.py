@@ -288,7 +288,8 @@ def test_whatever_a_device_or_method_says_the_document_is_well_formed(text: str,
 
 PIECES = st.sampled_from(
     ["<", ">", "/", "MethodArguments", "Argument", "AcknowledgementResponse", "SelectionResponse", "Value",
-     "InputValue", "InputResponse", ' Name="a"', ' RequestId="4"', ' xmlns="http://fdi-cooperation.com/2010/client"', "1", "&lt;",
+     "InputValue", "InputResponse", ' Name="a"', ' RequestId="4"',
+     ' xmlns="http://fdi-cooperation.com/2010/client"', "1", "&lt;",
      "&#0;", "<![CDATA[", "]]>", "<!DOCTYPE x>", "<?pi ?>", "\x00", "\ud800", "é", " "]
 )  # fmt: skip
 
