@@ -13,7 +13,7 @@ from tests.kit.signing import SIGNATURE
 from tests.unit.fdi.test_catalog import SHEET
 
 # The library warns of certificates that are odd (a serial number of 0, say); they are refused or judged all the same.
-pytestmark = pytest.mark.filterwarnings("ignore:.*:cryptography.utils.CryptographyDeprecationWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
 
 ITEMS = members(valid())
 PARTS = ("catalog.xml", "edd/device.ddl", "protocol/mqtt.toml")

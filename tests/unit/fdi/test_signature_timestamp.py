@@ -30,6 +30,9 @@ from tests.kit.signing import (
     token,
 )
 
+# The library warns of certificates that are odd (a serial number of 0, say); they are refused or judged all the same.
+pytestmark = pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
+
 AT = datetime(2026, 1, 5, 8, 0, 0, tzinfo=UTC)
 MESSAGE = b"<SignatureValue>...</SignatureValue>"
 
