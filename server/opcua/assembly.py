@@ -249,6 +249,7 @@ async def assemble(facts: Facts, namespaces: Namespaces, pipeline: Any, reader: 
         parts=DeviceParts(space, facts.plant, on_demand, devices),
     )  # fmt: skip
     binding.device_gone.append(binding.parts.forget)
+    binding.device_changed.append(binding.parts.follow)
     bind(binding, facts.fdi)
     return Room(
         indexes, space, rights, dispatcher, sessions, endpoints, listener, engine, bus, values, devices, conditions,

@@ -6,11 +6,12 @@ carried out again: what is there already, or gone already, is passed over.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from server.model.device import Device
-from server.model.device_type import DeviceType
+from server.model.device_type import DeviceType, ParameterSpec
 from server.model.layout import PlantLayout
 from server.opcua.blueprint import (
     ANY_DEVICE,
@@ -21,10 +22,13 @@ from server.opcua.blueprint import (
     type_on_paper,
     value_differs,
 )
-from server.opcua.names import ALARMS, PLANT_URI
-from server.opcua.nodes.keys import Key, node_id_of
+from server.opcua.names import ALARMS, PARAMETER_SET, PLANT_URI, parameter_path
+from server.opcua.nodes.keys import Key, key_of, node_id_of
 from server.opcua.nodes.node import Node
-from server.opcua.space import Space
+from server.opcua.nodes.values import Encoded, encoded
+from server.opcua.parameter_nodes import access_of, properties_of
+from server.opcua.space import HISTORY_READ, Space
+from server.opcua.spec_nodes import SEMANTIC, update_parameter
 from server.opcua.wire import Point
 
 _UNDER = f"{ANY_DEVICE}/"
@@ -39,6 +43,9 @@ class Plan:
     of_type: Difference
     of_device: Difference
     papers: tuple[Space, ...]  # whose texts the served address space must know
+    access: tuple[str, ...] = ()  # parameters with another AccessLevel
+    properties: tuple[str, ...] = ()  # parameters of which Properties came or went
+    meaning: tuple[str, ...] = ()  # parameters whose values mean something else: range, unit, texts
 
 
 @dataclass(slots=True)
@@ -47,6 +54,41 @@ class Outcome:
 
     removed: list[Key] = field(default_factory=list)
     changes: list[tuple[Key, Key, int]] = field(default_factory=list)  # (node, type definition, Verb)
+    access: list[Key] = field(default_factory=list)
+    properties: list[Key] = field(default_factory=list)
+    meaning: list[Key] = field(default_factory=list)
+
+    def add(self, other: Outcome) -> None:
+        """Take in what happened elsewhere."""
+        for mine, theirs in zip(self._lists(), other._lists(), strict=True):
+            mine += theirs
+
+    def _lists(self) -> tuple[list[Any], ...]:
+        return self.removed, self.changes, self.access, self.properties, self.meaning
+
+    def __bool__(self) -> bool:
+        return any(self._lists())
+
+
+class DeviceUpdate:
+    """The change of one device, as companion specifications follow it."""
+
+    def __init__(self, hot: HotUpdate, plan: Plan, device: Device, outcome: Outcome) -> None:
+        self.plan = plan
+        self.device = device
+        self._hot = hot
+        self._outcome = outcome
+
+    def follow(self, place: str, shown: Mapping[str, ParameterSpec]) -> None:
+        """Bring the ParameterSet of a further data set, `<device>/<place>`, in step.
+
+        `shown`: what its Variables say of their parameters now.
+        """
+        self._outcome.add(self._hot.apply_set(self.plan, self.device, place, shown))
+
+    def removed(self, nodes: Iterable[Node]) -> None:
+        """Nodes were taken out: who monitors them is told."""
+        self._outcome.removed += [node.key for node in nodes]
 
 
 class HotUpdate:
@@ -66,7 +108,25 @@ class HotUpdate:
         indexes = dict(self._space.indexes)
         types = type_on_paper(indexes, old), type_on_paper(indexes, new)
         devices = device_on_paper(indexes, self._layout, old), device_on_paper(indexes, self._layout, new)
-        return Plan(old, new, difference(*types), difference(*devices), (types[1], devices[1]))
+        found = difference(*devices)
+        stay = [name for name in new.parameters if name in old.parameters]
+        replaced = {key[1] for key in found.removed if isinstance(key, tuple)}
+        stay = [name for name in stay if parameter_path(ANY_DEVICE, name) not in replaced]
+        forms = {name: (_forms(old.parameters[name]), _forms(new.parameters[name])) for name in stay}
+        return Plan(
+            old,
+            new,
+            difference(*types),
+            found,
+            (types[1], devices[1]),
+            access=tuple(n for n in stay if access_of(old.parameters[n]) != access_of(new.parameters[n])),
+            properties=tuple(name for name, (before, after) in forms.items() if before.keys() != after.keys()),
+            meaning=tuple(
+                name
+                for name, (before, after) in forms.items()
+                if any(before.get(each) != after.get(each) for each in SEMANTIC)
+            ),
+        )
 
     def apply_type(self, plan: Plan) -> Outcome:
         """Bring the ObjectType in step."""
@@ -74,8 +134,8 @@ class HotUpdate:
             self._space.know_texts(paper)
         return self._apply(plan.of_type, _same)
 
-    def apply_device(self, plan: Plan, device: Device) -> Outcome:
-        """Bring one device in step."""
+    def apply_device(self, plan: Plan, device: Device, shown: Mapping[str, ParameterSpec]) -> Outcome:
+        """Bring one device in step. `shown`: what its Variables say of their parameters now."""
         index = self._space.indexes[PLANT_URI]
 
         def mapped(key: Key) -> Key:
@@ -88,7 +148,60 @@ class HotUpdate:
 
         # A device that tells its own model keeps it, whatever the package calls it.
         own = {f"{ANY_DEVICE}/Model"} if device.attributes.get("model") else frozenset()
-        return self._apply(plan.of_device, mapped, own)
+        return self._parameters(plan, device, "", shown, lambda: self._apply(plan.of_device, mapped, own))
+
+    def apply_set(self, plan: Plan, device: Device, place: str, shown: Mapping[str, ParameterSpec]) -> Outcome:
+        """Bring the ParameterSet of another data set in step; it has no groups, alarms or history of its own."""
+        index = self._space.indexes[PLANT_URI]
+        drawn = f"{_UNDER}{PARAMETER_SET}"
+        target = f"{device.device_id}/{place}/{PARAMETER_SET}"
+
+        def mapped(key: Key) -> Key:
+            if isinstance(key, tuple) and isinstance(key[1], str) and key[0] == index and key[1].startswith(drawn):
+                return index, target + key[1][len(drawn) :]
+            return key
+
+        part = _part_of(plan.of_device, index, drawn)
+        outcome = self._parameters(plan, device, f"/{place}", shown, lambda: self._apply(part, mapped))
+        store = self._space.store
+        for name in device.points:
+            node = store.peek((index, f"{target}/{name}"))
+            if node is not None and node.shape.historizing:
+                store.reshape(node, access=node.shape.access & ~HISTORY_READ, historizing=False)
+        return outcome
+
+    def _parameters(
+        self, plan: Plan, device: Device, place: str, shown: Mapping[str, ParameterSpec], apply: Callable[[], Outcome]
+    ) -> Outcome:
+        """Carry a difference out around what conditions of the EDD have made of single parameters."""
+        space = self._space
+        removed: list[Key] = []
+        for name, spec in shown.items():
+            static = plan.old.parameters.get(name)
+            if static is not None and static is not spec and static != spec:
+                removed += self._respecify(device, place, name, spec, static)
+        outcome = apply()
+        for name, point in device.points.items():
+            if point.spec is not plan.new.parameters[name] and point.spec != plan.new.parameters[name]:
+                removed += self._respecify(device, place, name, plan.new.parameters[name], point.spec)
+        outcome.removed += [key for key in removed if space.store.peek(key) is None]
+
+        def keys(names: tuple[str, ...]) -> list[Key]:
+            return [key_of(space.id(PLANT_URI, parameter_path(f"{device.device_id}{place}", name))) for name in names]
+
+        outcome.access, outcome.properties, outcome.meaning = (
+            keys(plan.access),
+            keys(plan.properties),
+            keys(plan.meaning),
+        )
+        return outcome
+
+    def _respecify(
+        self, device: Device, place: str, name: str, old: ParameterSpec, new: ParameterSpec
+    ) -> tuple[Key, ...]:
+        path = parameter_path(f"{device.device_id}{place}", name)
+        found = update_parameter(self._space, self._space.id(PLANT_URI, path), old, new)
+        return found.removed if found is not None else ()
 
     def conditions_gone(self, plan: Plan, device_id: str) -> list[str]:
         """Conditions of a device that its type has no longer, or of which other fields exist now."""
@@ -157,6 +270,37 @@ class HotUpdate:
             store.link(key, reference, target, inverse=False)
         else:
             store.back(target, reference, key)
+
+
+def _part_of(found: Difference, index: int, drawn: str) -> Difference:
+    """What of a difference is about one subtree and the references inside it or to types."""
+
+    def inside(key: Key) -> bool:
+        return isinstance(key, tuple) and key[0] == index and str(key[1]).startswith(drawn)
+
+    def kept(key: Key, pair: Pair) -> bool:
+        other = pair[2]
+        elsewhere = isinstance(other, tuple) and _of_any_device(other, index)
+        return inside(key) and (inside(other) or not elsewhere)
+
+    return Difference(
+        removed=[key for key in found.removed if inside(key)],
+        added=[node for node in found.added if inside(node.key)],
+        changed=[each for each in found.changed if inside(each[1].key)],
+        unlinked=[each for each in found.unlinked if kept(*each)],
+        linked=[each for each in found.linked if kept(*each)],
+        model_changes=[each for each in found.model_changes if inside(each[0])],
+    )
+
+
+def _of_any_device(key: Key, index: int) -> bool:
+    """True for keys that stand for a device of any name."""
+    return isinstance(key, tuple) and key[0] == index and str(key[1]).split("/", 1)[0] == ANY_DEVICE
+
+
+def _forms(spec: ParameterSpec) -> dict[str, Encoded]:
+    """The Properties of a parameter's Variable, encoded."""
+    return {form.name: encoded(form.make(spec)) for form in properties_of(spec)}
 
 
 def _same(key: Key) -> Key:

@@ -10,14 +10,14 @@ from server.model.device_type import DeviceType
 from server.model.plant import Plant
 from server.opcua.assembly import Room
 from server.opcua.blueprint import type_on_paper
-from server.opcua.hot_update import HotUpdate, Outcome, Plan
+from server.opcua.hot_update import DeviceUpdate, HotUpdate, Outcome, Plan
 from server.opcua.names import PLANT_URI
 from server.opcua.nodes.keys import NULL_KEY, key_of
 from server.opcua.nodes.snapshot import Model
 from server.opcua.type_nodes import add_type, remove_type, type_id
 
 CHANGES_AN_EVENT = 500
-"""Changes that one GeneralModelChangeEvent tells at most."""
+"""Changes that one GeneralModelChangeEvent or SemanticChangeEvent tells at most."""
 
 
 class NamespaceOrder(Protocol):
@@ -146,11 +146,12 @@ class ModelChanges:
     def _change_device(self, device_id: DeviceId, change: ModelChange) -> None:
         room, device, plan = self._room, self._plant.devices[device_id], self._plans[change.type_id]
         gone = room.conditions.drop(self._hot.conditions_gone(plan, device_id))
-        outcome = self._hot.apply_device(plan, device)
+        outcome = self._hot.apply_device(plan, device, room.values.specs(plan.old, device_id))
         outcome.removed += [node.key for node in gone]
         room.values.change_device(device, change.removed)
+        update = DeviceUpdate(self._hot, plan, device, outcome)
         for follow in room.binding.device_changed:
-            follow(device_id, plan)
+            follow(update)
         self._tell(outcome)
 
     def _remove_device(self, device_id: DeviceId) -> None:
@@ -167,14 +168,21 @@ class ModelChanges:
 
     def _tell(self, outcome: Outcome) -> None:
         """Those of many devices together: an event each would flood the queues of those who listen."""
-        if not self._untold.changes and not self._untold.removed:
+        if not outcome:
+            return
+        if not self._untold:
             asyncio.get_running_loop().call_soon(self._tell_all)
-        self._untold.removed += outcome.removed
-        self._untold.changes += outcome.changes
+        self._untold.add(outcome)
 
     def _tell_all(self) -> None:
         untold, self._untold = self._untold, Outcome()
-        self._room.engine.node_removed(untold.removed)
+        engine, store = self._room.engine, self._space.store
+        engine.node_removed(untold.removed)
+        engine.nodes_changed(untold.access, untold.properties)
         for first in range(0, len(untold.changes), CHANGES_AN_EVENT):
             part = untold.changes[first : first + CHANGES_AN_EVENT]
             self._room.bus.model_changes(part, "Another version of a device type took over")
+        nodes = [(key, store.peek(key)) for key in untold.meaning]
+        meant = [(key, store.type_definition(node)) for key, node in nodes if node is not None]
+        for first in range(0, len(meant), CHANGES_AN_EVENT):
+            engine.semantics.tell(meant[first : first + CHANGES_AN_EVENT])

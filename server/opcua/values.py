@@ -78,6 +78,11 @@ class Values:
             self._space.id(PLANT_URI, f"{parameter_path(node.device_id, node.parameter)}/ValueAsText")
         )
 
+    def specs(self, device_type: DeviceType, device_id: str) -> dict[str, ParameterSpec]:
+        """What a device's Variables say of the parameters of its type now."""
+        nodes = ((name, self._points.get((device_id, name))) for name in device_type.parameters)
+        return {name: node.spec for name, node in nodes if node is not None and node.spec is not None}
+
     def change_device(self, device: Device, removed: Iterable[str]) -> None:
         """Another version of a device's type is built: what came is taken in, what went forgotten, the rest goes on."""
         device_id = device.device_id

@@ -11,6 +11,7 @@ from asyncua import ua
 from server.core.clock import to_datetime
 from server.model.device import Device
 from server.model.device_type import ActionSpec, DeviceType
+from server.opcua.hot_update import DeviceUpdate
 from server.opcua.names import FDI5_URI, PLANT_URI, TYPES_URI
 from server.opcua.nodes.keys import Key, key_of
 from server.opcua.nodes.values import put_data_value
@@ -18,7 +19,7 @@ from server.opcua.roles import BROWSE, READ
 from server.opcua.services.context import Request, Session
 from server.opcua.space import HAS_COMPONENT, OPTIONAL
 from server.opcua.specs.binding import Binding
-from server.opcua.specs.calls import OFFLINE, answer, caller_of, device_of, session_of, text_of
+from server.opcua.specs.calls import OFFLINE, ONLINE, answer, caller_of, device_of, session_of, text_of
 from server.opcua.specs.parts import Part
 from server.opcua.specs.runtime import Runtime
 
@@ -53,6 +54,7 @@ class ActionNodes:
         binding.parts.add(Part(ACTION_SET, self._name, lambda _device: self._type, self._build, wanted=_has_actions))
         binding.type_parts.append(self._add_type)
         binding.twin_parts.append(self._add_twin)
+        binding.device_changed.append(self._follow)
         self._actions.on_changed.append(self._changed)
         self._actions.on_gone.append(self._gone)
 
@@ -92,11 +94,34 @@ class ActionNodes:
 
     def _fill(self, device: Device, holder: ua.NodeId, *, online: bool) -> None:
         self._methods(holder)
+        self._offer(device, holder, online=online)
+
+    def _offer(self, device: Device, holder: ua.NodeId, *, online: bool) -> None:
         space, kind = self._space, device.device_type
         for action in kind.actions:
             target = space.id(kind.namespace_uri, f"{kind.type_id}/{ACTION_SET}/{action.name}")
             if _offered(action, online=online) and target in space:
                 space.link(holder, HAS_COMPONENT, target, inverse=False)
+
+    def _follow(self, update: DeviceUpdate) -> None:
+        """Another version of the device's type: the ActionSets that are made offer its METHODs."""
+        space, device, old = self._space, update.device, update.plan.old
+        if old.actions == device.device_type.actions and old.namespace_uri == device.device_type.namespace_uri:
+            return
+        for place in ("", f"/{ONLINE}", f"/{OFFLINE}"):
+            root = space.id(PLANT_URI, f"{device.device_id}{place}")
+            holder = space.id(PLANT_URI, f"{root.Identifier}/{ACTION_SET}")
+            if space.store.peek(key_of(holder)) is None:
+                if place and space.store.peek(key_of(root)) is not None:
+                    self._add_twin(device, root)
+                continue
+            if not device.device_type.actions:
+                update.removed(space.remove(space.subtree(holder, f"{holder.Identifier}/")))
+                continue
+            for action in old.actions:
+                target = space.id(old.namespace_uri, f"{old.type_id}/{ACTION_SET}/{action.name}")
+                space.store.unlink(key_of(holder), key_of(HAS_COMPONENT), key_of(target))
+            self._offer(device, holder, online=place != f"/{OFFLINE}")
 
     # -- Methods
 

@@ -16,7 +16,7 @@ from server.model.plant import Plant
 from server.opcua.conditions import ConditionNodes
 from server.opcua.device_nodes import DeviceNodes
 from server.opcua.events import EventBus
-from server.opcua.hot_update import Plan
+from server.opcua.hot_update import DeviceUpdate
 from server.opcua.method_calls import DirectMethods, MethodHandlers
 from server.opcua.nodes.on_demand import OnDemand
 from server.opcua.roles import Rights
@@ -66,8 +66,8 @@ class Binding:
     """Coroutines that run while the server serves."""
     device_gone: list[Callable[[str], None]] = field(default_factory=list)
     """Called with the id of a device that was removed or replaced."""
-    device_changed: list[Callable[[str, Plan], None]] = field(default_factory=list)
-    """Called with the id of a device whose type has another version now, when its own nodes are in step; see
-    `hot_update`. Parts that depend on parameters, methods or menus follow here."""
+    device_changed: list[Callable[[DeviceUpdate], None]] = field(default_factory=list)
+    """Called for a device whose type has another version now, when its own nodes are in step: parts that depend on
+    parameters, METHODs or menus follow."""
     ticks: list[Callable[[], None]] = field(default_factory=list)
     """Called every second."""

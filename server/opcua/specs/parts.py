@@ -11,6 +11,7 @@ from server.core.values import DeviceId
 from server.model.device import Device
 from server.model.plant import Plant
 from server.opcua.device_nodes import DeviceNodes
+from server.opcua.hot_update import DeviceUpdate
 from server.opcua.names import PLANT_URI
 from server.opcua.nodes.keys import Key, key_of
 from server.opcua.nodes.node import OBJECT
@@ -65,6 +66,22 @@ class DeviceParts:
             if part.wanted(device):
                 target = space.id(PLANT_URI, f"{device.device_id}/{part.name}")
                 space.announce(root, part.reference, target, part.browse_name, part.type_of(device))
+
+    def follow(self, update: DeviceUpdate) -> None:
+        """Another version of the device's type: it may want parts that it had not, or others no longer."""
+        space, device = self._space, update.device
+        root = space.id(PLANT_URI, device.device_id)
+        for part in self._parts.values():
+            target = space.id(PLANT_URI, f"{device.device_id}/{part.name}")
+            link = key_of(root), key_of(part.reference), key_of(target)
+            announced, wanted = space.store.linked(*link), part.wanted(device)
+            if wanted and not announced:
+                space.announce(root, part.reference, target, part.browse_name, part.type_of(device))
+            elif announced and not wanted:
+                if self.made(device.device_id, part.name):
+                    update.removed(space.remove(space.subtree(target, f"{target.Identifier}/")))
+                    self._made.discard((device.device_id, part.name))
+                space.store.unlink(*link)
 
     def _find(self, key: Key) -> tuple[Device, Part, bool] | None:
         """(device, part, the key names the part itself) of a key; None when it is none of a part."""

@@ -15,8 +15,9 @@ from server.core import status
 from server.core.errors import IntegrationError
 from server.core.values import Caller, DeviceId, PointUpdate, Scalar, UpdateKind
 from server.model.device import Device
-from server.model.device_type import SpecChange
+from server.model.device_type import ParameterSpec, SpecChange
 from server.opcua.datavalues import fits, from_variant
+from server.opcua.hot_update import DeviceUpdate
 from server.opcua.names import DI_URI, PARAMETER_SET, PLANT_URI
 from server.opcua.nodes.keys import Key
 from server.opcua.parameter_nodes import add_parameter
@@ -79,6 +80,7 @@ class Twins:
         binding.spec_sinks.append(self.respecified)
         binding.ticks.append(self.tick)
         binding.device_gone.append(self._forget)
+        binding.device_changed.append(self._follow)
         binding.door.by_caller.append(self)
         self._configuration.on_changed.append(self.configured)
 
@@ -109,14 +111,41 @@ class Twins:
             node = space.node(node_id)
             # History is recorded once, at the leading instance.
             space.store.reshape(node, access=node.shape.access & ~HISTORY_READ, historizing=False)
-            shown = PointNode(node.key, device.device_id, name, spec.data_type, space.point(node_id))
-            shown.spec = spec
-            if spec.enum_values and not spec.bit_enumerated:
-                shown.text = space.point(ua.NodeId(f"{node_id.Identifier}/ValueAsText", node_id.NamespaceIndex))
-            made.nodes[name] = self._by_key[shown.key] = shown
+            self._take_in(made, name, node_id, spec)
         for part in self._parts:
             part(device, root)
         return made
+
+    def _take_in(self, made: _Set, name: str, node_id: ua.NodeId, spec: ParameterSpec) -> None:
+        space = self._space
+        node = space.node(node_id)
+        shown = PointNode(node.key, made.device.device_id, name, spec.data_type, space.point(node_id))
+        shown.spec = spec
+        if spec.enum_values and not spec.bit_enumerated:
+            shown.text = space.point(ua.NodeId(f"{node_id.Identifier}/ValueAsText", node_id.NamespaceIndex))
+        made.nodes[name] = self._by_key[shown.key] = shown
+
+    def _follow(self, update: DeviceUpdate) -> None:
+        """Another version of the device's type: the data sets that are made change as the leading instance did."""
+        device = update.device
+        for sets, place in ((self._online, ONLINE), (self._offline, OFFLINE)):
+            made = sets.get(device.device_id)
+            if made is None:
+                continue
+            shown = {name: node.spec for name, node in made.nodes.items() if node.spec is not None}
+            update.follow(place, shown)
+            made.device = device
+            for node in made.nodes.values():
+                del self._by_key[node.key]
+            made.nodes.clear()
+            for name, point in device.points.items():
+                path = f"{device.device_id}/{place}/{PARAMETER_SET}/{name}"
+                self._take_in(made, name, self._space.id(PLANT_URI, path), point.spec)
+            if place == ONLINE:
+                self._show_online(made)
+            else:
+                for name in made.nodes:
+                    self._show_offline(made, name)
 
     def _forget(self, device_id: str) -> None:
         for sets in (self._online, self._offline):

@@ -17,6 +17,7 @@ from server.fdi.uid import ui_description
 from server.model.device import Device
 from server.model.device_type import GroupSpec, SpecChange
 from server.opcua.datavalues import stack_status
+from server.opcua.hot_update import DeviceUpdate
 from server.opcua.names import DI_URI, FDI5_URI, PARAMETER_SET, PLANT_URI
 from server.opcua.nodes.keys import Key, key_of
 from server.opcua.nodes.node import VARIABLE, Node
@@ -56,6 +57,7 @@ class Descriptions:
         binding.devices.parts.append(self._announce)
         binding.on_demand.makers.append(self)
         binding.device_gone.append(self._forget)
+        binding.device_changed.append(self._follow)
         binding.spec_sinks.append(self._respecified)
         fdi.live.on_items.append(self._looks_different)
         fdi.actions.targets = lambda device_id: _Targets(self._plant.device(device_id))
@@ -70,6 +72,23 @@ class Descriptions:
                 space.announce(
                     owner, HAS_COMPONENT, space.id(PLANT_URI, f"{path}/{UI_ELEMENT}"), self._name, self._type
                 )
+
+    def _follow(self, update: DeviceUpdate) -> None:
+        """Another version of the device's type: other texts, groups that came, groups that no MENU describes now."""
+        space, device = self._space, update.device
+        self._drop(device.device_id)
+        menus = {path: group.menu for path, group in _groups(device.device_type.groups, device.device_id)}
+        for path in (*(path for path, _ in _groups(update.plan.old.groups, device.device_id)), *menus):
+            owner, target = space.id(PLANT_URI, path), space.id(PLANT_URI, f"{path}/{UI_ELEMENT}")
+            link = key_of(owner), key_of(HAS_COMPONENT), key_of(target)
+            announced = owner in space and space.store.linked(*link)
+            if owner in space and menus.get(path) and not announced:
+                space.announce(owner, HAS_COMPONENT, target, self._name, self._type)
+            elif announced and not menus.get(path):
+                update.removed(space.remove([target]))
+                space.store.unlink(*link)
+        for key in [key for key in self._personal if space.store.peek(key) is None]:
+            del self._personal[key]
 
     def _find(self, key: Key) -> tuple[Device, GroupSpec, str] | None:
         """(device, group, its path) of a UIElement's key."""

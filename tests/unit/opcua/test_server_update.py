@@ -290,10 +290,10 @@ async def test_a_fault_in_the_middle_of_an_update_takes_everything_back(
     before, model = ours(rig), rig.server._model
     carry_out = model._hot.apply_device
 
-    def fail(plan: Any, device: Any) -> Any:
+    def fail(plan: Any, device: Any, shown: Any) -> Any:
         if device.device_id == "pump-2" and plan.new.version == "2.0.0":
             raise RuntimeError("no luck")
-        return carry_out(plan, device)
+        return carry_out(plan, device, shown)
 
     monkeypatch.setattr(model._hot, "apply_device", fail)
     changes = Changes()
