@@ -15,7 +15,9 @@ from server.fdi.eddl.model import EddModel
 from server.fdi.eddl.parser import parse
 from server.fdi.eddl.resolve import resolve
 from server.fdi.eddl.strings import DictionaryError, parse_dictionary
-from tests.kit.edd import FOLDER, HEADER
+from tests.fuzz.eddl_cases import NotTheSameError, check, one_edd_case
+from tests.kit.edd import CORPUS, FOLDER, HEADER
+from tests.kit.edd_strategies import edds
 
 QUICK_S = 20.0  # far above what any of these needs, far below a runaway
 
@@ -177,3 +179,43 @@ def test_any_dictionary_is_refused_or_read(text: str) -> None:
         parse_dictionary(text)
     except DictionaryError as error:
         assert error.line >= 1
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(edds)
+def test_a_source_made_from_the_grammar_parses_prints_and_reads_back(source: str) -> None:
+    parse(source)  # whatever it means, its form is right
+    one_edd_case(source.encode("utf-8", "surrogatepass"))
+
+
+@pytest.mark.parametrize("name", CORPUS)
+def test_a_damaged_file_of_the_corpus_is_refused_or_reads_back(name: str) -> None:
+    whole = (FOLDER / name).read_bytes()
+    randomness = random.Random(name)
+    one_edd_case(whole)
+    started = time.monotonic()
+    for _ in range(15):
+        damaged = bytearray(whole)
+        for _ in range(randomness.randrange(1, 4)):
+            at = randomness.randrange(len(damaged))
+            match randomness.randrange(4):
+                case 0:
+                    damaged[at] = randomness.randrange(256)
+                case 1:
+                    del damaged[at : at + randomness.randrange(1, 40)]
+                case 2:
+                    start = randomness.randrange(len(whole))
+                    damaged[at:at] = whole[start : start + randomness.randrange(1, 40)]
+                case _:
+                    damaged[at] ^= 1 << randomness.randrange(8)
+        one_edd_case(bytes(damaged))
+    assert time.monotonic() - started < 15 * QUICK_S
+
+
+def test_the_case_for_fuzzers_tells_what_it_is_looking_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    one_edd_case(b"\xff\x00{")  # control: refused, so nothing is raised
+    monkeypatch.setattr("tests.fuzz.eddl_cases.print_edd", lambda _: HEADER)
+    with pytest.raises(NotTheSameError):
+        one_edd_case((HEADER + "VARIABLE x { TYPE FLOAT; }").encode())
+    with pytest.raises(ValueError, match="without problems"):
+        check(EddError([]))

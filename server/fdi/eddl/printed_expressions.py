@@ -96,7 +96,7 @@ def expression(node: Expression, wanted: int = COMMA) -> str:
         case Binary(operator=symbol):
             binds = _BINARY + PRECEDENCE[symbol]
             left = expression(node.left, binds)
-            if symbol == ">" and isinstance(node.left, Binary) and node.left.operator == "<":
+            if symbol == ">" and _may_be_mask(node.left):
                 left = f"({left})"  # `a < 3 > b` in a list would be a mask
             text = f"{left} {symbol} {expression(node.right, binds + 1)}"
         case Ternary():
@@ -110,6 +110,10 @@ def expression(node: Expression, wanted: int = COMMA) -> str:
             binds = COMMA
             text = ", ".join([expression(value, ASSIGNMENT) for value in values])
     return f"({text})" if binds < wanted else text
+
+
+def _may_be_mask(left: Expression) -> bool:
+    return isinstance(left, Binary) and left.operator == "<" and isinstance(left.right, Integer)
 
 
 def _argument(node: Expression | Group) -> str:
