@@ -18,8 +18,10 @@ Dependency: TypeAlias = str | Key
 """What a result was made from: the value of a parameter by name, or a Key."""
 Run: TypeAlias = "Callable[[Context], Any]"
 
-MAX_DEPTH: Final = 400
-"""Operators and attribute references inside one another while something is evaluated."""
+MAX_DEPTH: Final = 250
+"""Operators, indexes and attribute references inside one another while something is evaluated."""
+_STEP: Final = 3
+"""What passing from one attribute to another counts, in operators: it is as deep for the interpreter's stack."""
 
 _KINDS: Final[Mapping[DataType, Kind]] = {
     DataType.BOOLEAN: Kind.INT32,
@@ -105,13 +107,14 @@ class Context:
 
     def run(self, compiled: Compiled) -> Any:
         """The result of something compiled, inside what is running already."""
-        if self._depth + compiled.depth > MAX_DEPTH:
+        depth = compiled.depth + _STEP
+        if self._depth + depth > MAX_DEPTH:
             raise EvaluationError(f"attributes refer to one another more than {MAX_DEPTH} operators deep")
-        self._depth += compiled.depth
+        self._depth += depth
         try:
             return compiled.run(self)
         finally:
-            self._depth -= compiled.depth
+            self._depth -= depth
 
     def attribute(self, key: Key) -> Any:
         """The value of an attribute of an item.

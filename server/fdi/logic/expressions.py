@@ -26,7 +26,6 @@ from server.fdi.eddl.expressions import (
 )
 from server.fdi.eddl.model import Texts as EddTexts
 from server.fdi.logic.context import (
-    MAX_DEPTH,
     Compiled,
     Context,
     Dependency,
@@ -51,6 +50,8 @@ from server.fdi.logic.numbers import (
 )
 from server.fdi.logic.places import Places
 
+NESTING: Final = 150
+"""Operators and brackets inside one another in one expression."""
 _CONSTANTS: Final = {"TRUE": ONE, "FALSE": ZERO}
 _THIS: Final = frozenset({"igetval", "fgetval", "dgetval", "lgetval", "sgetval"})
 """Builtins that give the value an action is about."""
@@ -89,7 +90,7 @@ class Compiler:
         self._level += 1
         self.depth = max(self.depth, self._level)
         try:
-            return self._node(expression) if self._level <= MAX_DEPTH else failing("nested too deeply")
+            return self._node(expression) if self._level <= NESTING else failing("nested too deeply")
         except EvaluationError as error:
             return failing(str(error))
         finally:
@@ -128,6 +129,7 @@ class Compiler:
         place = self._places.of(reference, self.run)
         pick, attribute = place.pick, place.attribute
         if pick is not None:
+            self.depth = max(self.depth, self._level + len(reference.steps))
             self.reads.add(place.path)
             if attribute:
                 return lambda context: context.attribute((pick(context), attribute))

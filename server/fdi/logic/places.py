@@ -20,6 +20,8 @@ ATTRIBUTES: Final = frozenset(
 )
 _TABLES: Final = frozenset({"PARAM", "LOCAL", "PARAM_LIST", "LOCAL_PARAM_LIST", "CHARACTERISTICS", "BLOCK", "SELF"})
 """Roots of the tables of the instance itself: what follows is a name of this EDD."""
+STEPS: Final = 16
+"""Members and indexes after one name."""
 CHOICES: Final = 1_000_000
 """Names that indexes of one EDD may choose from, all sets together."""
 
@@ -90,6 +92,8 @@ class Places:
     def of(self, reference: Reference, compiled: Callable[[Expression], Run]) -> Place:
         """Follow a reference; `compiled` makes an index ready to run. Raises EvaluationError when it leads nowhere."""
         name, steps = reference.name, list(reference.steps)
+        if len(steps) > STEPS:
+            raise EvaluationError(f"a reference of more than {STEPS} steps")
         if name in _TABLES and name not in self._model.constructs and steps and isinstance(steps[0], Member):
             name = steps.pop(0).name  # type: ignore[union-attr]  # a Member, as just seen
         if name not in self._model.constructs and name not in self.array_of:

@@ -180,3 +180,40 @@ def test_a_circle_of_attributes_is_an_error() -> None:
     with pytest.raises(EvaluationError, match="itself"):
         found.evaluate(expression("a.MAX_VALUE"), held(s=1))
     assert found.evaluate(expression("a.MAX_VALUE"), held(s=0)) == 5.0  # the way round is not taken
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["!" * 190 + "i", "curve[" * 60 + "0" + "]" * 60, "1 ? 2 : " * 95 + "3", " + ".join(["i"] * 190)],
+    ids=["signs", "indexes", "choices", "sum"],
+)
+def test_the_deepest_that_the_grammar_takes_is_compiled_and_run_or_refused(text: str) -> None:
+    try:
+        LOGIC.evaluate(expression(text), held(i=1, curve_0=0))
+    except EvaluationError as error:
+        assert "nested" in str(error)
+
+
+def test_a_long_chain_of_attributes_is_an_error_and_no_crash() -> None:
+    chain = "".join(f"VARIABLE v{n} {{ TYPE FLOAT {{ MAX_VALUE v{n + 1}.MAX_VALUE; }} }}" for n in range(600))
+    found = logic(chain + "VARIABLE v600 { TYPE FLOAT { MAX_VALUE i; } } VARIABLE i { TYPE INTEGER; }")
+    assert found.spec("v0", held(i=1)) is found.parameters["v0"]
+    assert found.spec("v590", held(i=1)).ranges[0][1] == 1.0
+
+
+def test_what_indexes_choose_from_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Two arrays of 60 elements, 100 names allowed: one of the expressions has no value, the other works.
+    monkeypatch.setattr("server.fdi.logic.places.CHOICES", 100)
+    found = logic(
+        """VARIABLE i { TYPE INTEGER; } VARIABLE e { TYPE FLOAT; }
+        ARRAY a { TYPE e; NUMBER_OF_ELEMENTS 60; } ARRAY b { TYPE e; NUMBER_OF_ELEMENTS 60; }
+        VARIABLE x { TYPE FLOAT { MAX_VALUE a[i]; } } VARIABLE y { TYPE FLOAT { MAX_VALUE b[i]; } }"""
+    )
+    values = held(i=2, a_2=5.0, b_2=6.0)
+    known = [found.spec(name, values) is not found.parameters[name] for name in ("x", "y")]
+    assert sorted(known) == [False, True]
+
+
+def test_a_reference_of_many_steps_is_an_error() -> None:
+    with pytest.raises(EvaluationError):
+        LOGIC.evaluate(expression("refs[i]" + ".ONE" * 40), VALUES)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from server.fdi.logic.errors import EvaluationError
 from server.fdi.logic.numbers import (
@@ -170,3 +173,35 @@ def test_python_values_become_numbers_that_fit():
     assert of_kind(I32, True) == (I32, 1)
     assert of_kind(U32, -1) == (U32, 4294967295)
     assert of_kind(F, 1e300) == (F, math.inf)
+
+
+C_TYPES = {I32: ctypes.c_int32, U32: ctypes.c_uint32, I64: ctypes.c_int64, U64: ctypes.c_uint64}
+WHOLE = st.integers(-(2**64), 2**64)
+
+
+@given(st.sampled_from(sorted(C_TYPES)), WHOLE, WHOLE, st.sampled_from("+-*&|^"))
+def test_whole_numbers_wrap_as_the_machine_has_them(kind, left, right, symbol):
+    # ctypes stores into the machine's own types: an independent second opinion on the width.
+    a, b = of_kind(kind, left), of_kind(kind, right)
+    assert (a.value, b.value) == (C_TYPES[kind](left).value, C_TYPES[kind](right).value)
+    exact = {"+": a.value + b.value, "-": a.value - b.value, "*": a.value * b.value}
+    exact |= {"&": a.value & b.value, "|": a.value | b.value, "^": a.value ^ b.value}
+    assert BINARY[symbol](a, b) == (kind, C_TYPES[kind](exact[symbol]).value)
+
+
+@given(st.sampled_from(sorted(C_TYPES)), WHOLE, WHOLE.filter(bool))
+def test_quotient_and_remainder_belong_together(kind, left, right):
+    # C99 6.5.5: (a / b) * b + a % b == a, and the remainder is smaller than the divisor.
+    a, b = of_kind(kind, left), of_kind(kind, right)
+    if b.value == 0 or (b.value == -1 and a.value == min(a.value, -(2 ** (kind.bits - 1)))):
+        return
+    quotient, remainder = BINARY["/"](a, b).value, BINARY["%"](a, b).value
+    assert quotient * b.value + remainder == a.value
+    assert abs(remainder) < abs(b.value)
+    assert remainder == 0 or (remainder < 0) == (a.value < 0)
+
+
+@given(st.floats(width=32, allow_nan=False, allow_infinity=False), st.floats(allow_nan=False))
+def test_single_precision_is_that_of_the_machine(near, any_float):
+    assert single(near) == near
+    assert single(any_float) == ctypes.c_float(any_float).value
