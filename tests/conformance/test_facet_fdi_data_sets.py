@@ -13,7 +13,7 @@ from tests.kit.fdi import DI, call_of, outputs, services, user_of
 from tests.kit.raw import RawSession
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-ROOM = {"fdi": services(), "devices": ("pump-1", "pump-2", "pump-3", "pump-4", "pump-5")}
+ROOM = {"fdi": services(), "devices": ("pump-1", "pump-2", "pump-3", "pump-4", "pump-5", "pump-6", "pump-7")}
 
 
 def _node(room: Room, side: str, name: str, device: str = "pump-1") -> ua.NodeId:
@@ -103,8 +103,8 @@ async def test_a_write_online_goes_to_the_device(room: Room, operator: RawSessio
 
 async def test_a_write_offline_stays_in_the_server(room: Room, operator: RawSession) -> None:
     # IEC 62769-3, offline data: nothing reaches the device; GoodEdited tells that it has something else.
-    await room.rig.live("pump-1", temperature=20.0, limit_high=80.0)
-    offline = _node(room, "Offline", "limit_high")
+    await room.rig.live("pump-6", temperature=20.0, limit_high=80.0)
+    offline = _node(room, "Offline", "limit_high", "pump-6")
     assert await value(operator, offline) == 80.0
     subscriber = await Subscriber.create(operator)
     await subscriber.watch(offline)
@@ -113,12 +113,12 @@ async def test_a_write_offline_stays_in_the_server(room: Room, operator: RawSess
     (change,) = await subscriber.collect(1)
     assert (change[1].StatusCode.value, change[1].Value.Value) == (0x00DC0000, 91.0)
     assert len(room.rig.sender.sent) == sent
-    assert await value(operator, _node(room, "", "limit_high")) == 80.0
-    await room.rig.live("pump-1", limit_high=91.0)
+    assert await value(operator, _node(room, "", "limit_high", "pump-6")) == 80.0
+    await room.rig.live("pump-6", limit_high=91.0)
     (change,) = await subscriber.collect(1)
     assert name_of(change[1].StatusCode) == "Good"
     assert await write(operator, offline, 1_000.0) == "BadOutOfRange"
-    assert await write(operator, _node(room, "Offline", "temperature"), 1.0) == "BadNotWritable"
+    assert await write(operator, _node(room, "Offline", "temperature", "pump-6"), 1.0) == "BadNotWritable"
     await subscriber.close()
 
 
@@ -130,13 +130,13 @@ async def test_offline_values_begin_with_the_defaults_of_the_package(room: Room,
 
 
 async def test_a_lock_covers_both_data_sets(room: Room, operator: RawSession) -> None:
-    await room.rig.live("pump-1", temperature=20.0, limit_high=80.0)
+    await room.rig.live("pump-7", temperature=20.0, limit_high=80.0)
     async with user_of(room, "emma") as engineer:
-        assert outputs(await call_of(room, engineer, "pump-1/Lock", 6393, "")) == [0]
+        assert outputs(await call_of(room, engineer, "pump-7/Lock", 6393, "")) == [0]
         for side in ("Online", "Offline"):
-            assert await write(operator, _node(room, side, "limit_high"), 75.0) == "BadLocked"
-        assert await write(engineer, _node(room, "Offline", "limit_high"), 75.0) == "Good"
-        assert outputs(await call_of(room, engineer, "pump-1/Lock", 6398)) == [0]
+            assert await write(operator, _node(room, side, "limit_high", "pump-7"), 75.0) == "BadLocked"
+        assert await write(engineer, _node(room, "Offline", "limit_high", "pump-7"), 75.0) == "Good"
+        assert outputs(await call_of(room, engineer, "pump-7/Lock", 6398)) == [0]
 
 
 async def test_nobody_writes_without_signing_in(room: Room, session: RawSession) -> None:
