@@ -13,7 +13,7 @@ from server.fdi.logic.numbers import Kind
 from server.fdi.methods import arithmetic, memory
 from server.fdi.methods.builtins.all import BUILTINS
 from server.fdi.methods.builtins.table import Arg, Builtin
-from server.fdi.methods.ctype import DOUBLE, LONG, LONG_LONG, TEXT, VOID, Shape
+from server.fdi.methods.ctype import DOUBLE, ITEM, LONG, LONG_LONG, TEXT, VOID, Shape
 from server.fdi.methods.errors import MethodError
 from server.fdi.methods.machine import Suspend
 from server.fdi.methods.program import SPENT, SWITCH, Instruction, Local, Program, Site
@@ -62,6 +62,9 @@ class Calls:
         for argument, local in zip(_expressions(node), wanted, strict=True):
             if local.lengths is not None:
                 self._array(argument, local)
+            elif local.ctype is ITEM:
+                self._item(argument, None)
+                self._code.emit(_number_of, argument.position)
             elif local.by_reference:
                 self._place(argument)
             else:

@@ -27,7 +27,8 @@ from server.fdi.logic.type_logic import TypeLogic
 from server.fdi.methods import memory
 from server.fdi.methods.calls import Calls
 from server.fdi.methods.code import Code, Label, jump, jump_false, jump_true
-from server.fdi.methods.ctype import DOUBLE, FLOAT, LONG, STRING, TEXT, ULONG, VOID, CType, ctype_of
+from server.fdi.methods.constants import CONSTANTS
+from server.fdi.methods.ctype import DOUBLE, FLOAT, ITEM, LONG, STRING, TEXT, ULONG, VOID, CType, ctype_of
 from server.fdi.methods.errors import MethodError
 from server.fdi.methods.expressions import Expressions
 from server.fdi.methods.library import Library, library_of
@@ -139,7 +140,7 @@ def _parameters(method: EddMethod, position: Position) -> list[Local]:
         if ctype is None:
             raise MethodError(position, "method-type", f"METHOD {method.name}: {parameter.ctype} is no type")
         lengths = () if parameter.is_array else None
-        by_reference = parameter.by_reference and not parameter.is_array
+        by_reference = parameter.by_reference and not parameter.is_array and ctype is not ITEM
         found.append(Local(slot, parameter.name, ctype, lengths, by_reference))
     return found
 
@@ -407,6 +408,8 @@ def _whole_constant(node: Expression) -> int:
             return value
         case Unary(operator="-", operand=Integer(value=value)):
             return -value
+        case Reference(name=name, steps=()) if isinstance(CONSTANTS.get(name), int):
+            return int(CONSTANTS[name])
     try:
         found = evaluate(node)
     except (DynamicError, StaticError) as error:

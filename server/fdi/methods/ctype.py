@@ -70,8 +70,16 @@ OF_KIND: Final[Mapping[Kind, CType]] = {
     Kind.FLOAT: FLOAT,
     Kind.DOUBLE: DOUBLE,
 }
+ITEM: Final = CType("DD_ITEM", Kind.UINT32, 32, False)  # the number of an item; a METHOD's parameter may be one
 # Names that headers of EDDs use like types: seconds since 1970, and a DATE packed into one number.
-_NAMED: Final[Mapping[str, CType]] = {"time_t": LONG, "DATE": ULONG, "TIME": LONG, "TIME_VALUE": LONG, "BOOLEAN": LONG}
+_NAMED: Final[Mapping[str, CType]] = {
+    "time_t": LONG,
+    "DATE": ULONG,
+    "TIME": LONG,
+    "TIME_VALUE": LONG,
+    "BOOLEAN": LONG,
+    "DD_ITEM": ITEM,
+}
 _SIZES: Final[Mapping[tuple[str, ...], int]] = {
     ("char",): 8,
     ("short",): 16,

@@ -26,6 +26,7 @@ class Reactions:
     no_device: Reaction = Reaction.IGNORE
     comm_error: Reaction = Reaction.IGNORE
     data: Reaction = Reaction.IGNORE
+    data_bits: dict[tuple[int, int], Reaction] = field(default_factory=dict)  # by octet and bit of what came along
     retries: int = 0
     comm_status: dict[int, Reaction] = field(default_factory=dict)  # by bit
     device_status: dict[int, Reaction] = field(default_factory=dict)  # by bit
@@ -42,6 +43,15 @@ class Reactions:
         """The reaction to every code but 0, single ones included."""
         self.response_code.clear()
         self.all_response_codes = reaction
+
+    def set_data(self, octet: int, bit: int, reaction: Reaction) -> None:
+        """The reaction to one bit, of those that 256 octets can hold."""
+        self.data_bits[octet & 0xFF, bit & 7] = reaction
+
+    def set_all_data(self, reaction: Reaction) -> None:
+        """The reaction to any additional data, single bits included."""
+        self.data_bits.clear()
+        self.data = reaction
 
     def set_code(self, code: int, reaction: Reaction) -> None:
         """The reaction to one code, of the 256 an octet can hold."""
@@ -61,4 +71,9 @@ class Reactions:
             found.extend(reaction for bit, reaction in self.device_status.items() if done.status >> bit & 1)
             if done.more:
                 found.append(self.data)
+            found.extend(
+                reaction
+                for (octet, bit), reaction in self.data_bits.items()
+                if octet < len(done.more) and done.more[octet] >> bit & 1
+            )
         return max(found, key=_STRENGTH.__getitem__)

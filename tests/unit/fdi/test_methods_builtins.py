@@ -60,6 +60,10 @@ WHOLE = {
     "put_double_value": ("put_double_value(ITEM_ID(exact), 0, 4.5); return exact * 2;", 9),
     "put_string_value": ('put_string_value(ITEM_ID(name), 0, "abc", 3); return strlen(name);', 3),
     "put_date_value": ("put_date_value(ITEM_ID(day), 0, To_Date(2024, 2, 29)); return day >> 16;", 29),
+    "put_date_value_octets": (
+        "char o[3]; o[0] = 1; o[1] = 2; o[2] = 100; put_date_value(ITEM_ID(day), 0, o, 3); return day;",
+        0x010264,
+    ),
     "put_bad_date": ("return put_date_value(ITEM_ID(day), 0, 0);", 1805),
     "assign": ("assign(ITEM_ID(pair), MEMBER_ID(A), ITEM_ID(byte_value), 0); return count;", 5),
     "assign_bad_id": ("return assign(0, 0, ITEM_ID(count), 0);", 1803),
@@ -148,6 +152,7 @@ WHOLE = {
         2,
     ),
     "resolve_list_ref": ("return resolve_list_ref(ITEM_ID(notes), 0);", 0),
+    "resolve_list_itself": ("return resolve_list_ref(ITEM_ID(notes)) == ITEM_ID(notes);", 1),
     "resolve_block_ref": ("return resolve_block_ref(ITEM_ID(count)) + get_resolve_status();", 1818),
     "resolve_2": ("return ivar_value(resolve_array_ref2(0, 0, ITEM_ID(curve), 0));", 10),
     # ---- enumerations and messages

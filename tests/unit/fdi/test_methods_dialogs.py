@@ -406,7 +406,9 @@ def test_the_transmitter_has_reactions_of_its_own() -> None:
     run = ask(code, [CommandDone(more=b"\x01"), CommandDone(more=b"\x01")])
     assert isinstance(run.outcome, Aborted)
     assert len(run.requests) == 2
-    code = "char s[3]; char more[4]; XMTR_ABORT_ON_DATA(1); XMTR_IGNORE_ALL_DATA(); get_more_status(s, more); return 1;"
+    code = (
+        "char s[3]; char more[4]; XMTR_ABORT_ON_DATA(0, 0); XMTR_IGNORE_ALL_DATA(); get_more_status(s, more); return 1;"
+    )
     assert ask(code, [CommandDone(more=b"\x01")]).value == 1
     code = (
         "char s[3]; char m[4]; XMTR_SET_NUMBER_OF_RETRIES(1); XMTR_RETRY_ON_NO_DEVICE(); return get_more_status(s, m);"

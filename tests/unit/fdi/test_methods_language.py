@@ -101,6 +101,7 @@ WHOLE = {
     "switch_default": ("long n = 0; switch (9) { case 1: n = 1; break; default: n = 7; } return n;", 7),
     "switch_default_first": ("long n = 0; switch (9) { default: n = 7; break; case 1: n = 1; } return n;", 7),
     "switch_without_match": ("long n = 5; switch (9) { case 1: n = 1; } return n;", 5),
+    "switch_of_return_codes": ("switch (-1) { case BI_SUCCESS: return 1; case BI_ERROR: return 2; } return 0;", 2),
     "switch_negative_case": ("switch (-2) { case -2: return 3; } return 0;", 3),
     "continue_inside_switch": (
         "long i, n = 0; for (i = 0; i < 3; i++) { switch (i) { case 1: continue; } n++; } return n;",
@@ -208,6 +209,7 @@ METHOD fill(long a[], long n) { DEFINITION { long i; for (i = 0; i < n; i++) a[i
 METHOD factorial(long n) { TYPE INTEGER; DEFINITION { return n < 2 ? 1 : n * factorial(n - 1); } }
 METHOD even(long n) { TYPE INTEGER; DEFINITION { if (n == 0) return 1; return odd(n - 1); } }
 METHOD odd(long n) { TYPE INTEGER; DEFINITION { if (n == 0) return 0; return even(n - 1); } }
+METHOD twice_of(DD_ITEM &item) { TYPE INTEGER; DEFINITION { return ivar_value(item) * 2; } }
 METHOD join(DD_STRING a, DD_STRING &all) { DEFINITION { all = all + a; } }
 """
 CALLED = {
@@ -219,6 +221,7 @@ CALLED = {
     "recursion": ("return factorial(10);", 3628800),
     "mutual_recursion": ("return even(10) * 10 + odd(10);", 10),
     "texts_in_and_out": ('DD_STRING s = "x"; join("yz", s); join("w", s); return strlen(s);', 4),
+    "an_item": ("kept = 21; return twice_of(kept);", 42),
     "converted": ("return square(2.9);", 4),
 }
 

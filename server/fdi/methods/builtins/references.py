@@ -21,6 +21,11 @@ def _step(machine: Machine, arguments: Sequence[Any]) -> str | None:
     return names.element(item, number) or names.member_of(item, number) if item else None
 
 
+def _list(machine: Machine, arguments: Sequence[Any]) -> str | None:
+    """`(id [, index])`: without an index the LIST itself; its elements have no numbers"""
+    return _step(machine, arguments) if len(arguments) > 1 else arguments[0] or None
+
+
 def _of_block(machine: Machine, arguments: Sequence[Any]) -> str | None:
     """`(member)`: a parameter, local or list of the block"""
     names = machine.library.names
@@ -50,18 +55,21 @@ def _status(machine: Machine, arguments: Sequence[Any], site: Site) -> int:
     return machine.resolve_status
 
 
-def _both(name: str, find: Find, *takes: Arg, nothing: int = BLTIN_BAD_ID) -> dict[str, Builtin]:
+def _both(
+    name: str, find: Find, *takes: Arg, nothing: int = BLTIN_BAD_ID, least: int | None = None
+) -> dict[str, Builtin]:
     """A builtin and its form with a block and an instance in front."""
+    few = len(takes) if least is None else least
     return {
-        name: builtin(FAMILY, Kind.UINT32, _resolve(find, 0, nothing), *takes),
-        f"{name}2": builtin(FAMILY, Kind.UINT32, _resolve(find, 2, nothing), Arg.VALUE, Arg.INT, *takes),
+        name: builtin(FAMILY, Kind.UINT32, _resolve(find, 0, nothing), *takes, least=few),
+        f"{name}2": builtin(FAMILY, Kind.UINT32, _resolve(find, 2, nothing), Arg.VALUE, Arg.INT, *takes, least=few + 2),
     }
 
 
 BUILTINS: Final[Mapping[str, Builtin]] = {
     **_both("resolve_array_ref", _step, Arg.ITEM, Arg.WIDE),
     **_both("resolve_record_ref", _step, Arg.ITEM, Arg.MEMBER),
-    **_both("resolve_list_ref", _step, Arg.ITEM, Arg.WIDE),
+    **_both("resolve_list_ref", _list, Arg.ITEM, Arg.WIDE, least=1),
     **_both("resolve_param_ref", _of_block, Arg.MEMBER),
     **_both("resolve_local_ref", _of_block, Arg.MEMBER),
     **_both("resolve_param_list_ref", _of_block, Arg.MEMBER),

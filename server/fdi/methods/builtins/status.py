@@ -25,7 +25,7 @@ from server.fdi.methods.reactions import Reaction, Reactions
 from server.fdi.methods.requests import Acknowledge, ReadValue, SendCommand, SendValue
 
 FAMILY: Final = "status"
-Change = Callable[[Reactions, Reaction, int], None]
+Change = Callable[[Reactions, Reaction, int, int], None]
 
 COMM_TEXTS: Final[Mapping[int, Texts]] = {
     0: Texts.of("No communication error", ru="Ошибок связи нет"),
@@ -41,59 +41,63 @@ _BUILTIN_TEXTS: Final[Mapping[int, Texts]] = {
 # ---- reactions
 
 
-def _no_device(reactions: Reactions, reaction: Reaction, argument: int) -> None:
+def _no_device(reactions: Reactions, reaction: Reaction, argument: int, bit: int) -> None:
     reactions.no_device = reaction
 
 
-def _comm_error(reactions: Reactions, reaction: Reaction, argument: int) -> None:
+def _comm_error(reactions: Reactions, reaction: Reaction, argument: int, bit: int) -> None:
     reactions.comm_error = reaction
 
 
-def _all_comm(reactions: Reactions, reaction: Reaction, argument: int) -> None:
+def _all_comm(reactions: Reactions, reaction: Reaction, argument: int, bit: int) -> None:
     reactions.comm_error = reaction
     reactions.set_bits(reactions.comm_status, 0xFF, reaction)
 
 
-def _comm_status(reactions: Reactions, reaction: Reaction, argument: int) -> None:
+def _comm_status(reactions: Reactions, reaction: Reaction, argument: int, bit: int) -> None:
     reactions.set_bits(reactions.comm_status, argument, reaction)
 
 
-def _all_device_status(reactions: Reactions, reaction: Reaction, argument: int) -> None:
+def _all_device_status(reactions: Reactions, reaction: Reaction, argument: int, bit: int) -> None:
     reactions.set_bits(reactions.device_status, 0xFF, reaction)
 
 
-def _device_status(reactions: Reactions, reaction: Reaction, argument: int) -> None:
+def _device_status(reactions: Reactions, reaction: Reaction, argument: int, bit: int) -> None:
     reactions.set_bits(reactions.device_status, argument, reaction)
 
 
-def _all_codes(reactions: Reactions, reaction: Reaction, argument: int) -> None:
+def _all_codes(reactions: Reactions, reaction: Reaction, argument: int, bit: int) -> None:
     reactions.set_all_response_codes(reaction)
 
 
-def _code(reactions: Reactions, reaction: Reaction, argument: int) -> None:
+def _code(reactions: Reactions, reaction: Reaction, argument: int, bit: int) -> None:
     reactions.set_code(argument, reaction)
 
 
-def _data(reactions: Reactions, reaction: Reaction, argument: int) -> None:
-    reactions.data = reaction
+def _all_data(reactions: Reactions, reaction: Reaction, argument: int, bit: int) -> None:
+    reactions.set_all_data(reaction)
 
 
-_PLAIN: Final[Mapping[str, tuple[Change, bool]]] = {
-    "NO_DEVICE": (_no_device, False),
-    "COMM_ERROR": (_comm_error, False),
-    "ALL_COMM_STATUS": (_all_comm, False),
-    "COMM_STATUS": (_comm_status, True),
-    "ALL_DEVICE_STATUS": (_all_device_status, False),
-    "DEVICE_STATUS": (_device_status, True),
-    "ALL_RESPONSE_CODES": (_all_codes, False),
-    "RESPONSE_CODE": (_code, True),
+def _data(reactions: Reactions, reaction: Reaction, argument: int, bit: int) -> None:
+    reactions.set_data(argument, bit, reaction)
+
+
+_PLAIN: Final[Mapping[str, tuple[Change, int]]] = {
+    "NO_DEVICE": (_no_device, 0),
+    "COMM_ERROR": (_comm_error, 0),
+    "ALL_COMM_STATUS": (_all_comm, 0),
+    "COMM_STATUS": (_comm_status, 1),
+    "ALL_DEVICE_STATUS": (_all_device_status, 0),
+    "DEVICE_STATUS": (_device_status, 1),
+    "ALL_RESPONSE_CODES": (_all_codes, 0),
+    "RESPONSE_CODE": (_code, 1),
 }
-_TRANSMITTER: Final[Mapping[str, tuple[Change, bool]]] = {**_PLAIN, "ALL_DATA": (_data, False), "DATA": (_data, True)}
-_FOUNDATION: Final[Mapping[str, tuple[Change, bool]]] = {
-    "all_comm_errors": (_all_comm, False),
-    "all_response_codes": (_all_codes, False),
-    "comm_error": (_comm_error, True),
-    "response_code": (_code, True),
+_TRANSMITTER: Final[Mapping[str, tuple[Change, int]]] = {**_PLAIN, "ALL_DATA": (_all_data, 0), "DATA": (_data, 2)}
+_FOUNDATION: Final[Mapping[str, tuple[Change, int]]] = {
+    "all_comm_errors": (_all_comm, 0),
+    "all_response_codes": (_all_codes, 0),
+    "comm_error": (_comm_error, 1),
+    "response_code": (_code, 1),
 }
 _WORDS: Final = {"ABORT_ON_": Reaction.ABORT, "RETRY_ON_": Reaction.RETRY, "IGNORE_": Reaction.IGNORE}
 _FOUNDATION_WORDS: Final = {
@@ -106,7 +110,8 @@ _FOUNDATION_WORDS: Final = {
 def _reaction(change: Change, reaction: Reaction, *, transmitter: bool = False) -> Callable[..., int]:
     def run(machine: Machine, arguments: Sequence[Any], site: Site) -> int:
         reactions = machine.transmitter if transmitter else machine.reactions
-        change(reactions, reaction, arguments[0] if arguments else 0)
+        first, second = (*arguments, 0, 0)[:2]
+        change(reactions, reaction, first, second)
         return BI_SUCCESS
 
     return run
@@ -115,7 +120,7 @@ def _reaction(change: Change, reaction: Reaction, *, transmitter: bool = False) 
 def _family(
     prefix: str,
     words: Mapping[str, Reaction],
-    table: Mapping[str, tuple[Change, bool]],
+    table: Mapping[str, tuple[Change, int]],
     *,
     transmitter: bool = False,
     retries: bool = False,
@@ -123,8 +128,8 @@ def _family(
     """Builtins for every pair of a reaction and what it is about. Repetition without SET_… means one."""
     found: dict[str, Builtin] = {}
     for word, reaction in words.items():
-        for about, (change, takes_one) in table.items():
-            form = (Arg.INT,) if takes_one else ()
+        for about, (change, count) in table.items():
+            form = (Arg.INT,) * count
             act = _counted(change) if retries and reaction is Reaction.RETRY else change
             found[f"{prefix}{word}{about}"] = builtin(
                 FAMILY, Kind.INT32, _reaction(act, reaction, transmitter=transmitter), *form
@@ -135,8 +140,8 @@ def _family(
 def _counted(change: Change) -> Change:
     """FOUNDATION has no builtin for the number of repetitions: it is one unless set."""
 
-    def run(reactions: Reactions, reaction: Reaction, argument: int) -> None:
-        change(reactions, reaction, argument)
+    def run(reactions: Reactions, reaction: Reaction, argument: int, bit: int) -> None:
+        change(reactions, reaction, argument, bit)
         reactions.retries = reactions.retries or 1
 
     return run

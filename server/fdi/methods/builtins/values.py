@@ -140,6 +140,15 @@ def _put(ctype: CType) -> Run:
     return run
 
 
+def _put_date(machine: Machine, arguments: Sequence[Any], site: Site) -> int:
+    """From a number as it is; from an array of char as octets day, month, years since 1900."""
+    value = arguments[2]
+    if isinstance(value, str):
+        octets = [ord(char) & 0xFF for char in value[:3]] + [0, 0, 0]
+        value = octets[0] << 16 | octets[1] << 8 | octets[2]
+    return int(_put(LONG_LONG)(machine, [*arguments[:2], value], site))
+
+
 def _assign_by_number(machine: Machine, arguments: Sequence[Any], site: Site) -> int:
     """`assign(destination, member, source, member)`"""
     to, source = _found(machine, arguments), _found(machine, arguments, 2)
@@ -258,7 +267,7 @@ BUILTINS: Final[Mapping[str, Builtin]] = {
     "get_string_value": builtin(FAMILY, Kind.INT32, _get(STRING), Arg.ITEM, Arg.MEMBER, Arg.OUT, Arg.OUT, least=3),
     "put_string_value": builtin(FAMILY, Kind.INT32, _put(STRING), Arg.ITEM, Arg.MEMBER, Arg.TEXT, Arg.INT, least=3),
     "get_date_value": builtin(FAMILY, Kind.INT32, _get_date, Arg.ITEM, Arg.MEMBER, Arg.OUT, Arg.OUT, least=3),
-    "put_date_value": builtin(FAMILY, Kind.INT32, _put(LONG_LONG), Arg.ITEM, Arg.MEMBER, Arg.WIDE, Arg.INT, least=3),
+    "put_date_value": builtin(FAMILY, Kind.INT32, _put_date, Arg.ITEM, Arg.MEMBER, Arg.ANY, Arg.INT, least=3),
     "assign": builtin(FAMILY, Kind.INT32, _assign_by_number, Arg.ITEM, Arg.MEMBER, Arg.ITEM, Arg.MEMBER),
     **_processed("i", LONG, Arg.WIDE),
     **_processed("l", LONG, Arg.WIDE),
