@@ -47,7 +47,8 @@ def numbered(words: list[str]) -> list[tuple[str, int]]:
 
 def argument(item: FieldDef) -> Structure:
     """One method argument; its description stays empty."""
-    dimensions = (Body("ArrayDimensions", children=(Body("UInt32", "0"),)),) if item.value_rank == 1 else ()
+    lengths = tuple(Body("UInt32", str(length)) for length in item.array_dimensions or (0,))
+    dimensions = (Body("ArrayDimensions", children=lengths),) if item.value_rank == 1 else ()
     body = Body(
         "Argument",
         children=(

@@ -255,8 +255,9 @@ class _Source:
     def _fields(self, words: list[str]) -> tuple[FieldDef, ...]:
         fields = []
         for name, type_word in literals.pairs(words):
-            data_type, rank, _ = self._typed(type_word)
-            fields.append(FieldDef(name.rstrip("?"), None, data_type, rank, optional=name.endswith("?")))
+            data_type, rank, length = self._typed(type_word)
+            dimensions = length if any(length) else ()
+            fields.append(FieldDef(name.rstrip("?"), None, data_type, rank, dimensions, optional=name.endswith("?")))
         return tuple(fields)
 
     def _typed(self, word: str) -> tuple[NodeKey, int, tuple[int, ...]]:

@@ -14,6 +14,8 @@ from server.opcua.nodesets.model import UA_URI, RequiredModel, at
 
 MAX_LINES = 50_000
 _WORD = re.compile(r'[^\s"()]*"(?:[^"\\]|\\.)*"|\([^()]*\)|[^\s"()]+')
+NO_VERSION = "-"
+"""Stands for the version of a model that states none."""
 _HEADER = ("model", "requires", "argument-dimensions")
 
 
@@ -105,6 +107,7 @@ def _header(table: Table, number: int, words: list[str], problems: list[str]) ->
         problems.append(at(table.path, number, f"write '{words[0]} ALIAS URI VERSION YYYY-MM-DD [schema=URI]'"))
         return
     alias, uri, version, date = plain
+    version = "" if version == NO_VERSION else version
     if table.aliases.get(alias, uri) != uri or uri in (
         table.aliases.get(other) for other in table.aliases if other != "ua"
     ):

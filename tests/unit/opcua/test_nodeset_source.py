@@ -89,6 +89,21 @@ def test_arguments_and_enumerations_make_their_values(tmp_path: Path) -> None:
     assert second.children[2].text == "1"
 
 
+def test_arguments_keep_the_length_of_their_arrays(tmp_path: Path) -> None:
+    # FDI7 gives addresses a length; arrays of any length say 0 (OPC 10000-3, Argument).
+    method = read(tmp_path, "method 1 Go parentless\n  input 2 (Address: Byte[6], Rest: Byte[])\n").nodes[1]
+    assert method.value is not None
+    lengths = [
+        [body.children[0].text for body in item.body.children if body.name == "ArrayDimensions"]
+        for item in method.value.items
+    ]
+    assert lengths == [["6"], ["0"]]
+
+
+def test_a_model_may_state_no_version(tmp_path: Path) -> None:
+    assert read(tmp_path, "", "model own urn:own - 2026-01-01\n" + HEAD.splitlines()[1] + "\n").version == ""
+
+
 def test_a_type_of_a_required_model_is_named_by_its_alias(tmp_path: Path) -> None:
     (tmp_path / "other.nodes").write_text(
         "model other urn:other 1.0 2026-01-01\nobjecttype 7 BaseThing < BaseObjectType\n", encoding="utf-8"
@@ -149,10 +164,11 @@ def test_nothing_is_written_when_one_source_is_wrong(tmp_path: Path) -> None:
 
 
 def test_only_the_documented_nodes_of_ours_have_no_parent(tmp_path: Path) -> None:
-    # FDI5 itself defines these three without a place; the README names them.
+    # FDI5 itself defines these three without a place, FDI7 24 prototypes of Methods; the README names them.
     build_all(ROOT / "nodesets" / "src", tmp_path)
     named = [line for line in check_folder(tmp_path).splitlines() if "without a parent" in line]
-    assert len(named) == 1
+    assert len(named) == 2
+    assert named[1].count(", ") == 24  # one comma follows the name of the file
     assert named[0].endswith("i=92 LogAuditTrailMessage, i=182 ActionIdentifier, i=183 ActionSet")
     readme = (ROOT / "nodesets" / "README.md").read_text(encoding="utf-8")
     assert all(f"`{identifier}`" in readme for identifier in ("i=92", "i=182", "i=183"))
