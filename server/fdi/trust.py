@@ -10,7 +10,7 @@ from cryptography import x509
 from server.core.clock import Clock, SystemClock
 from server.core.errors import ConfigurationError
 from server.fdi.errors import PackageError
-from server.fdi.signature.chain import check_readable
+from server.fdi.signature.chain import UNREADABLE, check_readable
 from server.fdi.signature.names import MAX_CERTIFICATE_BYTES
 from server.fdi.signature.result import SignatureReport, SignatureState
 from server.fdi.signature.verifying import Trust
@@ -109,7 +109,7 @@ def trusted_certificates(folder: Path) -> tuple[x509.Certificate, ...]:
                 found.append(x509.load_der_x509_certificate(data))
             for certificate in found:
                 check_readable(certificate)
-        except (OSError, ValueError) as error:
+        except (OSError, *UNREADABLE) as error:
             problems.append(f"{path}: not a certificate: {error}")
     if len(found) > MAX_TRUSTED:
         problems.append(f"{folder}: {len(found)} certificates, at most {MAX_TRUSTED}")

@@ -26,6 +26,16 @@ _READ_LATER = tuple(
     attrgetter(name) for name in ("subject", "issuer", "not_valid_before_utc", "not_valid_after_utc", "serial_number")
 )
 
+UNREADABLE = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+"""What the library raises for certificates that are damaged."""
+
 _T = TypeVar("_T", bound=x509.ExtensionType)
 
 
@@ -34,13 +44,13 @@ def load_der(data: bytes) -> x509.Certificate:
     try:
         certificate = x509.load_der_x509_certificate(data)
         check_readable(certificate)
-    except (ValueError, TypeError):
+    except UNREADABLE:
         raise invalid("signature.certificate", "a certificate that cannot be read") from None
     return certificate
 
 
 def check_readable(certificate: x509.Certificate) -> None:
-    """Raise ValueError unless names and times can be read: the library parses them only when they are asked for."""
+    """Raise one of UNREADABLE unless names and times can be read; the library parses them only when asked for."""
     for read in _READ_LATER:
         read(certificate)
 
@@ -70,7 +80,7 @@ def public_key(certificate: x509.Certificate) -> PublicKey:
     """The certificate's key. Raises SignatureError: not one that may sign."""
     try:
         return checked_key(certificate.public_key())
-    except (ValueError, UnsupportedAlgorithm):
+    except UNREADABLE:
         raise invalid("signature.key", "a certificate whose key cannot be used") from None
 
 
@@ -166,7 +176,7 @@ class PathBuilder:
             current.verify_directly_issued_by(issuer)
         except SignatureError as error:
             raise untrusted("signature.chain", f"{name}: {error.reason}") from None
-        except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm):
+        except (InvalidSignature, *UNREADABLE):
             raise untrusted("signature.chain", f"{common_name(current)} was not signed by {name}") from None
         _check_critical(issuer)
         constraints = _extension(issuer, x509.BasicConstraints)
@@ -214,7 +224,7 @@ def _check_time(certificate: x509.Certificate, at: datetime) -> None:
 def _check_critical(certificate: x509.Certificate) -> None:
     try:
         found = list(certificate.extensions)
-    except (ValueError, x509.DuplicateExtension):
+    except UNREADABLE:
         raise untrusted("signature.chain", f"{common_name(certificate)} has extensions that cannot be read") from None
     for extension in found:
         if extension.critical and not isinstance(extension.value, _UNDERSTOOD):
@@ -229,5 +239,5 @@ def _extension(certificate: x509.Certificate, kind: type[_T]) -> _T | None:
         return certificate.extensions.get_extension_for_class(kind).value
     except x509.ExtensionNotFound:
         return None
-    except (ValueError, x509.DuplicateExtension):
+    except UNREADABLE:
         raise untrusted("signature.chain", f"{common_name(certificate)} has extensions that cannot be read") from None

@@ -165,11 +165,13 @@ def test_bytes_that_are_no_certificate() -> None:
         assert caught.value.rule == "signature.certificate"
 
 
-def test_a_certificate_whose_issuer_cannot_be_read() -> None:
+def test_a_certificate_whose_fields_cannot_be_read() -> None:
     # The library reads names only when they are asked for: a damaged one must not surface in the middle of a search.
     issuer = maker().certificate.issuer.public_bytes()
-    data = maker().der.replace(issuer, issuer[:2] + b"\x26" + issuer[3:])
-    assert data != maker().der
-    with pytest.raises(SignatureError) as caught:
-        load_der(data)
-    assert caught.value.rule == "signature.certificate"
+    name = maker().der.replace(issuer, issuer[:2] + b"\x26" + issuer[3:])
+    version = maker().der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x46", 1)
+    for data in (name, version):
+        assert data != maker().der
+        with pytest.raises(SignatureError) as caught:
+            load_der(data)
+        assert caught.value.rule == "signature.certificate"
