@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 
 import pytest
 
-from server.alarms.engine import AlarmEngine
 from server.core import status
-from server.core.clock import ManualClock
-from server.core.values import CommandResponse, DeviceId, Measurement, Scalar
-from server.fdi.runtime import FdiRuntime
-from server.model.plant import Plant
-from server.pipeline import Pipeline
-from server.settings import FdiSettings
-from tests.kit.actions import ENGINEER, thing
-from tests.kit.fdi import MemoryRecords
-from tests.kit.sinks import RememberedFeed, RememberedHistory, RememberedPoints
+from server.core.values import Scalar
+from tests.kit.thing_flow import THING, ThingFlow, thing_flow
 
-THING = DeviceId("thing-1")
 # Halves what is written and counts; the twin follows by a write of its own.
 EDD = """
 VARIABLE times { LABEL "Times"; CLASS LOCAL; HANDLING READ; TYPE UNSIGNED_INTEGER (2) { INITIAL_VALUE 5; } }
@@ -37,54 +26,8 @@ METHOD again { LABEL "Again"; DEFINITION { round = 1.0; send_all_values(); } }
 """
 
 
-class Rig:
-    """The flow, the FDI services, and a device that takes every threshold."""
-
-    def __init__(self) -> None:
-        self.clock = ManualClock()
-        self.plant = Plant()
-        self.sent: list[tuple[str, dict[str, object]]] = []
-        points = RememberedPoints()
-        self.fdi = FdiRuntime(self.plant, self.clock, FdiSettings(), MemoryRecords(), points.audit)
-        self.pipeline = Pipeline(
-            plant=self.plant,
-            clock=self.clock,
-            points=[points],
-            alarms=AlarmEngine(self.plant),
-            alarm_sinks=[points],
-            history=RememberedHistory(),
-            feeds=[RememberedFeed()],
-            sender=self,
-            records=points,
-            logic=self.fdi.live,
-            guard=self.fdi.locks,
-        )
-        self.fdi.attach(self.pipeline)
-
-    async def send_command(
-        self, type_id: str, device_id: str, command_id: str, name: str, params: dict[str, object]
-    ) -> None:
-        self.sent.append((name, dict(params)))
-        values: dict[str, Scalar] = {str(params["name"]): params["value"]} if "name" in params else {}  # type: ignore[dict-item]
-        self.clock.advance(0.001)
-        response = CommandResponse(command_id, "done", "", values, self.clock.now(), THING)
-        asyncio.get_running_loop().call_soon(self.pipeline.answered, response)
-
-    async def write(self, name: str, value: Scalar) -> int:
-        return (await self.pipeline.write_parameter(THING, name, value, ENGINEER)).status
-
-    def value(self, name: str) -> Scalar | None:
-        return self.plant.device(THING).points[name].value
-
-
-@asynccontextmanager
-async def rig() -> AsyncIterator[Rig]:
-    made = Rig()
-    await made.pipeline.install(thing(EDD))
-    now = made.clock.now()
-    told = tuple((name, 1.0, status.GOOD) for name in ("target", "twin", "limit"))
-    await made.pipeline.offer([Measurement("thing", THING, told, now, now)])
-    yield made
+def rig() -> AbstractAsyncContextManager[ThingFlow]:
+    return thing_flow(EDD, target=1.0, twin=1.0, limit=1.0)
 
 
 async def test_the_device_gets_what_the_actions_made_of_a_value_and_their_own_writes_follow() -> None:

@@ -19,7 +19,7 @@ _REAL = {"float": DataType.FLOAT, "double": DataType.DOUBLE}
 def type_of_ctype(ctype: str, *, array: bool = False) -> DataType | None:
     """The data type of a C type as METHODs write it; an array of char is a text, other arrays have none.
 
-    `int` and `long` have 32 bits, `long long` 64 (eddl.md section 5.8).
+    `int` and `long` have 32 bits, `long long` 64.
     """
     words = ctype.replace("[]", " [] ").split()
     if "[]" in words:

@@ -283,7 +283,7 @@ def tell_log(data: MethodData, device_id: str, method: str) -> None:
 
 
 class _HookDesk:
-    """Nobody is there: messages are kept, anything that needs an answer aborts (eddl.md section 7.9)."""
+    """Nobody is there: messages are kept, anything that needs an answer aborts."""
 
     abort_wanted = False
 

@@ -8,7 +8,7 @@ from server.core import status
 from server.core.errors import LocalError
 from server.fdi.actions.states import ActionEvent, ActionLife, ActionState
 
-# The sheet on the information model, section 8, written out; "" means that the event has no meaning there.
+# The state model written out by hand; "" means that the event has no meaning there.
 EXPECTED = {
     "Executing": {
         "asked": "WaitingForResponse", "answered": "", "abort": "Aborting",
