@@ -66,6 +66,7 @@ class ObjectFolder:
     def put(self, data: bytes) -> str:
         """Keep bytes, over whatever damaged copy is there; returns the object's name."""
         name = digest_of(data)
+        self.prepare()
         write_durably(self.path(name), data)
         return name
 
