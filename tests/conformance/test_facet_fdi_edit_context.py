@@ -24,6 +24,7 @@ from tests.kit.asking import (
 )
 from tests.kit.facets import Room
 from tests.kit.fdi import DI, FDI5, call_of, editable_type, outputs, services, user_of
+from tests.kit.opcua import PASSWORDS
 from tests.kit.raw import RawSession
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -221,6 +222,35 @@ async def test_dependent_values_turn_when_a_dominant_one_is_edited(room: Room, o
         shown = await read(engineer, unit.OnlineContextNodeId)
         assert (shown.StatusCode.value, shown.Value.Value) == (GOOD_EDITED, 1)
         await subscriber.close()
+
+
+async def test_the_range_follows_the_edited_values(room: Room, operator: RawSession) -> None:
+    # EURange of `high` begins at `low`, as the context has it; outside of the context nothing changes.
+    async with _engineer(room) as engineer:
+        context = await _get(room, engineer)
+        low, high = await _register(room, engineer, context, "low", "high")
+        ranges = [
+            ua.NodeId(f"{node.Identifier}/EURange", node.NamespaceIndex)
+            for node in (high.OnlineContextNodeId, high.OfflineContextNodeId, room.rig.node("pump-1/ParameterSet/high"))
+        ]
+        before = [(await value(engineer, node)).Low for node in ranges]
+        assert await write(engineer, low.OnlineContextNodeId, 25.0) == "Good"
+        assert [(await value(engineer, node)).Low for node in ranges] == [25.0, *before[1:]]
+        assert name_of((await read(operator, ranges[0])).StatusCode) == "BadUserAccessDenied"
+
+
+async def test_another_user_of_the_session_has_no_part_in_its_contexts(room: Room, operator: RawSession) -> None:
+    # ActivateSession may bring another user (OPC 10000-4, 5.7.3): lock and context were the former one's.
+    await room.rig.live("pump-1", low=10.0, high=90.0, span=100.0)
+    async with user_of(room, "emma") as session:
+        assert outputs(await call_of(room, session, "pump-1/Lock", 6393, "")) == [0]
+        context = await _get(room, session)
+        (row,) = await _register(room, session, context, "high")
+        assert await value(session, row.OnlineContextNodeId) == 90.0
+        await session.activate(user="ada", password=PASSWORDS["ada"][1])
+        assert name_of((await read(session, row.OnlineContextNodeId)).StatusCode) == "BadNodeIdUnknown"
+        assert await value(session, room.rig.node("pump-1/Lock/Locked")) is False
+        assert (await _apply(room, session, context)).Status == -2
 
 
 async def test_a_value_out_of_range_is_kept_and_marked_and_left_out_by_apply(room: Room, operator: RawSession) -> None:

@@ -6,9 +6,10 @@ import pytest
 from asyncua import ua
 from lxml import etree
 
-from tests.kit.asking import A, Subscriber, browse, item, name_of, read, value
+from server.opcua.specs.structures import RegistrationParameters
+from tests.kit.asking import A, Subscriber, browse, item, name_of, plain, read, value, write
 from tests.kit.facets import Room
-from tests.kit.fdi import DI, FDI5, acting_type, services
+from tests.kit.fdi import DI, FDI5, acting_type, call_of, outputs, services, user_of
 from tests.kit.opcua import PASSWORDS
 from tests.kit.raw import RawSession
 
@@ -83,3 +84,42 @@ async def test_what_is_no_group_has_no_description(room: Room, session: RawSessi
     for path in ("pump-1/nothing", "pump-1/ParameterSet", "pump-9/main", "pump-1"):
         found = await read(session, room.rig.node(f"{path}/UIElement"))
         assert name_of(found.StatusCode) == "BadNodeIdUnknown"
+
+
+async def test_a_description_in_an_edit_context_shows_the_edited_values(room: Room, operator: RawSession) -> None:
+    # IEC 62769-3, 5.6.8: what an edit hides in its context stays shown outside of it.
+    await room.rig.live("pump-3", level=1.0, limit=2.0, mode=1)
+    async with user_of(room, "emma") as engineer:
+        assert outputs(await call_of(room, engineer, "pump-3/Lock", 6393, "")) == [0]
+        modal = ua.Variant(1, ua.VariantType.Int32)
+        context, code = outputs(await call_of(room, engineer, "pump-3/EditContext", 55, "", modal, uri=FDI5))
+        assert code == 0
+        paths = [room.rig.node("pump-3/ParameterSet/mode"), _element(room, "pump-3")]
+        paths += [room.rig.node("pump-3/ParameterSet/menu:main"), room.rig.node("pump-2/main/UIElement")]
+        rows = [
+            RegistrationParameters(
+                ua.RelativePath([ua.RelativePathElement(TargetName=ua.QualifiedName(path.to_string(), 0))]), 0b1111
+            )
+            for path in paths
+        ]
+        wanted = ua.Variant(rows, ua.VariantType.ExtensionObject, is_array=True)
+        (answer,) = outputs(await call_of(room, engineer, "pump-3/EditContext", 58, context, wanted, uri=FDI5))
+        assert [row.NodeStatus for row in answer.RegisteredNodes] == [0, 0, -3, -3]
+        mode, description = answer.RegisteredNodes[:2]
+        subscriber = await Subscriber.create(engineer)
+        (made,) = await subscriber.add(item(description.OnlineContextNodeId))
+        assert name_of(made.StatusCode) == "Good"
+        (first,) = await subscriber.collect(1)
+        assert "spare" in str(first[1].Value.Value)
+        assert await write(engineer, mode.OnlineContextNodeId, plain(0, ua.VariantType.Byte)) == "Good"
+        (second,) = await subscriber.collect(1)
+        assert "spare" not in str(second[1].Value.Value)
+        assert "spare" in await value(engineer, description.OfflineContextNodeId)
+        assert "spare" in await value(engineer, _element(room, "pump-3"))
+        hidden = await read(operator, description.OnlineContextNodeId)
+        assert name_of(hidden.StatusCode) == "BadUserAccessDenied"
+        assert outputs(await call_of(room, engineer, "pump-3/EditContext", 70, context, uri=FDI5)) == [0]
+        (gone,) = await subscriber.collect(1)
+        assert name_of(gone[1].StatusCode) == "BadNodeIdUnknown"
+        assert name_of((await read(engineer, description.OfflineContextNodeId)).StatusCode) == "BadNodeIdUnknown"
+        await subscriber.close()

@@ -11,6 +11,7 @@ from server.fdi.edit_context import EditContexts
 from server.fdi.edit_values import Side
 from server.model.device_type import DataType, ParameterSpec
 from server.opcua.datavalues import show
+from server.opcua.hot_update import DeviceUpdate
 from server.opcua.names import PLANT_URI
 from server.opcua.nodes.keys import Key, key_of
 from server.opcua.nodes.node import Node
@@ -57,6 +58,7 @@ class ContextNodes:
         contexts.on_changed.append(self._changed)
         contexts.on_discarded.append(self._discarded)
         binding.device_gone.append(self._forget)
+        binding.device_changed.append(self._follow)
 
     def id(self, device_id: str, context_id: str, side: Side, name: str) -> ua.NodeId:
         """The NodeId of a parameter in a context."""
@@ -90,6 +92,32 @@ class ContextNodes:
         self.shown[key_of(node_id)] = shown
         self._show(shown)
         return node_id
+
+    def place(
+        self,
+        session: Session,
+        context_id: str,
+        side: Side,
+        node_id: ua.NodeId,
+        name: ua.QualifiedName,
+        data_type: ua.NodeId,
+        type_definition: ua.NodeId,
+    ) -> Node:
+        """Another Variable of a context, without a Point: what it shows is made when it is read."""
+        permissions = self._private.permissions(session, BROWSE | READ)
+        folder = self._folder(self._contexts.device_of(context_id), context_id, side, permissions)
+        node = self._space.variable(
+            node_id,
+            name,
+            ua.DataValue(),
+            data_type,
+            type_definition=type_definition,
+            parent=folder,
+            permissions=permissions,
+        )
+        node.point = None
+        self._made[context_id].append(node_id)
+        return node
 
     def _properties(self, node: Node) -> list[Node]:
         return [self._space.store[key] for key in self._space.store.targets(node.key, _HAS_PROPERTY)]
@@ -163,8 +191,23 @@ class ContextNodes:
             self.shown.pop(key, None)
         self._engine.node_removed(removed)
 
+    def _follow(self, update: DeviceUpdate) -> None:
+        """Another version of the device's type: parameters that it has no longer, or as another type, are gone."""
+        points = update.device.points
+        for shown in [one for one in self.shown.values() if self._is_of(one, update.device.device_id)]:
+            point = points.get(shown.name)
+            if point is not None and point.spec.data_type is shown.data_type:
+                continue
+            node = self._space.node(shown.node_id)
+            gone = [shown.node_id, *(child.id for child in self._properties(node))]
+            self._made[shown.context_id] = [each for each in self._made[shown.context_id] if each not in gone]
+            del self.shown[node.key]
+            update.removed(self._space.remove(gone))
+
+    def _is_of(self, shown: Shown, device_id: str) -> bool:
+        return str(shown.node_id.Identifier).startswith(f"{device_id}/")
+
     def _forget(self, device_id: str) -> None:
         """The device's nodes are gone, those of its contexts with them."""
-        prefix = f"{device_id}/"
-        for key in [key for key in self.shown if isinstance(key, tuple) and str(key[1]).startswith(prefix)]:
+        for key in [key for key, shown in self.shown.items() if self._is_of(shown, device_id)]:
             self._made.pop(self.shown.pop(key).context_id, None)

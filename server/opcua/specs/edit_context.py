@@ -25,9 +25,10 @@ from server.opcua.services.context import Request, Session
 from server.opcua.space import HAS_COMPONENT
 from server.opcua.specs.binding import Binding
 from server.opcua.specs.calls import allow, answer, caller_of, device_of, session_of, structure, text_of
+from server.opcua.specs.context_menus import ContextMenus
 from server.opcua.specs.context_nodes import ContextNodes
 from server.opcua.specs.parts import Part
-from server.opcua.specs.registration import Registration
+from server.opcua.specs.registration import MENU, Registration
 from server.opcua.specs.runtime import Runtime
 from server.opcua.specs.structures import ApplyResult, RegisteredNode, RegisterNodesResult, TransferIncident
 
@@ -51,7 +52,8 @@ class EditContextServices:
         self._contexts = fdi.contexts
         self._audit = binding.audit
         self._nodes = ContextNodes(binding, fdi.contexts)
-        self._registration = Registration(space, binding.on_demand)
+        self._registration = Registration(space, binding.plant, binding.on_demand)
+        self._menus = ContextMenus(binding, fdi, self._nodes)
         handlers = binding.handlers.typed
         for method, handler in (
             (GET, self._get),
@@ -114,11 +116,16 @@ class EditContextServices:
         code = self._contexts.check(context_id, session.caller)
         if code != OK:
             return answer(structure(RegisterNodesResult(Status=code)), inputs=2)
-        codes = self._contexts.register(context_id, names, session.caller)
-        rows = [
-            self._registered(session, context_id, name, one, int(entry.SelectionFlags))
-            for entry, name, one in zip(wanted, names, codes, strict=True)
-        ]
+        # MENUs need no registration of their own: there are no more of them than the EDD has.
+        parameters = [name for name in names if not name.startswith(MENU)]
+        codes = iter(self._contexts.register(context_id, parameters, session.caller))
+        rows = []
+        for entry, name in zip(wanted, names, strict=True):
+            flags = int(entry.SelectionFlags)
+            if name.startswith(MENU):
+                rows.append(self._registered_menu(session, context_id, name.removeprefix(MENU), flags))
+            else:
+                rows.append(self._registered(session, context_id, name, next(codes), flags))
         return answer(structure(RegisterNodesResult(Status=OK, RegisteredNodes=rows)), inputs=2)
 
     def _registered(self, session: Session, context_id: str, name: str, code: int, flags: int) -> RegisteredNode:
@@ -134,6 +141,13 @@ class EditContextServices:
             if flags >> bit & 2:
                 node_id = self._space.id(PLANT_URI, f"{device_id}/{side.value}/ParameterSet/{name}")
                 setattr(row, f"{side.value}DeviceNodeId", node_id)
+        return row
+
+    def _registered_menu(self, session: Session, context_id: str, menu: str, flags: int) -> RegisteredNode:
+        row = RegisteredNode(NodeStatus=OK)
+        for bit, side in ((0, Side.ONLINE), (2, Side.OFFLINE)):
+            if flags >> bit & 1:
+                setattr(row, f"{side.value}ContextNodeId", self._menus.add(session, context_id, side, menu))
         return row
 
     async def _apply(

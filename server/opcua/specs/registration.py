@@ -1,15 +1,18 @@
-"""Which parameter a client registers: by the NodeId of any of its Variables, or by a path of BrowseNames."""
+"""What a client registers: a parameter or a group's UIElement, by the NodeId of a Variable or a path of BrowseNames."""
 
 from __future__ import annotations
 
 from asyncua import ua
 
+from server.core.values import DeviceId
+from server.model.plant import Plant
 from server.opcua.names import PARAMETER_SET, PLANT_URI
 from server.opcua.nodes.keys import Key, key_of
 from server.opcua.nodes.on_demand import OnDemand
 from server.opcua.roles import Audience
 from server.opcua.services.sight import Sight
 from server.opcua.space import Space
+from server.opcua.specs.ui import menu_at
 
 ELEMENTS = 16
 """Steps of a path at most."""
@@ -17,13 +20,16 @@ _HIERARCHICAL = 33
 _SIDES = ("Online", "Offline")
 NOTHING = ""
 """No parameter has this name."""
+MENU = "menu:"
+"""Stands before the name of a MENU; EDD identifiers have no colon."""
 
 
 class Registration:
     """Finds EDD identifiers for RegisterNodesById and RegisterNodesByRelativePath."""
 
-    def __init__(self, space: Space, on_demand: OnDemand) -> None:
+    def __init__(self, space: Space, plant: Plant, on_demand: OnDemand) -> None:
         self._space = space
+        self._plant = plant
         self._sight = Sight(space.store, space.rights, on_demand.announced)
 
     def by_id(self, device_id: str, path: ua.RelativePath) -> str:
@@ -69,7 +75,7 @@ class Registration:
         return found
 
     def _name(self, device_id: str, key: Key) -> str:
-        """The parameter that a Variable of the device shows, in whatever data set or context."""
+        """The parameter that a Variable of the device shows, in whatever data set or context; a UIElement's MENU."""
         if not isinstance(key, tuple) or key[0] != self._space.indexes[PLANT_URI] or not isinstance(key[1], str):
             return NOTHING
         pieces = key[1].split("/")
@@ -79,7 +85,12 @@ class Registration:
         if inner and inner[0] in _SIDES:
             inner = inner[1:]
         if len(inner) == 2 and inner[0] == PARAMETER_SET:
-            return inner[1]
+            return _identifier(inner[1])
         if len(inner) == 4 and inner[0] == "EditContext" and inner[2] in _SIDES:
-            return inner[3]
-        return NOTHING
+            return _identifier(inner[3])
+        menu = menu_at(self._plant.device(DeviceId(device_id)), key[1])
+        return f"{MENU}{menu}" if menu is not None else NOTHING
+
+
+def _identifier(name: str) -> str:
+    return name if name.isidentifier() else NOTHING

@@ -13,6 +13,7 @@ from asyncua import ua
 from server.core import status
 from server.core.clock import to_datetime
 from server.core.values import DeviceId
+from server.fdi.logic.type_logic import ValueSource
 from server.fdi.uid import ui_description
 from server.model.device import Device
 from server.model.device_type import GroupSpec, SpecChange
@@ -144,11 +145,9 @@ class Descriptions:
         if found is not None:
             self._kept.move_to_end(entry)
             return found
-        device = self._plant.device(DeviceId(device_id))
-        logic = device.device_type.logic
-        if logic is None or menu not in logic.model.menus:
+        text = describe(self._plant.device(DeviceId(device_id)), menu, self._live.values(device_id), locales)
+        if text is None:
             return ua.DataValue(ua.Variant(), stack_status(status.BAD_NOT_SUPPORTED))
-        text = ui_description(logic, menu, self._live.values(device_id), locales, _Targets(device))
         now = to_datetime(self._clock.now())
         made = ua.DataValue(ua.Variant(text, ua.VariantType.String), SourceTimestamp=now, ServerTimestamp=now)
         self._kept[entry] = made
@@ -170,6 +169,20 @@ class Descriptions:
         if self._kept:
             for device_id in {change.device_id for change in changes}:
                 self._drop(device_id)
+
+
+def describe(device: Device, menu: str, values: ValueSource, locales: Sequence[str]) -> str | None:
+    """The document of a MENU for these values; None when the device's EDD has none of this name."""
+    logic = device.device_type.logic
+    if logic is None or menu not in logic.model.menus:
+        return None
+    return ui_description(logic, menu, values, locales, _Targets(device))
+
+
+def menu_at(device: Device, path: str) -> str | None:
+    """The MENU that the UIElement with this identifier shows; None when it is none of the device's."""
+    groups = _groups(device.device_type.groups, device.device_id)
+    return next((group.menu for found, group in groups if group.menu and path == f"{found}/{UI_ELEMENT}"), None)
 
 
 class _Targets:
