@@ -31,6 +31,7 @@ from tests.kit.signing import (
     token,
 )
 
+pytestmark = pytest.mark.interop
 HERE = Path(__file__).parent
 TSA = """[tsa]
 default_tsa = one
