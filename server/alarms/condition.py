@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from server.core.values import Scalar
-from server.model.device import Device
+from server.model.device import Device, Point
 
 
 class Condition(Protocol):
@@ -21,6 +21,9 @@ class Condition(Protocol):
 
     def depends_on(self) -> frozenset[str]:
         """Parameters whose change asks for a new judgement: the input and the limits."""
+
+    def judged(self, device: Device) -> Point | None:
+        """The point whose value is judged; None when there is none."""
 
     def level(self, device: Device, value: Scalar) -> str:
         """ "" when normal, else the name of the active level."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from server.alarms.condition import Condition
+from server.alarms.conditions.device_health import health_alarms
 from server.alarms.conditions.exclusive_limit import ExclusiveLimit
 from server.alarms.conditions.trip import Trip
 from server.alarms.states import Event, State, follow, is_acked, is_active, is_retained, state_of
@@ -100,7 +101,7 @@ class AlarmEngine:
             if standing is not None and standing.event.retain:
                 events.append(self._ended(standing.event, now))
         for condition in difference.judged:
-            point = device.points.get(condition.input_parameter)
+            point = condition.judged(device)
             if point is None or point.source_time == 0:
                 continue
             update = PointUpdate(device.device_id, condition.input_parameter, point.value, point.status, now, now)
@@ -129,6 +130,7 @@ class AlarmEngine:
     def _learn(self, device_type: DeviceType) -> None:
         conditions: list[Condition] = [ExclusiveLimit(spec) for spec in device_type.limit_alarms]
         conditions += [Trip(spec) for spec in device_type.trip_alarms]
+        conditions += health_alarms(device_type.health)
         index: dict[str, list[Condition]] = {}
         for condition in conditions:
             for parameter in condition.depends_on():
@@ -171,7 +173,7 @@ class AlarmEngine:
         return events
 
     def _judge(self, condition: Condition, device: Device, update: PointUpdate) -> AlarmEvent | None:
-        point = device.points.get(condition.input_parameter)
+        point = condition.judged(device)
         if point is None or point.value is None or status.is_bad(point.status):
             return None
         level = condition.level(device, point.value)
@@ -331,7 +333,7 @@ def _what_happened(condition: Condition, state: State, old_level: str, level: st
 
 
 def _initial(condition: Condition, device: Device) -> AlarmEvent:
-    point = device.points.get(condition.input_parameter)
+    point = condition.judged(device)
     value: Scalar | None = point.value if point is not None else None
     return AlarmEvent(
         condition_id=condition_id(device.device_id, condition.name),

@@ -10,16 +10,17 @@ from asyncua import ua
 from server.core.clock import to_datetime
 from server.core.values import AlarmEvent
 from server.model.plant import Plant
+from server.opcua.condition_types import DEVICE_HEALTH, condition_class, condition_type
 from server.opcua.datavalues import stack_status
-from server.opcua.device_nodes import CONDITION_TYPES
 from server.opcua.events import EventBus, Fields
-from server.opcua.names import ALARMS, PLANT_URI, folder_path, parameter_path
+from server.opcua.names import ALARMS, HEALTH_ALARMS, PLANT_URI, folder_path, parameter_path
 from server.opcua.nodes.keys import Key, key_of
 from server.opcua.nodes.node import OBJECT, Node
 from server.opcua.nodes.values import put_data_value
 from server.opcua.space import (
     HAS_COMPONENT,
     HAS_CONDITION,
+    ORGANIZES,
     PROPERTY_TYPE,
     SERVER,
     Space,
@@ -59,20 +60,23 @@ def _time(time_us: int | None) -> ua.Variant:
     return ua.Variant(to_datetime(time_us), V.DateTime) if time_us else ua.Variant(None, V.Null)
 
 
-def condition_fields(event: AlarmEvent, source: ua.NodeId, input_node: ua.NodeId) -> dict[str, ua.Variant]:
+def condition_fields(
+    event: AlarmEvent, type_definition: ua.NodeId, source: ua.NodeId, input_node: ua.NodeId
+) -> dict[str, ua.Variant]:
     """Every field of the condition's type, by browse path."""
     boolean = V.Boolean
+    class_id, class_name = condition_class(event.kind)
     fields: dict[str, ua.Variant] = {
         "EventId": ua.Variant(event.event_id, V.ByteString),
-        "EventType": ua.Variant(ua.NodeId(CONDITION_TYPES[event.kind]), V.NodeId),
+        "EventType": ua.Variant(type_definition, V.NodeId),
         "SourceNode": ua.Variant(source, V.NodeId),
         "SourceName": ua.Variant(event.device_id, V.String),
         "Time": _time(event.time),
         "ReceiveTime": _time(event.receive_time),
         "Message": ua.Variant(ua.LocalizedText(event.message, "en"), V.LocalizedText),
         "Severity": ua.Variant(event.severity, V.UInt16),
-        "ConditionClassId": ua.Variant(ua.NodeId(ua.ObjectIds.ProcessConditionClassType), V.NodeId),
-        "ConditionClassName": ua.Variant(ua.LocalizedText("Process", "en"), V.LocalizedText),
+        "ConditionClassId": ua.Variant(class_id, V.NodeId),
+        "ConditionClassName": ua.Variant(ua.LocalizedText(class_name, "en"), V.LocalizedText),
         "ConditionName": ua.Variant(event.name, V.String),
         "BranchId": ua.Variant(ua.NodeId(), V.NodeId),
         "Retain": ua.Variant(event.retain, boolean),
@@ -135,7 +139,10 @@ class ConditionNodes:
         """The event fields of an alarm."""
         source = self._space.id(PLANT_URI, event.device_id)
         input_node = self._space.id(PLANT_URI, parameter_path(event.device_id, event.input_parameter))
-        return condition_fields(event, source, input_node)
+        return condition_fields(event, self._type(event), source, input_node)
+
+    def _type(self, event: AlarmEvent) -> ua.NodeId:
+        return condition_type(self._space.indexes, event.kind)
 
     def key(self, event: AlarmEvent) -> Key:
         """The ConditionId."""
@@ -146,7 +153,7 @@ class ConditionNodes:
         event = self._event(key)
         if event is None:
             return None
-        return self._space.name(PLANT_URI, event.name), OBJECT, CONDITION_TYPES[event.kind]
+        return self._space.name(PLANT_URI, event.name), OBJECT, key_of(self._type(event))
 
     def _event(self, key: Key) -> AlarmEvent | None:
         if isinstance(key, int) or key[0] != self._space.indexes[PLANT_URI] or not isinstance(key[1], str):
@@ -176,9 +183,11 @@ class ConditionNodes:
         root = space.id(PLANT_URI, condition_id)
         folder = space.id(PLANT_URI, f"{event.device_id}/{ALARMS}")
         source = space.id(PLANT_URI, parameter_path(event.device_id, event.input_parameter))
-        space.object(root, space.name(PLANT_URI, event.name), ua.NodeId(CONDITION_TYPES[event.kind]))
+        space.object(root, space.name(PLANT_URI, event.name), self._type(event))
         space.back(folder, HAS_COMPONENT, root)
         space.back(source, HAS_CONDITION, root)
+        if event.kind in DEVICE_HEALTH:
+            space.back(space.id(PLANT_URI, f"{event.device_id}/{HEALTH_ALARMS}"), ORGANIZES, root)
         for method in METHODS:
             space.link(root, HAS_COMPONENT, ua.NodeId(method), inverse=False)
         if event.kind == "exclusive_limit":

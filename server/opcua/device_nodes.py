@@ -6,14 +6,17 @@ from collections.abc import Callable
 
 from asyncua import ua
 
+from server.alarms.conditions.device_health import health_alarms
 from server.core.texts import Texts
 from server.model.device import Device
 from server.model.device_type import DeviceType
 from server.model.layout import PlantLayout
+from server.opcua.condition_types import DEVICE_HEALTH, condition_type
 from server.opcua.datavalues import text
 from server.opcua.names import (
     ALARMS,
     DI_URI,
+    HEALTH_ALARMS,
     METHOD_SET,
     PARAMETER_SET,
     PLANT_URI,
@@ -41,7 +44,6 @@ DEVICE_SET = 5001
 NETWORK_SET = 6078
 DEVICE_TOPOLOGY = 6094
 CONNECTS_TO = 6030
-CONDITION_TYPES = {"exclusive_limit": ua.ObjectIds.ExclusiveLevelAlarmType, "trip": ua.ObjectIds.TripAlarmType}
 MQTT_NETWORK = "Network/MQTT"
 _STRING = ua.VariantType.String
 _LOCALIZED = ua.VariantType.LocalizedText
@@ -191,20 +193,26 @@ class DeviceNodes:
         device_type = device.device_type
         rows = [(spec.name, spec.parameter, "exclusive_limit") for spec in device_type.limit_alarms]
         rows += [(spec.name, spec.parameter, "trip") for spec in device_type.trip_alarms]
+        rows += [(alarm.name, alarm.input_parameter, alarm.kind) for alarm in health_alarms(device_type.health)]
         if not rows:
             return
         space = self._space
         folder = space.id(PLANT_URI, f"{device.device_id}/{ALARMS}")
         space.object(folder, space.name(PLANT_URI, ALARMS), FOLDER_TYPE, parent=root)
+        health = space.id(PLANT_URI, f"{device.device_id}/{HEALTH_ALARMS}")
+        if device_type.health:
+            space.object(health, space.name(DI_URI, HEALTH_ALARMS), FOLDER_TYPE, parent=root)
         sources = set()
         for name, parameter, kind in rows:
             condition = space.id(PLANT_URI, f"{device.device_id}/{ALARMS}/{name}")
             source = space.id(PLANT_URI, parameter_path(device.device_id, parameter))
-            type_definition = ua.NodeId(CONDITION_TYPES[kind])
+            type_definition = condition_type(space.indexes, kind)
             browse_name = space.name(PLANT_URI, name)
             # The condition and its forty children are made when somebody looks: see ConditionNodes.
             space.announce(folder, ua.NodeId(ua.ObjectIds.HasComponent), condition, browse_name, type_definition)
             space.announce(source, HAS_CONDITION, condition, browse_name, type_definition)
+            if kind in DEVICE_HEALTH:
+                space.announce(health, ORGANIZES, condition, browse_name, type_definition)
             if source not in sources:
                 sources.add(source)
                 space.link(root, HAS_EVENT_SOURCE, source)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from server.alarms.conditions.device_health import health_alarms
 from server.model.device import Device
 from server.model.device_type import DeviceType, ParameterSpec
 from server.model.layout import PlantLayout
@@ -315,4 +316,6 @@ def _conditions(device_type: DeviceType) -> dict[str, object]:
         found[spec.name] = ("limit", spec.parameter, *(limit is None for limit in limits))
     for trip in device_type.trip_alarms:
         found[trip.name] = ("trip", trip.parameter)
+    for alarm in health_alarms(device_type.health):
+        found[alarm.name] = (alarm.kind, alarm.input_parameter)
     return found

@@ -11,9 +11,11 @@ TYPES_URI = "urn:fieldloom:types"
 LOAD_URI = "urn:fieldloom:load"
 DI_URI = "http://opcfoundation.org/UA/DI/"
 FDI5_URI = "http://fdi-cooperation.com/OPCUA/FDI5/"
+FDI7_URI = "http://fdi-cooperation.com/OPCUA/FDI7/"
 PARAMETER_SET = "ParameterSet"
 METHOD_SET = "MethodSet"
 ALARMS = "Alarms"
+HEALTH_ALARMS = "DeviceHealthAlarms"
 
 
 def parameter_path(device_id: str, parameter: str) -> str:

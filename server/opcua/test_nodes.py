@@ -19,8 +19,8 @@ from server.core.clock import Clock, from_datetime, to_datetime
 from server.core.texts import Texts
 from server.core.values import DeviceId, Measurement
 from server.model.device_type import DataType, DeviceType, LimitAlarmSpec, ParameterSpec
+from server.opcua.condition_types import STANDARD
 from server.opcua.datavalues import stack_status
-from server.opcua.device_nodes import CONDITION_TYPES
 from server.opcua.events import EventBus
 from server.opcua.method_calls import DirectMethods
 from server.opcua.names import ALARMS, PLANT_URI
@@ -201,7 +201,7 @@ class TestNodes:
         folder, level = self._id(ALARMS), self._id("Level")
         space.object(folder, space.name(PLANT_URI, ALARMS), FOLDER_TYPE, parent=self._root)
         condition, name = self._id(f"{ALARMS}/Level"), space.name(PLANT_URI, "Level")
-        type_definition = ua.NodeId(CONDITION_TYPES["exclusive_limit"])
+        type_definition = ua.NodeId(STANDARD["exclusive_limit"])
         space.announce(folder, HAS_COMPONENT, condition, name, type_definition)
         space.announce(level, HAS_CONDITION, condition, name, type_definition)
         space.link(self._root, HAS_EVENT_SOURCE, level)

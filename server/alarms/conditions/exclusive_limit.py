@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from server.core.values import Scalar
-from server.model.device import Device
+from server.model.device import Device, Point
 from server.model.device_type import LimitAlarmSpec
 
 _WORDS = {"HighHigh": "high-high", "High": "high", "Low": "low", "LowLow": "low-low"}
@@ -40,6 +40,9 @@ class ExclusiveLimit:
 
     def depends_on(self) -> frozenset[str]:
         return frozenset({self.input_parameter} | {source for _, source in self._sources if isinstance(source, str)})
+
+    def judged(self, device: Device) -> Point | None:
+        return device.points.get(self.input_parameter)
 
     def limits(self, device: Device) -> Mapping[str, float]:
         found: dict[str, float] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from server.core.values import Scalar
-from server.model.device import Device
+from server.model.device import Device, Point
 from server.model.device_type import TripAlarmSpec
 
 TRIPPED = "Tripped"
@@ -29,6 +29,9 @@ class Trip:
 
     def depends_on(self) -> frozenset[str]:
         return frozenset({self.input_parameter})
+
+    def judged(self, device: Device) -> Point | None:
+        return device.points.get(self.input_parameter)
 
     def limits(self, device: Device) -> Mapping[str, float]:
         return {}
