@@ -10,12 +10,11 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from lark import UnexpectedToken
-
 from server.fdi.eddl import tables
 from server.fdi.eddl.errors import EddError, Findings, GivenUpError, Problem
 from server.fdi.eddl.expression_tree import BuildError
 from server.fdi.eddl.keywords import KEYWORDS, Place, starts_construct
+from server.fdi.eddl.lalr import END, Machine, UnexpectedError
 from server.fdi.eddl.limits import DEFAULT_LIMITS, EddLimits
 from server.fdi.eddl.nodes import Construct, Edd, HeaderEntry, Import, Item, Position, Removal
 from server.fdi.eddl.preprocess import Preprocessor
@@ -154,10 +153,8 @@ class _Reader:
 
     def _run(self, rule: str, start: int, is_last: Callable[[int, int], bool]) -> Any:
         """The tree of one header or construct; `_at` then stands after it. Raises _SyntaxError."""
-        interactive = grammar().parse_interactive("", start=rule)
-        state = interactive.parser_state
-        states = state.parse_conf.states
-        stack = state.state_stack
+        machine = Machine(grammar().parser.parser.parser, rule)
+        states, stack, feed = machine.states, machine.stack, machine.feed
         tokens = self._tokens
         depth = 0
         at = start
@@ -168,16 +165,16 @@ class _Reader:
                 kind = token.type
                 if kind == "NAME":
                     if token.text in KEYWORDS:
-                        self._classify(token, at, state)
+                        self._classify(token, at, machine)
                 elif kind == "SIGN":
                     token.type = "BINOP" if "BINOP" in states[stack[-1]] else "UNOP"
                 elif token.text == "<":
                     self._mask(token, at, states[stack[-1]])
                 if token.type == "MASK":
-                    state.feed_token(token)
+                    feed(token)
                     at += 3
                     continue
-                state.feed_token(token)
+                feed(token)
                 if kind == "LBRACE":
                     depth += 1
                 elif kind == "_RBRACE":
@@ -187,10 +184,8 @@ class _Reader:
                 at += 1
                 if depth == 0 and is_last(at, start):
                     break
-            end = tokens[at - 1] if at else None
-            place = end.position if end is not None else Position("", 1, 1)
-            result = state.feed_token(Token("$END", "", place.file, place.line, place.column), True)
-        except UnexpectedToken as error:
+            result = machine.finish()
+        except UnexpectedError as error:
             raise self._unexpected(error, start, min(at, last - 1), at >= last) from None
         except BuildError as error:
             raise _SyntaxError(at, error.position, error.text) from None
@@ -208,11 +203,11 @@ class _Reader:
         complete = (at - start) % 3 == 2
         return complete and (at >= len(tokens) or tokens[at].type != "COMMA")
 
-    def _classify(self, token: Token, at: int, state: Any) -> None:
+    def _classify(self, token: Token, at: int, machine: Machine) -> None:
         """Make the word a keyword where the grammar takes the keyword and what follows fits it."""
         terminal, look_ahead = KEYWORDS[token.text]
-        accepted = state.parse_conf.states[state.state_stack[-1]]
-        if terminal in accepted and look_ahead(Place(self._tokens, self._partner, at)) and _takes(state, terminal):
+        accepted = machine.states[machine.stack[-1]]
+        if terminal in accepted and look_ahead(Place(self._tokens, self._partner, at)) and machine.takes(terminal):
             token.type = terminal
 
     def _mask(self, token: Token, at: int, accepted: Mapping[str, Any]) -> None:
@@ -224,8 +219,8 @@ class _Reader:
             token.type = "MASK"
             token.value = tokens[at + 1].value
 
-    def _unexpected(self, error: Any, start: int, at: int, at_end: bool) -> _SyntaxError:
-        expected = sorted({_SPELLED.get(word, word) for word in error.expected if word != "$END"})
+    def _unexpected(self, error: UnexpectedError, start: int, at: int, at_end: bool) -> _SyntaxError:
+        expected = sorted({_SPELLED.get(word, word) for word in error.expected if word != END})
         token = self._tokens[at]
         if len(expected) > _SHOWN_EXPECTATIONS:
             wanted = ""
@@ -234,7 +229,7 @@ class _Reader:
         inside = standing_in(self._tokens, start, at + 1 if at_end else at)
         if at_end:
             text, inside = f"the source ends inside {inside or 'this construct'}", ""
-        elif error.token.type == "$END":
+        elif error.kind == END:
             text = "this construct is not complete"
         elif token.type == "PUNCTUATION":
             text = f"{token.text!r} has no meaning in EDDL"
@@ -262,19 +257,3 @@ class _Reader:
             if starts_construct(tokens, candidate):
                 return candidate
         return max(end, start + 1)
-
-
-def _takes(state: Any, terminal: str) -> bool:
-    """Whether the parser would shift the terminal here: merged states may list one that fails after reductions."""
-    states = state.parse_conf.states
-    stack = list(state.state_stack)
-    while True:
-        step = states[stack[-1]].get(terminal)
-        if step is None:
-            return False
-        rule = step[1]
-        if not hasattr(rule, "expansion"):
-            return True
-        if rule.expansion:
-            del stack[-len(rule.expansion) :]
-        stack.append(states[stack[-1]][rule.origin.name][1])
