@@ -55,8 +55,9 @@ from server.opcua.services.view import ViewService
 from server.opcua.sign_in_trail import SignInTrail
 from server.opcua.space import Space
 from server.opcua.specs.binding import Binding
+from server.opcua.specs.budget import Budget
 from server.opcua.specs.everything import bind
-from server.opcua.specs.parts import DeviceParts
+from server.opcua.specs.parts import MAKING_S, DeviceParts
 from server.opcua.status_nodes import StatusNodes
 from server.opcua.test_nodes import Offer, TestNodes
 from server.opcua.tokens import certificate_users, issued_tokens
@@ -246,7 +247,7 @@ async def assemble(facts: Facts, namespaces: Namespaces, pipeline: Any, reader: 
         engine=engine, bus=bus, audit=audit, sessions=sessions, handlers=handlers, direct=direct, on_demand=on_demand,
         devices=devices, conditions=conditions, attributes=attributes,
         private=PrivateNodes(rights, store, sessions, indexes[PLANT_URI]),
-        parts=DeviceParts(space, facts.plant, on_demand, devices),
+        parts=DeviceParts(space, facts.plant, on_demand, devices, Budget(clock, MAKING_S)),
     )  # fmt: skip
     binding.device_gone.append(binding.parts.forget)
     binding.device_changed.append(binding.parts.follow)

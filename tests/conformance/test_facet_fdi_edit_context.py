@@ -405,6 +405,15 @@ async def test_a_context_ends_with_its_session_and_leaves_nothing_behind(room: R
     assert mine == []
 
 
+async def test_too_many_registrations_at_once_are_refused(room: Room, operator: RawSession) -> None:
+    async with _engineer(room) as engineer:
+        context = await _get(room, engineer)
+        many = _by_id(room, *["low"] * 2_001)
+        result = await call_of(room, engineer, "pump-1/EditContext", BY_ID, context, many, uri=FDI5)
+        assert name_of(result.StatusCode) == "BadTooManyOperations"
+        assert (await _register(room, engineer, context, *["low"] * 2_000))[-1].NodeStatus == 0
+
+
 async def test_unknown_structures_are_a_type_mismatch(room: Room, operator: RawSession) -> None:
     async with _engineer(room) as engineer:
         context = await _get(room, engineer)

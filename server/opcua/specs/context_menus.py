@@ -21,9 +21,10 @@ from server.opcua.nodes.keys import Key
 from server.opcua.nodes.node import Node
 from server.opcua.services.context import Session
 from server.opcua.specs.binding import Binding
+from server.opcua.specs.budget import Budget
 from server.opcua.specs.context_nodes import ContextNodes
 from server.opcua.specs.runtime import Runtime
-from server.opcua.specs.ui import UI_DESCRIPTION, UI_ELEMENT, describe
+from server.opcua.specs.ui import UI_DESCRIPTION, UI_ELEMENT, WRITING_S, describe
 
 FRESH_S = 1.0
 """A description is made anew after so long: METHODs also change values that nobody registered."""
@@ -42,6 +43,7 @@ class ContextMenus:
         self._contexts = fdi.contexts
         self._nodes = nodes
         self._keys: dict[str, list[Key]] = {}  # context -> keys of its Variables
+        self._budget = Budget(binding.clock, WRITING_S)
         self._kept: dict[_Kept, tuple[float, ua.DataValue]] = {}
         fdi.contexts.on_changed.append(lambda context_id, _values: self._drop(context_id))
         fdi.contexts.on_discarded.append(self._discarded)
@@ -68,14 +70,17 @@ class ContextMenus:
         entry = (context_id, side, menu, tuple(session.locales))
         now = self._clock.monotonic()
         kept = self._kept.get(entry)
-        if kept is None or now - kept[0] >= FRESH_S:
+        if kept is None and self._budget.exhausted:
+            return ua.DataValue(ua.Variant(), stack_status(status.BAD_RESOURCE_UNAVAILABLE))
+        if kept is None or (now - kept[0] >= FRESH_S and not self._budget.exhausted):
             kept = self._kept[entry] = now, self._made(context_id, side, menu, session.locales)
         return kept[1]
 
     def _made(self, context_id: str, side: Side, menu: str, locales: Sequence[str]) -> ua.DataValue:
         try:
             device = self._plant.device(DeviceId(self._contexts.device_of(context_id)))
-            text = describe(device, menu, self._contexts.values(context_id, side), locales)
+            with self._budget.charged():
+                text = describe(device, menu, self._contexts.values(context_id, side), locales)
         except NotFoundError as error:
             return ua.DataValue(ua.Variant(), stack_status(error.status))
         if text is None:

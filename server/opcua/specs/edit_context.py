@@ -12,7 +12,7 @@ from typing import Any
 from asyncua import ua
 
 from server.core import status
-from server.core.errors import NotFoundError
+from server.core.errors import NotFoundError, RemoteError
 from server.core.values import DeviceId
 from server.fdi.edit_context import OK
 from server.fdi.edit_values import Side
@@ -35,6 +35,8 @@ from server.opcua.specs.structures import ApplyResult, RegisteredNode, RegisterN
 EDIT_CONTEXT = "EditContext"
 EDIT_CONTEXT_TYPE = 54
 GET, BY_ID, BY_PATH, APPLY, RESET, DISCARD = 55, 58, 61, 64, 67, 70
+REGISTRATIONS = 2_000
+"""Entries of one registration; more of them are to come in several calls."""
 METHODS = (GET, BY_ID, BY_PATH, APPLY, RESET, DISCARD)
 
 
@@ -96,7 +98,7 @@ class EditContextServices:
         self, request: Request, object_key: Key, _method: Key, arguments: list[ua.Variant]
     ) -> ua.CallMethodResult:
         device_id = self._device(object_key)
-        wanted = arguments[1].Value or []
+        wanted = _entries(arguments[1])
         names = [self._registration.by_id(device_id, entry.Path) for entry in wanted]
         return self._register(request, object_key, text_of(arguments[0]), wanted, names)
 
@@ -104,7 +106,7 @@ class EditContextServices:
         self, request: Request, object_key: Key, _method: Key, arguments: list[ua.Variant]
     ) -> ua.CallMethodResult:
         device_id, audience = self._device(object_key), session_of(request).audience
-        wanted = arguments[1].Value or []
+        wanted = _entries(arguments[1])
         names = [self._registration.by_path(device_id, entry.Path, audience) for entry in wanted]
         return self._register(request, object_key, text_of(arguments[0]), wanted, names)
 
@@ -192,3 +194,11 @@ class EditContextServices:
         if scalar is None:
             return status.BAD_TYPE_MISMATCH
         return self._contexts.write(shown.context_id, shown.side, shown.name, scalar, caller_of(request))
+
+
+def _entries(argument: ua.Variant) -> list[Any]:
+    """NodesToRegister. Raises RemoteError: there are too many."""
+    wanted = argument.Value or []
+    if len(wanted) > REGISTRATIONS:
+        raise RemoteError(f"more than {REGISTRATIONS} nodes", status_code=int(ua.StatusCodes.BadTooManyOperations))
+    return list(wanted)

@@ -16,7 +16,12 @@ from server.opcua.names import PLANT_URI
 from server.opcua.nodes.keys import Key, key_of
 from server.opcua.nodes.node import OBJECT
 from server.opcua.nodes.on_demand import Announcement, OnDemand
+from server.opcua.services.fault import ServiceFault
 from server.opcua.space import HAS_COMPONENT, Space
+from server.opcua.specs.budget import Budget
+
+MAKING_S = 0.5
+"""Of each second that making parts may take."""
 
 
 def _always(_device: Device) -> bool:
@@ -40,9 +45,10 @@ class Part:
 class DeviceParts:
     """Announces the parts of each device and makes them. A maker; see `nodes.on_demand`."""
 
-    def __init__(self, space: Space, plant: Plant, on_demand: OnDemand, devices: DeviceNodes) -> None:
+    def __init__(self, space: Space, plant: Plant, on_demand: OnDemand, devices: DeviceNodes, budget: Budget) -> None:
         self._space = space
         self._plant = plant
+        self._budget = budget
         self._parts: dict[str, Part] = {}
         self._made: set[tuple[str, str]] = set()  # (device, part)
         on_demand.makers.append(self)
@@ -103,7 +109,11 @@ class DeviceParts:
         return part.browse_name, OBJECT, key_of(part.type_of(device))
 
     def make(self, key: Key) -> bool:
-        """Make the part that a key belongs to; False when it is there already or none."""
+        """Make the part that a key belongs to; False when it is there already or none.
+
+        Raises:
+            ServiceFault: BadTooManyOperations; too many were made just now. Asked again, what was made is there.
+        """
         found = self._find(key)
         if found is None:
             return False
@@ -113,9 +123,16 @@ class DeviceParts:
         above = space.id(PLANT_URI, device.device_id)
         if entry in self._made or space.store.peek(key_of(above)) is None:
             return False
+        if self._budget.exhausted:
+            raise ServiceFault(ua.StatusCodes.BadTooManyOperations)
         self._made.add(entry)
+        with self._budget.charged():
+            self._build(device, part, above)
+        return space.store.peek(key) is not None
+
+    def _build(self, device: Device, part: Part, above: ua.NodeId) -> None:
+        space = self._space
         root = space.id(PLANT_URI, f"{device.device_id}/{part.name}")
         space.object(root, part.browse_name, part.type_of(device))
         space.back(above, part.reference, root)
         part.build(device, root)
-        return space.store.peek(key) is not None

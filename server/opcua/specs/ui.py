@@ -27,13 +27,16 @@ from server.opcua.services.context import Session
 from server.opcua.space import HAS_COMPONENT
 from server.opcua.specs.actions import ACTION_SET
 from server.opcua.specs.binding import Binding
+from server.opcua.specs.budget import Budget
 from server.opcua.specs.plug_ins import PLUG_INS
 from server.opcua.specs.runtime import Runtime
 
 UI_ELEMENT = "UIElement"
 UI_DESCRIPTION = 1
-KEPT = 512
+KEPT = 2_048
 """Descriptions that are kept ready: of one device, menu and list of languages each."""
+WRITING_S = 0.25
+"""Of each second that descriptions may take which are not kept; one is written in about 1 ms."""
 _STRING = ua.NodeId(ua.ObjectIds.String)
 _Kept = tuple[str, str, tuple[str, ...]]
 
@@ -54,6 +57,7 @@ class Descriptions:
         self._personal = binding.attributes.personal
         self._type = space.id(FDI5_URI, UI_DESCRIPTION)
         self._name = space.name(DI_URI, UI_ELEMENT)
+        self._budget = Budget(binding.clock, WRITING_S)
         self._kept: OrderedDict[_Kept, ua.DataValue] = OrderedDict()
         binding.devices.parts.append(self._announce)
         binding.on_demand.makers.append(self)
@@ -145,7 +149,10 @@ class Descriptions:
         if found is not None:
             self._kept.move_to_end(entry)
             return found
-        text = describe(self._plant.device(DeviceId(device_id)), menu, self._live.values(device_id), locales)
+        if self._budget.exhausted:
+            return ua.DataValue(ua.Variant(), stack_status(status.BAD_RESOURCE_UNAVAILABLE))
+        with self._budget.charged():
+            text = describe(self._plant.device(DeviceId(device_id)), menu, self._live.values(device_id), locales)
         if text is None:
             return ua.DataValue(ua.Variant(), stack_status(status.BAD_NOT_SUPPORTED))
         now = to_datetime(self._clock.now())
