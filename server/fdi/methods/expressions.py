@@ -272,22 +272,27 @@ class Expressions:
         if symbol:
             self.code.emit(memory.load_place, node.position)
             self.targets.checked(target, node.position)
-        self._combined(node, symbol, target)
-        self.code.emit(memory.store_place(keep, None), node.position)
+        given = self._combined(node, symbol, target)
+        self.code.emit(memory.store_place(keep), node.position)
+        if keep and given is not target.shape and isinstance(target.shape, Kind):
+            self.code.emit(arithmetic.convert(target.shape), node.position)
         return target.shape
 
-    def _combined(self, node: Assignment, symbol: str, target: Target) -> None:
-        """The new value, of the target's type; for `+=` and its like the old one lies on the stack."""
+    def _combined(self, node: Assignment, symbol: str, target: Target) -> Shape:
+        """The new value, for `+=` and its like with the old one on the stack; what it is for the target.
+
+        A local's is converted. A whole parameter is given any number, to refuse what is out of range instead of
+        wrapping it.
+        """
         right = self.value(node.value)
         if symbol:
             right = self.combine(symbol, target.shape, right, node.position)
         if target.ctype is not None:
             self.convert(right, target.ctype, node.position)
-        elif right is VOID or (right is TEXT) != (target.shape is TEXT):
+            return target.shape
+        if right is VOID or (right is TEXT) != (target.shape is TEXT):
             raise MethodError(node.position, "method-type", f"{_said(right)} cannot be assigned to {target.name}")
-        elif isinstance(target.shape, Kind) and target.shape > Kind.UINT64 and right is not target.shape:
-            # A whole parameter takes any whole number and refuses what is out of range, instead of wrapping it.
-            self.code.emit(arithmetic.apply(converter(OF_KIND[target.shape])), node.position)
+        return right
 
     def _assign_characters(self, node: Assignment, local: Local, *, keep: bool) -> Shape:
         if node.operator not in ("=", "+="):
@@ -319,7 +324,7 @@ class Expressions:
         kind = self.combine("+", target.shape, Kind.INT32, node.position)
         if target.ctype is not None:
             self.convert(kind, target.ctype, node.position)
-        self.code.emit(memory.store_place(keep and node.is_prefix, None), node.position)
+        self.code.emit(memory.store_place(keep and node.is_prefix), node.position)
         return target.shape
 
 

@@ -7,7 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from server.fdi.logic.errors import EvaluationError
-from server.fdi.methods.ctype import CArray, CType, converter
+from server.fdi.methods.ctype import CArray, converter
 from server.fdi.methods.places import ArrayPlace, CharactersPlace, ElementPlace, ItemPlace, LocalPlace, Place
 from server.fdi.methods.program import SPENT, Instruction, Local
 
@@ -199,15 +199,12 @@ def load_place(stack: list[Any], slots: list[Any], machine: Machine) -> None:
     stack.append(place.get(machine))
 
 
-def store_place(keep: bool, ctype: CType | None) -> Instruction:
-    """Below the value on top lies a place: the value goes there. With `ctype` it is converted, for what comes next."""
-    change = converter(ctype) if ctype is not None else None
+def store_place(keep: bool) -> Instruction:
+    """Below the value on top lies a place: the value goes there; `keep` leaves it on the stack."""
 
     def run(stack: list[Any], slots: list[Any], machine: Machine) -> int:
         value = stack.pop()
         place: Place = stack.pop()
-        if change is not None:
-            value = change(value)
         place.set(machine, value)
         if keep:
             stack.append(value)

@@ -37,7 +37,7 @@ class Target:
     local: Local | None = None
     characters: Local | None = None
     place: Callable[[], None] | None = field(default=None, compare=False)
-    is_dynamic: bool = False  # which parameter it is turns out when the METHOD runs
+    is_dynamic: bool = False  # what lies there, and its type, turns out when the METHOD runs
 
 
 @dataclass(slots=True)
@@ -82,7 +82,13 @@ class Targets:
             if not local.by_reference:
                 return Target(local.name, ctype.shape, ctype, local=local)
             emit = self._expressions.code.emit
-            return Target(local.name, ctype.shape, ctype, place=lambda: emit(memory.local_place(local), node.position))
+            return Target(
+                local.name,
+                ctype.shape,
+                ctype,
+                place=lambda: emit(memory.local_place(local), node.position),
+                is_dynamic=True,
+            )
         if not node.steps:
             if ctype.is_integer and ctype.bits == 8:
                 return Target(local.name, TEXT, STRING, characters=local)
@@ -150,6 +156,7 @@ class Targets:
                 code.emit(memory.array_text, node.position)
             elif local.by_reference:
                 code.emit(memory.load_reference(local.slot), node.position)
+                code.emit(arithmetic.apply(converter(local.ctype)), node.position)
             else:
                 code.emit(arithmetic.load(local.slot), node.position)
             return target.shape

@@ -135,6 +135,7 @@ WHOLE = {
     "parameter": ("return count * 2;", -6),
     "parameter_assigned": ("count = 12; return count;", 12),
     "parameter_compound": ("count += 10; count++; return count;", 8),
+    "parameter_assigned_a_fraction": ("return (count = 2.9) + (count /= 0.4);", 7),
     "parameter_postfix": ("return count++ * 100 + count;", -302),
     "unsigned_parameter_stays_unsigned": ("return big > 2147483647;", 1),
     "array_element": ("return curve[1];", 20),
@@ -210,6 +211,7 @@ METHOD factorial(long n) { TYPE INTEGER; DEFINITION { return n < 2 ? 1 : n * fac
 METHOD even(long n) { TYPE INTEGER; DEFINITION { if (n == 0) return 1; return odd(n - 1); } }
 METHOD odd(long n) { TYPE INTEGER; DEFINITION { if (n == 0) return 0; return even(n - 1); } }
 METHOD twice_of(DD_ITEM &item) { TYPE INTEGER; DEFINITION { return ivar_value(item) * 2; } }
+METHOD low_bits(long &x) { TYPE INTEGER; DEFINITION { x += 1; return x & 3; } }
 METHOD join(DD_STRING a, DD_STRING &all) { DEFINITION { all = all + a; } }
 """
 CALLED = {
@@ -221,6 +223,7 @@ CALLED = {
     "recursion": ("return factorial(10);", 3628800),
     "mutual_recursion": ("return even(10) * 10 + odd(10);", 10),
     "texts_in_and_out": ('DD_STRING s = "x"; join("yz", s); join("w", s); return strlen(s);', 4),
+    "a_decimal_seen_as_whole": ("double d = 5.7; return low_bits(d) * 10 + d;", 26),
     "an_item": ("kept = 21; return twice_of(kept);", 42),
     "converted": ("return square(2.9);", 4),
 }
