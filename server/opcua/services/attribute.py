@@ -269,7 +269,11 @@ class AttributeService:
 
         lanes = Lanes(answer)
         for index, wanted in enumerate(params.NodesToWrite):
-            node = self._store.find(wanted.NodeId)
+            try:
+                node = self._store.find(wanted.NodeId)
+            except ServiceFault as fault:  # it cannot be made now; others may be written already
+                results[index] = fault.code
+                continue
             if node is None:
                 results[index] = int(_S.BadNodeIdUnknown)
                 continue

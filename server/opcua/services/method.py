@@ -95,7 +95,10 @@ class MethodService:
             raise ServiceFault(_S.BadSessionIdInvalid)
         arguments = list(wanted.InputArguments or ())
         object_key, method_key = key_of(wanted.ObjectId), key_of(wanted.MethodId)
-        code, method = self._checked(request.session, object_key, method_key)
+        try:
+            code, method = self._checked(request.session, object_key, method_key)
+        except ServiceFault as fault:  # the Object cannot be made now; other calls may be carried out already
+            code, method = fault.code, None
         handler = None
         if method is not None:
             handler = self._handlers.find(object_key, method_key) or self._handlers.find(object_key, method.key)

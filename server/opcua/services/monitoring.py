@@ -226,6 +226,8 @@ class MonitoredItemService:
             return self._create_data(subscription, node, wanted, which)
         except RefusedError as refused:
             return created(refused.code, 0, 0.0, 0, refused.filter_result)
+        except ServiceFault as fault:
+            return created(fault.code, 0, 0.0, 0, b"")  # its node cannot be made now; other items may be there already
 
     def _create_data(self, subscription: Subscription, node: Node, wanted: Wanted, which: int) -> bytes:
         source = None

@@ -48,3 +48,40 @@ async def test_parts_beyond_the_budget_are_made_later(tmp_path: Path) -> None:
         assert await _value(client, first) == 80.0  # what is there costs nothing
         clock.advance(1.0)
         assert await _value(client, second) == 80.0
+
+
+async def test_what_waits_for_the_budget_spoils_nothing_else_in_its_request(tmp_path: Path) -> None:
+    # Items, Writes and Calls of the same request that were carried out must not be lost in a service fault.
+    async with running(tmp_path, devices=("pump-1", "pump-2"), fdi=services()) as rig, rig.client() as client:
+        assert await _value(client, rig.node("pump-1/Offline/ParameterSet/limit_high")) == 80.0
+        parts = rig.server._made.binding.parts
+        parts._budget = Budget(ManualClock(), 0.0)
+        nodes = [rig.node(f"{device}/Offline/ParameterSet/limit_high") for device in ("pump-1", "pump-2")]
+        subscription = await client.create_subscription(100_000, _Ignoring())
+        made = await subscription.subscribe_data_change([client.get_node(node) for node in nodes])
+        assert isinstance(made[0], int)
+        assert made[1].value == ua.StatusCodes.BadTooManyOperations
+        values = [ua.DataValue(ua.Variant(70.0, ua.VariantType.Double))] * 2
+        codes = await client.uaclient.write_attributes(nodes, values, ua.AttributeIds.Value)
+        assert [code.value for code in codes] == [
+            ua.StatusCodes.BadUserAccessDenied,
+            ua.StatusCodes.BadTooManyOperations,
+        ]
+        method = ua.NodeId(6393, rig.namespaces.names.index("http://opcfoundation.org/UA/DI/"))
+        calls = [
+            ua.CallMethodRequest(rig.node(f"{device}/Lock"), method, [ua.Variant("", ua.VariantType.String)])
+            for device in ("pump-2", "pump-9")
+        ]
+        results = await client.uaclient.call(calls)
+        assert [result.StatusCode.value for result in results] == [
+            ua.StatusCodes.BadTooManyOperations,
+            ua.StatusCodes.BadNodeIdUnknown,
+        ]
+        await subscription.delete()
+
+
+class _Ignoring:
+    """A subscriber that only looks at what the services answer."""
+
+    def datachange_notification(self, node: object, value: object, data: object) -> None:
+        pass
