@@ -211,6 +211,7 @@ class Server:
             bindings_changed=self._bridge.update_bindings,
             audit=self._site.audit,
             clock=self._clock,
+            show_others=self._opcua.show_others,
         )
         await self._packages.start()
 

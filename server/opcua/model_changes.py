@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Protocol
 
 from server.core.values import ChangeKind, DeviceId, ModelChange
@@ -12,9 +13,9 @@ from server.opcua.assembly import Room
 from server.opcua.blueprint import type_on_paper
 from server.opcua.hot_update import DeviceUpdate, HotUpdate, Outcome, Plan
 from server.opcua.names import PLANT_URI
-from server.opcua.nodes.keys import NULL_KEY, key_of
+from server.opcua.nodes.keys import NULL_KEY, Key, key_of
 from server.opcua.nodes.snapshot import Model
-from server.opcua.type_nodes import add_type, remove_type, type_id
+from server.opcua.type_nodes import add_type, remove_type, type_id, version_id
 
 CHANGES_AN_EVENT = 500
 """Changes that one GeneralModelChangeEvent or SemanticChangeEvent tells at most."""
@@ -40,6 +41,27 @@ class ModelChanges:
         self._shown: dict[str, DeviceType] = {}  # as types are shown now
         self._plans: dict[str, Plan] = {}  # the newest update of each type
         self._untold = Outcome()
+        self._others: dict[Key, DeviceType] = {}  # types of versions that are not in use, by their node
+
+    async def show_others(self, types: Sequence[DeviceType]) -> None:
+        """Show the types of installed versions that are not in use, as `<type>/<version>` beside those that are."""
+        wanted: dict[Key, DeviceType] = {}
+        for device_type in types:
+            await self._know_namespace(device_type)
+            wanted[key_of(version_id(self._space, device_type))] = device_type
+        for key, shown in list(self._others.items()):
+            if wanted.get(key) is not shown:
+                root = version_id(self._space, shown)
+                gone = remove_type(self._space, root.NamespaceIndex, str(root.Identifier))
+                del self._others[key]
+                self._room.engine.node_removed([node.key for node in gone])
+                self._room.bus.model_changed(key, NULL_KEY, added=False)
+        for key, device_type in wanted.items():
+            if key not in self._others:
+                add_type(self._space, device_type, version_id(self._space, device_type))
+                self._others[key] = device_type
+                self._room.bus.model_changed(key, NULL_KEY, added=True)
+                await asyncio.sleep(0)
 
     async def prepare(self, device_type: DeviceType) -> None:
         """Draw a type, or the way to it from the version that is shown; nothing served is touched.

@@ -196,6 +196,10 @@ class OpcUaServer:
         except ValueEncodingError as error:
             raise RemoteError(f"type {device_type.type_id} cannot be shown: {error}") from error
 
+    async def show_others(self, types: Sequence[DeviceType]) -> None:
+        """Show the types of installed versions that are not in use beside those that are."""
+        await self._model.show_others(types)
+
     async def model_changed(self, change: ModelChange) -> None:
         """Show, change or remove a type or a device; clients hear of it by a GeneralModelChangeEvent."""
         if change.type_id != TEST:

@@ -30,11 +30,16 @@ def type_id(space: Space, device_type: DeviceType) -> ua.NodeId:
     return space.id(device_type.namespace_uri, device_type.type_id)
 
 
-def add_type(space: Space, device_type: DeviceType) -> None:
-    """The type with ParameterSet, MethodSet, groups and attachments."""
+def version_id(space: Space, device_type: DeviceType) -> ua.NodeId:
+    """NodeId of a type out of an installed version that is not in use."""
+    return space.id(device_type.namespace_uri, f"{device_type.type_id}/{device_type.version}")
+
+
+def add_type(space: Space, device_type: DeviceType, root: ua.NodeId | None = None) -> None:
+    """The type with ParameterSet, MethodSet, groups and attachments; `root` where it is not the version in use."""
     uri = device_type.namespace_uri
-    root = type_id(space, device_type)
-    prefix = device_type.type_id
+    root = type_id(space, device_type) if root is None else root
+    prefix = str(root.Identifier)
     space.type_node(
         root,
         space.name(uri, device_type.type_id),
@@ -52,7 +57,7 @@ def add_type(space: Space, device_type: DeviceType) -> None:
         for method in device_type.methods:
             add_method(space, method, space.id(uri, f"{prefix}/{METHOD_SET}/{method.name}"), uri, methods, MANDATORY)
     for group in device_type.groups:
-        add_group(space, group, uri, uri, prefix, root, OPTIONAL)
+        add_group(space, group, uri, uri, prefix, root, OPTIONAL, owner=prefix)
     add_attachments(space, device_type, uri, prefix, root)
 
 
@@ -97,8 +102,13 @@ def add_group(
     prefix: str,
     parent: ua.NodeId,
     rule: ua.NodeId | None = None,
+    *,
+    owner: str = "",
 ) -> None:
-    """A FunctionalGroup that organizes parameters and methods of the same device or type (OPC 10000-100)."""
+    """A FunctionalGroup that organizes parameters and methods of the same device or type (OPC 10000-100).
+
+    `owner`: identifier of that device or type; without it, the first part of `prefix`.
+    """
     path = f"{prefix}/{group.name}"
     node_id = space.id(uri, path)
     if node_id in space:
@@ -112,7 +122,7 @@ def add_group(
         description=group.help,
         rule=rule,
     )
-    root = prefix.split("/", 1)[0]
+    root = owner or prefix.split("/", 1)[0]
     members = [f"{root}/{PARAMETER_SET}/{name}" for name in group.parameters]
     members += [f"{root}/{METHOD_SET}/{name}" for name in group.methods]
     for member in members:
@@ -120,7 +130,7 @@ def add_group(
         if target in space:
             space.link(node_id, ORGANIZES, target)
     for inner in group.groups:
-        add_group(space, inner, uri, names_uri, path, node_id, rule)
+        add_group(space, inner, uri, names_uri, path, node_id, rule, owner=root)
 
 
 def add_attachments(space: Space, device_type: DeviceType, uri: str, prefix: str, parent: ua.NodeId) -> None:

@@ -23,6 +23,7 @@ from tests.kit.versions import drawn, pump_as_built, pump_updated
 
 A = ua.AttributeIds
 SET = "pump-1/ParameterSet"
+DI = "http://opcfoundation.org/UA/DI/"
 PACKAGE = f"urn:fieldloom:fdi:{PACKAGE_ID}"
 
 
@@ -356,3 +357,25 @@ async def test_languages_of_new_names_are_known(rig: OpcUaRig) -> None:
     await rig.pipeline.install(replace(pump_updated(), parameters={**pump_updated().parameters, "speed": named}))
     shown = rig.server._space.node(rig.node(f"{SET}/speed")).display_name
     assert rig.server._space.translated(shown, ["ru"]).Text == "Скорость"
+
+
+async def test_other_installed_versions_are_types_beside_the_one_in_use(rig: OpcUaRig) -> None:
+    # NodeIds `<type>/<version>`; the instances are of the version in use.
+    older = pump_as_built()
+    await rig.pipeline.install(pump_updated())
+    before = ours(rig)
+    await rig.server.show_others([older])
+    async with rig.client() as client:
+        root = client.get_node(rig.node("pump/1.0.0", PACKAGE))
+        assert (await root.read_browse_name()).Name == "pump"
+        assert await root.get_parent() == client.get_node(ua.NodeId(1002, rig.namespaces.names.index(DI)))
+        note = client.get_node(rig.node("pump/1.0.0/ParameterSet/note", PACKAGE))
+        assert await note.read_data_type() == ua.NodeId(ua.ObjectIds.String)
+        group = client.get_node(rig.node("pump/1.0.0/Operation", PACKAGE))
+        members = {node.nodeid.Identifier for node in await group.get_children()}
+        assert "pump/1.0.0/ParameterSet/note" in members
+        kind = await client.get_node(rig.node("pump-1")).read_type_definition()
+        assert kind == rig.node("pump", PACKAGE)
+    await rig.server.show_others([older])  # again: nothing to do
+    await rig.server.show_others([])
+    assert differences(ours(rig), before) == []
