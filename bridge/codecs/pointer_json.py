@@ -22,6 +22,10 @@ from server.core.status import StatusCode, from_quality_flag
 from server.core.values import DeviceId, Measurement, RawMessage, Scalar
 
 MISSING = object()
+EPOCH_UNITS = {"epoch_s": SECOND, "epoch_ms": 1_000}
+"""Microseconds of one in each form of a numeric time."""
+FARTHEST = 253_402_300_800 * SECOND
+"""The year 10000, where texts of times end."""
 OUTCOMES = frozenset({"done", "rejected", "failed"})
 REASON_LIMIT = 256
 ANSWER_VALUES = 500
@@ -248,17 +252,27 @@ def _time(entry: Mapping[str, Any], row: RowBinding, received_at: TimeUs, limits
         return received_at
     told = resolve(entry, row.time_pointer)
     path = where + row.time_pointer
-    if not isinstance(told, str) or len(told) > 64:
-        raise PayloadError("bad_time", path, "ISO 8601 text with a time zone")
-    try:
-        time_us = from_datetime(datetime.fromisoformat(told))
-    except (ValueError, OverflowError):
-        raise PayloadError("bad_time", path, "ISO 8601 text with a time zone") from None
+    time_us = _since_epoch(told, EPOCH_UNITS[row.time_form], path) if row.time_form else _iso(told, path)
     if time_us > received_at + round(limits.future_s * SECOND):
         raise PayloadError("future_time", path, f"a time at most {limits.future_s:g} s ahead of ours")
     if time_us < limits.earliest:
         raise PayloadError("past_time", path, "a time since 2000")
     return time_us
+
+
+def _iso(told: object, path: str) -> TimeUs:
+    if not isinstance(told, str) or len(told) > 64:
+        raise PayloadError("bad_time", path, "ISO 8601 text with a time zone")
+    try:
+        return from_datetime(datetime.fromisoformat(told))
+    except (ValueError, OverflowError):
+        raise PayloadError("bad_time", path, "ISO 8601 text with a time zone") from None
+
+
+def _since_epoch(told: object, unit: TimeUs, path: str) -> TimeUs:
+    if isinstance(told, bool) or not isinstance(told, int | float) or not 0 <= told * unit < FARTHEST:
+        raise PayloadError("bad_time", path, "a number since 1970-01-01T00:00:00Z")
+    return round(told * unit)
 
 
 def _quality(entry: Mapping[str, Any], row: RowBinding, where: str) -> StatusCode:

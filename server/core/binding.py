@@ -29,7 +29,8 @@ class RowBinding:
     parameters: tuple[ParameterBinding, ...] = ()
     device_pointer: str = ""  # id in the payload; must agree with the topic's {device} when both exist
     sensor_pointer: str = ""  # a further sensor of the same device: becomes device "<id>.<sensor>"
-    time_pointer: str = ""  # ISO 8601 text with a zone; "" takes the time of receipt
+    time_pointer: str = ""  # "" takes the time of receipt
+    time_form: str = ""  # "": ISO 8601 text with a zone; "epoch_s", "epoch_ms": a number since 1970-01-01T00:00:00Z
     quality_pointer: str = ""
     quality_map: str = ""  # "quality_flag" (0 good, 1 uncertain, 2 bad) or ""
     list_pointer: str = ""  # list of metrics with key_name/value_name entries

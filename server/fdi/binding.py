@@ -28,6 +28,7 @@ _MAX_MESSAGES = 64
 _MAX_COMMANDS = 128
 _MAX_ARGUMENTS = 16
 _NOT_IN_JSON = (DataType.DATETIME, DataType.BYTESTRING)
+TIME_FORMS = ("epoch_s", "epoch_ms")
 _ROLES = ("viewer", "operator", "engineer", "admin")
 
 
@@ -118,7 +119,8 @@ class _Reader:
             root.note("device_id", f"{device_id!r} must be named topic parts joined by . _ or -, such as {{device}}")
         return frozenset(names)
 
-    def _topic(self, table: Table, key: str, names: frozenset[str], *, required: bool) -> str:
+    def _topic(self, table: Table, key: str, names: frozenset[str], *, required: bool, told: bool = False) -> str:
+        """A topic; one whose messages tell the device themselves need not name any part of its id."""
         topic = table.text(
             key, None if required else "", pattern=_TOPIC, hint="a topic such as iot/{device}/raw, without wildcards"
         )
@@ -133,7 +135,7 @@ class _Reader:
                 table.note(key, f"{segment!r}: a named part is a whole level, such as {{device}}")
         if len(set(found)) != len(found):
             table.note(key, "the same named part twice")
-        if not names <= set(found):
+        if not names <= set(found) and not (told and names.isdisjoint(found)):
             missing = ", ".join(f"{{{name}}}" for name in sorted(names - set(found)))
             table.note(key, f"lacks {missing}, of which the device id is built")
         return topic
@@ -141,7 +143,8 @@ class _Reader:
     # -- messages
 
     def _message(self, table: Table, names: frozenset[str]) -> RowBinding:
-        topic = self._topic(table, "topic", names, required=True)
+        device = self._pointer(table, "device")
+        topic = self._topic(table, "topic", names, required=True, told=bool(device))
         values = self._pointer(table, "values")
         metrics = table.table("metrics")
         count_only = table.flag("count_only")
@@ -175,12 +178,14 @@ class _Reader:
         for name, places in Counter(entry.parameter for entry in parameters).items():
             if places > 1:
                 table.note("parameters", f"{name} is taken from two places")
+        time = self._pointer(table, "time")
         row = RowBinding(
             topic=topic,
             parameters=tuple(parameters),
-            device_pointer=self._pointer(table, "device"),
+            device_pointer=device,
             sensor_pointer=self._pointer(table, "sensor"),
-            time_pointer=self._pointer(table, "time"),
+            time_pointer=time,
+            time_form=table.choice("time_form", "", ("", *TIME_FORMS)) if time else "",
             quality_pointer=quality,
             quality_map=quality_map,
             list_pointer=list_pointer,
