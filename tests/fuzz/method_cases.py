@@ -14,7 +14,7 @@ from server.fdi.methods.compile import check_methods, compile_method
 from server.fdi.methods.errors import MethodError
 from server.fdi.methods.host import ActionValue
 from server.fdi.methods.limits import MethodLimits
-from server.fdi.methods.machine import Machine
+from server.fdi.methods.machine import INTERNAL, Machine
 from server.fdi.methods.outcome import Aborted, Failed, Finished, Running, Waiting
 from server.fdi.methods.requests import (
     Answer,
@@ -251,6 +251,7 @@ def one_method_case(data: bytes) -> str:
             machine.resume(_answer(outcome.request, turn))
         elif not isinstance(outcome, Running):
             assert isinstance(outcome, Finished | Aborted | Failed)
+            assert not (isinstance(outcome, Failed) and outcome.reason.startswith(INTERNAL)), outcome
             return type(outcome).__name__
         if turn == 3_000:
             machine.user_abort()

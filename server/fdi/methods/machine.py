@@ -50,6 +50,10 @@ _ANSWERS: dict[type, type] = {
     ShowMenu: Choice,
 }
 USER_ABORT = "aborted by the user"
+INTERNAL = "internal fault"  # begins the reason of an end that no METHOD should be able to bring about
+_OF_NUMBERS = (OverflowError, ValueError, MemoryError)
+# A package must not get past its own run, even where an instruction has a fault: the run ends, the server goes on.
+_FAULTS = (*_OF_NUMBERS, ArithmeticError, AttributeError, LookupError, TypeError)
 
 
 @dataclass(slots=True)
@@ -203,9 +207,9 @@ class Machine(Workspace):
         except (AbortError, BudgetError, EvaluationError) as error:
             frame.pc = pc
             self._caught(error)
-        except (OverflowError, ValueError, MemoryError) as error:
+        except _FAULTS as error:
             frame.pc = pc
-            self._caught(EvaluationError(str(error)))
+            self._caught(_fault(error))
         left -= self.extra
         self.extra = 0
         return most - left
@@ -215,8 +219,8 @@ class Machine(Workspace):
             act()
         except (AbortError, BudgetError, EvaluationError) as error:
             self._caught(error)
-        except (OverflowError, ValueError, MemoryError) as error:
-            self._caught(EvaluationError(str(error)))
+        except _FAULTS as error:
+            self._caught(_fault(error))
 
     def _caught(self, error: AbortError | BudgetError | EvaluationError) -> None:
         if isinstance(error, AbortError):
@@ -359,3 +363,9 @@ class Machine(Workspace):
     def slots(self) -> list[Any]:
         """The locals of the active METHOD, for prompts that name them."""
         return self._frames[-1].slots
+
+
+def _fault(error: Exception) -> EvaluationError:
+    if isinstance(error, _OF_NUMBERS):
+        return EvaluationError(str(error))
+    return EvaluationError(f"{INTERNAL}: {type(error).__name__}: {error}")

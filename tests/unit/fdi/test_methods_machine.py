@@ -289,3 +289,16 @@ def test_a_budget_crossed_by_an_answer_ends_the_method() -> None:
 def test_delays_are_finite_and_never_negative() -> None:
     run = run_code('DELAY(NaN_value(), "a"); DELAY(-5, "b"); return 1;')
     assert [request.seconds for request in run.requests if isinstance(request, Delay)] == [0.0, 0.0]
+
+
+class BrokenHost(FakeHost):
+    def value(self, name: str) -> int | None:
+        raise KeyError(name)
+
+
+def test_a_fault_below_the_machine_ends_the_run_and_nothing_else() -> None:
+    """The runner drives METHODs of packages on the server's loop; none of them may break it."""
+    logic = type_logic(ABORTS + "METHOD m { DEFINITION { trace = trace + 1; } }")
+    outcome = Machine(compile_method(logic, "m"), BrokenHost(logic.parameters)).run(100)
+    assert isinstance(outcome, Failed)
+    assert outcome.reason == "internal fault: KeyError: 'trace'"
