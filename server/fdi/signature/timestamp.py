@@ -57,7 +57,8 @@ def read_token(data: bytes) -> Token:
     """
     try:
         return _read(data)
-    except (der.DerError, IndexError, SignatureError) as error:
+    except (ValueError, IndexError, SignatureError) as error:
+        # A DerError is a ValueError; the others are values missing where one was looked for.
         raise untrusted(_RULE, f"the time stamp cannot be read: {error}") from None
 
 
@@ -132,8 +133,8 @@ def _read(data: bytes) -> Token:
     signed = signer[3].expect(0xA0)
     attributes: dict[str, der.Value] = {}
     for attribute in signed.children():
-        identifier, values = attribute.expect(der.SEQUENCE).children()[:2]
-        found = values.expect(der.SET).children()
+        fields_of = attribute.expect(der.SEQUENCE).children()
+        identifier, found = fields_of[0], fields_of[1].expect(der.SET).children()
         if len(found) != 1 or identifier.oid in attributes:
             raise der.DerError("a signed attribute without exactly one value")
         attributes[identifier.oid] = found[0]

@@ -148,6 +148,16 @@ def test_a_token_with_bytes_changed_never_gives_another_time(changes: list[tuple
     assert time == to_datetime(NOW) - DAY
 
 
+def test_a_signed_attribute_without_value() -> None:
+    attribute = tlv(0x30, oid("1.2.840.113549.1.9.3"), tlv(0x31, oid("1.2.840.113549.1.9.16.1.4")))
+    data = token(MESSAGE, stamper(), AT)
+    assert attribute in data
+    # The set of values becomes part of nothing: same length, other structure.
+    broken = data.replace(attribute, tlv(0x30, tlv(0x06, attribute[4:])))
+    assert len(broken) == len(data)
+    assert "cannot be read" in refused(broken)
+
+
 def test_der_values() -> None:
     # ITU-T X.690: 8.19 (object identifiers), 8.3 (integers).
     assert der.read(bytes.fromhex("06062a864886f70d")).oid == "1.2.840.113549"
