@@ -19,10 +19,6 @@ from server.opcua.parameter_nodes import value_text
 from server.opcua.space import Space
 from server.opcua.wire import Point, to_ticks
 
-NORMAL, FAILURE, OFF_SPEC = 0, 1, 3
-"""DeviceHealthEnumeration of OPC 10000-100, as far as values tell it."""
-_FAILED = frozenset({status.BAD_SENSOR_FAILURE, status.BAD_DEVICE_FAILURE})
-_INT32 = 6
 TEXTS = 10_000
 """ValueAsText that are kept encoded: a device may send numbers that its enumeration does not name."""
 
@@ -49,8 +45,6 @@ class Values:
         self._space = space
         self._points: dict[tuple[str, str], PointNode] = {}
         self._by_key: dict[Key, PointNode] = {}
-        self._health: dict[str, Point] = {}
-        self._unwell: dict[str, dict[str, int]] = {}  # device -> parameter -> health, only those that are not well
         self._texts: dict[tuple[int, object], tuple[ParameterSpec, bytes]] = {}
         """(id of the specification, value) -> that specification, encoded ValueAsText."""
 
@@ -58,8 +52,6 @@ class Values:
         """Take in the Variables of a device that has just been built, with what it has already said."""
         for name, spec in device.device_type.parameters.items():
             self._take_in(device, name, spec)
-        health = self._space.id(PLANT_URI, f"{device.device_id}/DeviceHealth")
-        self._health[device.device_id] = self._space.point(health)
 
     def _take_in(self, device: Device, name: str, spec: ParameterSpec) -> None:
         node_id = self._space.id(PLANT_URI, parameter_path(device.device_id, name))
@@ -90,7 +82,6 @@ class Values:
             node = self._points.pop((device_id, name), None)
             if node is not None:
                 del self._by_key[node.key]
-                self._unwell.get(device_id, {}).pop(name, None)
         for name, live in device.points.items():
             node = self._points.get((device_id, name))
             if node is None or node.point is not self._space.store[node.key].point:
@@ -115,8 +106,6 @@ class Values:
             del self._by_key[node.key]
             if node.spec is not None:
                 self._texts = {entry: body for entry, body in self._texts.items() if entry[0] != id(node.spec)}
-        self._health.pop(device_id, None)
-        self._unwell.pop(device_id, None)
 
     def of_key(self, key: Key) -> PointNode | None:
         """The point that a Variable shows."""
@@ -137,8 +126,6 @@ class Values:
             if node is None:
                 continue
             self.show(node, update.value, update.status, update.source_time, update.server_time)
-            if update.status & 0xC0000000 or update.device_id in self._unwell:
-                self._judge_health(update)
 
     def respecify(self, live: LivePoint, device_id: str, parameter: str) -> None:
         """A parameter means something else now: its present value may have another text."""
@@ -164,27 +151,3 @@ class Values:
             if shown is None or len(self._texts) < TEXTS:
                 self._texts[entry] = found
         node.text.put(1, found[1], to_ticks(source_time), to_ticks(server_time))
-
-    def _judge_health(self, update: PointUpdate) -> None:
-        """DeviceHealth from the quality that the device gives its values.
-
-        Failed sensors are FAILURE, inaccurate ones OFF_SPEC; a silent device's health is not known.
-        """
-        point = self._health.get(update.device_id)
-        if point is None:
-            return
-        unwell = self._unwell.setdefault(update.device_id, {})
-        base = update.status & 0xFFFF0000
-        if base in _FAILED:
-            unwell[update.parameter] = FAILURE
-        elif base == status.UNCERTAIN_SENSOR_NOT_ACCURATE:
-            unwell[update.parameter] = OFF_SPEC
-        else:
-            unwell.pop(update.parameter, None)
-        found = set(unwell.values())
-        health = FAILURE if FAILURE in found else OFF_SPEC if found else NORMAL
-        code = status.BAD_NO_COMMUNICATION if base == status.BAD_NO_COMMUNICATION else status.GOOD
-        if not unwell and code == status.GOOD:
-            del self._unwell[update.device_id]
-        shown = None if code else health
-        point.put_scalar(_INT32, shown, code, to_ticks(update.source_time), to_ticks(update.server_time))

@@ -15,6 +15,10 @@ GAS_M3_PER_KWH = 0.2555  # 301.5 m³/h at 1180 kW
 UNCOOLED_C = 580.0  # where the exhaust of a running engine ends when all cooling is gone
 PROTECTION_MARGIN_C = 40.0  # above the critical threshold the engine stops itself …
 PROTECTION_DELAY_S = 15.0  # … after so long
+OVERLOAD = 1.05  # load above what was asked, as for a test run
+REPEAT_S = 60.0  # an engine that is well says so for this long, then leaves `diagnostics` out
+STOPPED_ITSELF, COOLING, BEARINGS, TEST_RUN = 1, 2, 4, 8
+"""Bits of `diagnostics`: the protection stopped the engine; exhaust, vibration beyond a limit; overload."""
 
 
 class Engine(Device):
@@ -45,6 +49,8 @@ class Engine(Device):
         self._power_kw = RATED_KW * 0.7 * self._share
         self._temp_c = 300.0 + 172.0 * self._power_kw / RATED_KW
         self._overheated_s = 0.0
+        self._stopped_itself = False
+        self._told_s = 0.0  # how long `diagnostics` is still sent
         self._readings: Readings = {}
         self.step(0.0, Inputs())
 
@@ -66,6 +72,7 @@ class Engine(Device):
         running = self._state == RUNNING
         vibration = (3.4 + 2.8 * part + self._base_vibration) * inputs.wear if running else 0.0
         power = max(0.0, self._power_kw + gauss(0.0, 3.0)) if running else 0.0
+        test_run = running and inputs.overload >= OVERLOAD
         self._readings = {
             "power_kw": power,
             "temp_exhaust": self._temp_c + gauss(0.0, 0.5),
@@ -75,6 +82,10 @@ class Engine(Device):
             "total_hours": self._hours,
             "status": self._state,
         }
+        bits = self._diagnostics(vibration) | (TEST_RUN if test_run else 0)
+        self._told_s = REPEAT_S if bits else self._told_s - dt_s
+        if self._told_s > 0.0:
+            self._readings["diagnostics"] = bits
         return dict(self._readings)
 
     def readings(self) -> Readings:
@@ -82,11 +93,13 @@ class Engine(Device):
 
     def payload(self, readings: Readings, time_us: int) -> bytes:
         r = readings
+        told = f',"diagnostics":{r["diagnostics"]:d}' if "diagnostics" in r else ""
         return (
             f'{{"engine_id":"{self.device_id}","model":"{self.model}","time":"{iso_ms(time_us)}",'
             f'"power_kw":{r["power_kw"]:.1f},"temp_exhaust":{r["temp_exhaust"]:.1f},'
             f'"gas_consumption":{r["gas_consumption"]:.1f},"vibration":{r["vibration"]:.2f},'
-            f'"gas_pressure":{r["gas_pressure"]:.2f},"total_hours":{r["total_hours"]:.2f},"status":{r["status"]:d}}}'
+            f'"gas_pressure":{r["gas_pressure"]:.2f},"total_hours":{r["total_hours"]:.2f},"status":{r["status"]:d}'
+            f"{told}}}"
         ).encode()
 
     def actions(self) -> Mapping[str, Callable[[Mapping[str, object]], None]]:
@@ -107,7 +120,15 @@ class Engine(Device):
         limit = self.thresholds["threshold_temp_exhaust_high_high"] + PROTECTION_MARGIN_C
         self._overheated_s = self._overheated_s + dt_s if self._temp_c > limit else 0.0
         if self._state == RUNNING and self._overheated_s >= PROTECTION_DELAY_S:
+            self._stopped_itself = True
             self._stop()
+
+    def _diagnostics(self, vibration: float) -> int:
+        """What the controller says of the engine itself."""
+        limits = self.thresholds
+        bits = STOPPED_ITSELF if self._stopped_itself else 0
+        bits |= COOLING if self._temp_c > limits["threshold_temp_exhaust_high_high"] else 0
+        return bits | (BEARINGS if vibration > limits["threshold_vibration_high"] else 0)
 
     def _trip(self, params: Mapping[str, object]) -> None:
         no_parameters("trip", params)
@@ -126,4 +147,5 @@ class Engine(Device):
             raise CommandRejectedError("the engine is not tripped")
         self._state = RUNNING
         self._overheated_s = 0.0
+        self._stopped_itself = False
         self._readings["status"] = RUNNING

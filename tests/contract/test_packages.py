@@ -29,7 +29,7 @@ IDENTIFIERS = {
         operational_load_percentage operational_operating_hours operational_maintenance_due
         threshold_overcurrent threshold_ground_fault threshold_temperature""",
     "gas_engine": """power_kw temp_exhaust gas_consumption vibration gas_pressure total_hours status
-        threshold_temp_exhaust_high threshold_temp_exhaust_high_high threshold_vibration_high
+        diagnostics threshold_temp_exhaust_high threshold_temp_exhaust_high_high threshold_vibration_high
         threshold_vibration_high_high""",
     "loom_bbw": "bbw_value temperature vibration threshold_bbw_low threshold_bbw_high",
     "plant_asset": """temperature pressure power_consumption production_output temperature_min temperature_max
@@ -69,7 +69,7 @@ MESSAGES = {
         "operational": {"load_percentage": 48.1, "operating_hours": 982.8, "maintenance_due": true}}}""",
     "engines/{device}/telemetry": """{"engine_id": "gpu-1", "model": "J420", "time": "2026-01-05T08:00:00.120Z",
         "power_kw": 1180.0, "temp_exhaust": 470.2, "gas_consumption": 301.5, "vibration": 6.2, "gas_pressure": 2.1,
-        "total_hours": 15324, "status": 1}""",
+        "total_hours": 15324, "status": 1, "diagnostics": 4}""",
     "plant/{facility}/{asset}/readings": """{"facility": "power-station-alpha", "asset": "turbine-a",
         "type": "turbine", "timestamp": "2026-01-05T08:00:00Z",
         "readings": [{"metric": "temperature", "value": 92.1, "unit": "°C"},
@@ -146,6 +146,7 @@ def test_only_plain_whole_numbers_and_enumerations_are_no_doubles(type_id: str) 
         "status_position": DataType.BYTE,
         "status_communication": DataType.BYTE,
         "status": DataType.BYTE,
+        "diagnostics": DataType.BYTE,
         "protection_trip_count": DataType.UINT32,
         "protection_arc_fault_detected": DataType.BOOLEAN,
         "operational_maintenance_due": DataType.BOOLEAN,

@@ -51,7 +51,7 @@ class DeviceHealthAlarm:
         return isinstance(other, DeviceHealthAlarm) and (self._class, self._bits) == (other._class, other._bits)
 
     def __hash__(self) -> int:
-        return hash((self.kind, self._bits))
+        return hash((self.kind, self._parameters))
 
     def depends_on(self) -> frozenset[str]:
         return frozenset(self._parameters)

@@ -8,6 +8,7 @@ from server.opcua.specs import (
     actions,
     dictionary,
     edit_context,
+    health,
     locking,
     plug_ins,
     semantics,
@@ -21,7 +22,8 @@ from server.opcua.specs.binding import Binding
 
 def bind(binding: Binding, fdi: Any) -> None:
     """Bind all of them. `fdi` is the FDI runtime (server.fdi.runtime), None where no package runs."""
-    semantics.bind(binding, fdi)
+    for always in (semantics, health):
+        always.bind(binding, fdi)
     if fdi is None:
         return
     for spec in (structures, locking, twins, edit_context, actions, transfer, plug_ins, ui, dictionary):
