@@ -10,7 +10,8 @@ from server.fdi.errors import PackageError
 from server.fdi.logic.numbers import Kind
 from server.fdi.methods.builtins.all import BUILTINS
 from server.fdi.methods.builtins.table import Arg, Builtin
-from server.fdi.methods.compile import check_methods, compile_method
+from server.fdi.methods.checking import check_methods
+from server.fdi.methods.compile import compile_method
 from server.fdi.methods.errors import MethodError
 from server.fdi.methods.host import ActionValue
 from server.fdi.methods.limits import MethodLimits
@@ -214,7 +215,8 @@ def source_of(data: bytes) -> str:
     return f"METHOD m {{ DEFINITION {{ {LOCALS} {' '.join(statements)} }} }}"
 
 
-def _answer(request: Request, turn: int) -> Answer:
+def answer_to(request: Request, turn: int) -> Answer:
+    """A fit answer, or now and then another or none."""
     if turn % 13 == 12:
         return Cancelled()
     if isinstance(request, InputParameter | InputLocal):
@@ -248,7 +250,7 @@ def one_method_case(data: bytes) -> str:
         assert machine.memory <= LIMITS.memory_bytes + LIMITS.string_bytes
         if isinstance(outcome, Waiting):
             machine.refreshed()
-            machine.resume(_answer(outcome.request, turn))
+            machine.resume(answer_to(outcome.request, turn))
         elif not isinstance(outcome, Running):
             assert isinstance(outcome, Finished | Aborted | Failed)
             assert not (isinstance(outcome, Failed) and outcome.reason.startswith(INTERNAL)), outcome

@@ -12,7 +12,7 @@ from server.fdi.methods.program import Instruction
 if TYPE_CHECKING:
     from server.fdi.methods.machine import Machine
 
-MAX_INSTRUCTIONS = 100_000  # of one METHOD
+MAX_INSTRUCTIONS = 50_000  # of one METHOD
 
 
 class Label:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from server.fdi.eddl.errors import Problem
-from server.fdi.eddl.expressions import Character, Expression, Integer, Reference, Text, Unary
 from server.fdi.eddl.model import EddMethod
 from server.fdi.eddl.nodes import Position
 from server.fdi.eddl.statements import (
     Block,
     CaseLabel,
     Declaration,
-    Declarator,
     ExpressionStatement,
     For,
     If,
@@ -22,13 +19,11 @@ from server.fdi.eddl.statements import (
     Switch,
     While,
 )
-from server.fdi.eddl.static import DynamicError, StaticError, evaluate
 from server.fdi.logic.type_logic import TypeLogic
-from server.fdi.methods import memory
 from server.fdi.methods.calls import Calls
 from server.fdi.methods.code import Code, Label, jump, jump_false, jump_true
-from server.fdi.methods.constants import CONSTANTS
-from server.fdi.methods.ctype import DOUBLE, FLOAT, ITEM, LONG, STRING, TEXT, ULONG, VOID, CType, ctype_of
+from server.fdi.methods.ctype import DOUBLE, FLOAT, ITEM, LONG, STRING, ULONG, VOID, CType, ctype_of
+from server.fdi.methods.declarations import Declarations, whole_constant
 from server.fdi.methods.errors import MethodError
 from server.fdi.methods.expressions import Expressions
 from server.fdi.methods.library import Library, library_of
@@ -36,7 +31,7 @@ from server.fdi.methods.program import Local, Program, Scope
 from server.fdi.methods.returning import give_back
 
 MAX_NESTING = 64  # statements inside one another; bounds the recursion of the compiler
-MAX_ELEMENTS = 1_000_000  # of a declared array; what a run may hold is less
+MAX_ALL_INSTRUCTIONS = 500_000  # of one device type
 _RESULTS = {
     "INTEGER": LONG,
     "UNSIGNED_INTEGER": ULONG,
@@ -58,40 +53,38 @@ def compile_method(logic: TypeLogic, name: str) -> Program:
     found = library.programs.get(name)
     if found is not None:
         return found
+    refused = library.refused.get(name)
+    if refused is not None:
+        raise _again(refused)
     method = library.model.methods.get(name)
     if method is None:
         raise MethodError(Position("", 0, 0), "method-name", f"there is no METHOD {name}")
-    return _Batch(library).method(method)
+    try:
+        return _Batch(library).method(method)
+    except MethodError as error:
+        library.refused[name] = _again(error)
+        raise
 
 
 def compile_block(logic: TypeLogic, block: Block, name: str = "action") -> Program:
     """The program of an inline DEFINITION of an action. Raises MethodError."""
     library = library_of(logic)
     known = library.blocks.get(id(block))
-    if known is not None:
-        return known[1]
-    program = _Batch(library).block(block, name)
-    library.blocks[id(block)] = (block, program)
-    return program
-
-
-def check_methods(logic: TypeLogic) -> list[Problem]:
-    """What keeps METHODs from running, the first problem of each; rule "method-prompt" is only odd."""
-    library = library_of(logic)
-    found: dict[tuple[Position, str], Problem] = {}
-    for name in library.model.methods:
+    if known is None:
+        made: Program | MethodError
         try:
-            warnings = compile_method(logic, name).warnings
+            made = _Batch(library).block(block, name)
         except MethodError as error:
-            _note(found, error.position, error.rule, error.reason)
-            continue
-        for position, text in warnings:
-            _note(found, position, "method-prompt", text)
-    return list(found.values())
+            made = _again(error)
+        known = library.blocks[id(block)] = (block, made)
+    if isinstance(known[1], MethodError):
+        raise _again(known[1])
+    return known[1]
 
 
-def _note(found: dict[tuple[Position, str], Problem], at: Position, rule: str, text: str) -> None:
-    found.setdefault((at, text), Problem(at.file, at.line, at.column, rule, text))
+def _again(error: MethodError) -> MethodError:
+    """The same problem without the traces of those who were told before."""
+    return MethodError(error.position, error.rule, error.reason)
 
 
 class _Batch:
@@ -158,16 +151,12 @@ class _Compiler:
     """Compiles the statements of one METHOD."""
 
     def __init__(self, library: Library, program: Program, callee: Callable[[str, Position], Program]) -> None:
+        self._library = library
         self._program = program
         self._code = Code()
         self._in = Expressions(library, program, self._code)
         self._in.calls = Calls(self._in, callee)
-        self._slots = len(program.parameters)
-        self._owned = [
-            local.slot
-            for local in program.parameters
-            if local.ctype.is_text and local.lengths is None and not local.by_reference
-        ]
+        self._locals = Declarations(self._in, program.parameters)
         self._breaks: list[Label] = []
         self._continues: list[Label] = []
         self._nesting = 0
@@ -179,8 +168,12 @@ class _Compiler:
         self._block(block.statements)
         self._code.emit(give_back(False, self._program.returns), block.position)
         self._program.code, self._program.positions = self._code.finished()
-        self._program.slots = self._slots
-        self._program.owned = tuple(self._owned)
+        self._library.instructions += len(self._program.code)
+        if self._library.instructions > MAX_ALL_INSTRUCTIONS:
+            text = f"the METHODs have more than {MAX_ALL_INSTRUCTIONS} instructions together"
+            raise MethodError(block.position, "method-size", text)
+        self._program.slots = self._locals.slots
+        self._program.owned = tuple(self._locals.owned)
 
     # ---- statements
 
@@ -200,7 +193,7 @@ class _Compiler:
             case Block():
                 self._block(statement.statements)
             case Declaration():
-                self._declaration(statement)
+                self._locals.declaration(statement)
             case ExpressionStatement():
                 if statement.value is not None:
                     self._in.effect(statement.value)
@@ -291,7 +284,7 @@ class _Compiler:
                     raise MethodError(part.position, "method-switch", "this switch has two defaults")
                 otherwise = label
                 continue
-            value = _whole_constant(part.value)
+            value = whole_constant(part.value)
             if value in cases:
                 raise MethodError(part.position, "method-switch", f"this switch has two cases {value}")
             cases[value] = label
@@ -326,95 +319,3 @@ class _Compiler:
         elif shape is VOID:
             raise MethodError(statement.position, "method-type", "this gives no value to return")
         self._code.emit(give_back(True, returns), statement.position)
-
-    # ---- declarations
-
-    def _declaration(self, statement: Declaration) -> None:
-        ctype = ctype_of(statement.ctype)
-        if ctype is None:
-            raise MethodError(statement.position, "method-type", f"{statement.ctype} is no type")
-        for declarator in statement.declarators:
-            self._declare(declarator, ctype)
-
-    def _declare(self, declarator: Declarator, ctype: CType) -> None:
-        lengths = self._lengths(declarator, ctype) if declarator.lengths else None
-        local = Local(self._slots, declarator.name, ctype, lengths)
-        initial = declarator.initial
-        scalar_start = lengths is None and initial is not None and not isinstance(initial, tuple)
-        if scalar_start and not isinstance(initial, tuple) and initial is not None:
-            # In C the name is visible in its own initialiser but has no value there; here it is not yet visible.
-            self._in.typed(initial, ctype)
-        self._slots += 1
-        if not self._in.scope.declare(local):
-            raise MethodError(declarator.position, "method-name", f"{local.name} is declared twice in this block")
-        if ctype.is_text or lengths is not None:
-            self._owned.append(local.slot)
-        if scalar_start:
-            self._code.emit(memory.store(local, False), declarator.position)
-            return
-        self._code.emit(memory.declare(local, lengths), declarator.position)
-        if initial is not None and lengths is not None:
-            self._fill(local, lengths, initial, declarator.position)
-        elif isinstance(initial, tuple):
-            raise MethodError(declarator.position, "method-type", f"{local.name} is no array")
-
-    def _lengths(self, declarator: Declarator, ctype: CType) -> tuple[int, ...]:
-        found: list[int] = []
-        total = 1
-        for at, length in enumerate(declarator.lengths):
-            if length is not None:
-                count = _whole_constant(length)
-            elif at == 0 and len(declarator.lengths) == 1 and declarator.initial is not None:
-                count = _initial_count(declarator.initial)
-            else:
-                raise MethodError(declarator.position, "method-type", f"{declarator.name} needs its length")
-            total *= max(count, 0)
-            if count < 1 or total > MAX_ELEMENTS:
-                raise MethodError(declarator.position, "method-type", f"{declarator.name} cannot have {count} elements")
-            found.append(count)
-        return tuple(found)
-
-    def _fill(
-        self, local: Local, lengths: tuple[int, ...], initial: Expression | tuple[Expression, ...], at: Position
-    ) -> None:
-        if not isinstance(initial, tuple):
-            if not (local.ctype.is_integer and local.ctype.bits == 8):
-                raise MethodError(at, "method-type", f"{local.name} is an array and needs values between braces")
-            self._in.text(initial)
-            self._code.emit(memory.copy_text(local.slot, False), at)
-            return
-        total = 1
-        for length in lengths:
-            total *= length
-        if len(initial) > total:
-            raise MethodError(at, "method-type", f"{local.name} has {total} elements, not {len(initial)}")
-        for value in initial:
-            shape = self._in.value(value)
-            if shape is VOID or (shape is TEXT) != local.ctype.is_text:
-                raise MethodError(value.position, "method-type", f"this does not fit an array of {local.ctype.name}")
-        self._code.emit(memory.fill(local.slot, len(initial)), at)
-
-
-def _initial_count(initial: Expression | tuple[Expression, ...]) -> int:
-    if isinstance(initial, tuple):
-        return len(initial)
-    return len(initial.raw) + 1 if isinstance(initial, Text) else 0
-
-
-def _whole_constant(node: Expression) -> int:
-    """A whole number known while compiling. Raises MethodError."""
-    match node:
-        case Integer(value=value) | Character(value=value):
-            return value
-        case Unary(operator="-", operand=Integer(value=value)):
-            return -value
-        case Reference(name=name, steps=()) if isinstance(CONSTANTS.get(name), int):
-            return int(CONSTANTS[name])
-    try:
-        found = evaluate(node)
-    except (DynamicError, StaticError) as error:
-        what = node.name if isinstance(node, Reference) else "this"
-        raise MethodError(node.position, "method-constant", f"{what} is no constant") from error
-    if not isinstance(found, int):
-        raise MethodError(node.position, "method-constant", "a whole number is needed here")
-    return found

@@ -10,6 +10,7 @@ from server.fdi.eddl.commands import EddCommand, EddTransaction, ResponseCode
 from server.fdi.eddl.statements import Block
 from server.fdi.logic.type_logic import TypeLogic
 from server.fdi.methods.ctype import DOUBLE, FLOAT, LONG_LONG, STRING, CType
+from server.fdi.methods.errors import MethodError
 from server.fdi.methods.names import Names
 from server.fdi.methods.program import Program
 
@@ -29,7 +30,9 @@ class Library:
         self.parameters = logic.parameters
         self.names = Names(logic.model, logic.parameters)
         self.programs: dict[str, Program] = {}
-        self.blocks: dict[int, tuple[Block, Program]] = {}  # by identity of the block, which is kept with it
+        self.refused: dict[str, MethodError] = {}  # METHODs that cannot run, so that nobody compiles them again
+        self.instructions = 0  # of everything compiled so far
+        self.blocks: dict[int, tuple[Block, Program | MethodError]] = {}  # by identity of the block, kept with it
         self._commands = {found.number: found for found in logic.model.commands.values() if found.number is not None}
 
     def command(self, number: int | None, name: str = "") -> EddCommand | None:

@@ -12,7 +12,8 @@ from server.fdi.eddl.model import EddModel
 from server.fdi.eddl.parser import parse
 from server.fdi.eddl.resolve import resolve
 from server.fdi.logic.type_logic import TypeLogic
-from server.fdi.methods.compile import check_methods, compile_method
+from server.fdi.methods.checking import check_methods
+from server.fdi.methods.compile import compile_method
 from server.fdi.methods.host import ActionValue
 from server.fdi.methods.limits import MethodLimits
 from server.fdi.methods.machine import Machine

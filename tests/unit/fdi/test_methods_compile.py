@@ -7,7 +7,8 @@ import weakref
 
 import pytest
 
-from server.fdi.methods.compile import check_methods, compile_method
+from server.fdi.methods.checking import check_methods
+from server.fdi.methods.compile import compile_method
 from server.fdi.methods.errors import MethodError
 from server.fdi.methods.library import library_of
 from tests.kit.methods import type_logic
@@ -136,6 +137,25 @@ def test_a_method_of_too_many_instructions_is_refused(monkeypatch: pytest.Monkey
     with pytest.raises(MethodError) as error:
         compile_method(type_logic("METHOD m { DEFINITION { long x; " + "x++; " * 60 + "} }"), "m")
     assert error.value.rule == "method-size"
+
+
+def test_the_instructions_of_a_device_type_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.fdi.methods.compile.MAX_ALL_INSTRUCTIONS", 30)
+    methods = "".join(f"METHOD m{at} {{ DEFINITION {{ long x; x++; x++; x++; x++; }} }}\n" for at in range(9))
+    rules = [problem.rule for problem in check_methods(type_logic(methods))]
+    assert 0 < len(rules) < 9
+    assert set(rules) == {"method-size"}
+
+
+def test_programs_written_in_actions_are_checked_too() -> None:
+    """Wherever they stand; one that cannot run is refused each time it is wanted."""
+    source = """VARIABLE v { LABEL "v"; CLASS DEVICE; TYPE INTEGER (2);
+PRE_EDIT_ACTIONS { DEFINITION { x = 1; } }
+POST_WRITE_ACTIONS { IF (v == 1) { DEFINITION { isetval(2); } } ELSE { DEFINITION { frobnicate(); } } } }"""
+    logic = type_logic(source)
+    for _ in range(2):
+        found = [(problem.line, problem.rule) for problem in check_methods(logic)]
+        assert found == [(3, "method-name"), (4, "method-builtin")]
 
 
 def test_the_check_lists_every_method_that_cannot_run_and_odd_prompts() -> None:
