@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -47,6 +48,13 @@ class Codec(Protocol):
 
     def decode(self, message: RawMessage, route: Route, limits: CodecLimits) -> Decoded:
         """Measurements of a message.
+
+        Raises:
+            PayloadError: nothing of it can be used.
+        """
+
+    def identify(self, message: RawMessage, route: Route, limits: CodecLimits) -> tuple[str, Mapping[str, str]]:
+        """(device id, nameplate facts) that the first row of a message tells; "" when it tells no id.
 
         Raises:
             PayloadError: nothing of it can be used.

@@ -17,6 +17,7 @@ from bridge.topics import TOPIC_LIMIT, TopicPattern, split_id
 from server.core.binding import DeviceBinding
 from server.core.clock import Clock
 from server.core.errors import ConfigurationError, IntegrationError, RemoteError
+from server.core.matching import MANUFACTURER, MODEL, REVISION, choose
 from server.core.plugins import discover
 from server.core.values import CommandResponse, DeviceId, Measurement, OutboundMessage, RawMessage
 
@@ -60,6 +61,7 @@ class Bridge:
         self._space = asyncio.Semaphore(PENDING_BATCHES)
         self._settle = asyncio.Event()
         self._reasons: Counter[str] = Counter()
+        self._matched: OrderedDict[str, str] = OrderedDict()  # device -> type, where types share a topic
         self._per_device: OrderedDict[str, Counter[str]] = OrderedDict()
         self._logged: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._log_window = (-LOG_EVERY_S, 0)  # since when, lines written
@@ -104,8 +106,10 @@ class Bridge:
             if route is None:
                 self._counts["unknown_topic"] += 1
                 continue
-            codec = self._codecs[route.binding.codec]
             try:
+                if route.others:
+                    route = self._chosen(message, route)
+                codec = self._codecs[route.binding.codec]
                 if route.kind is Kind.RESPONSE:
                     self._answer(codec, message, route)
                 else:
@@ -119,6 +123,29 @@ class Bridge:
             durable = _done(error)  # nothing of it is safe: the source delivers it again
         self._waiting.append((durable, list(batch)))
         self._settle.set()
+
+    def _chosen(self, message: RawMessage, route: Route) -> Route:
+        """Of the types that share a topic, the one that fits what the device says of itself, now or before."""
+        routes = {id(each.binding.identity): each for each in (route, *route.others)}
+        device_id, facts = route.device_id, cast(Mapping[str, str], {})
+        if route.kind is Kind.ROW:
+            device_id, facts = self._codecs[route.binding.codec].identify(message, route, self._limits)
+        by_type = {each.binding.type_id: each for each in routes.values()}
+        manufacturer, model = facts.get(MANUFACTURER, ""), facts.get(MODEL, "")
+        known = by_type.get(self._matched.get(device_id, ""))
+        if known is not None and not (manufacturer and model):
+            return known
+        identities = [each.binding.identity for each in routes.values()]
+        fitting = choose(identities, manufacturer, model, facts.get(REVISION, ""))
+        if fitting is None:
+            raise PayloadError("no_matching_type", "", "manufacturer_id and model_id of an installed type")
+        found = routes[id(fitting)]
+        if route.kind is Kind.ROW:
+            self._matched[device_id] = found.binding.type_id
+            self._matched.move_to_end(device_id)
+            if len(self._matched) > DEVICES_TRACKED:
+                self._matched.popitem(last=False)
+        return found
 
     def _decode(self, codec: Codec, message: RawMessage, route: Route) -> list[Measurement]:
         if route.row is not None and route.row.count_only:

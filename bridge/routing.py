@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from bridge.topics import TOPIC_LIMIT, TopicPattern, join_id, names_in
@@ -31,6 +31,7 @@ class Route:
     parts: Mapping[str, str]
     device_id: str  # built from the topic's parts; "" when the topic does not say
     ambiguous: bool = False  # the topic's parts would make an id that another topic makes too
+    others: tuple[Route, ...] = ()  # further types that share the topic: what the device says of itself decides
 
 
 class Router:
@@ -81,10 +82,15 @@ class Router:
         return found
 
     def _find(self, topic: str) -> Route | None:
+        found: list[Route] = []
+        best: tuple[tuple[int, ...], Kind] | None = None
         for pattern, kind, binding, row in self._patterns:
+            if best is not None and (pattern.specificity, kind) != best:
+                continue
             parts = pattern.match(topic)
             if parts is not None:
+                best = pattern.specificity, kind
                 device_id = join_id(binding.device_id, parts)
                 told = all(name in parts for name in names_in(binding.device_id))
-                return Route(kind, binding, row, parts, device_id, ambiguous=told and not device_id)
-        return None
+                found.append(Route(kind, binding, row, parts, device_id, ambiguous=told and not device_id))
+        return replace(found[0], others=tuple(found[1:])) if found else None

@@ -18,6 +18,7 @@ from bridge.topics import NAME
 from server.core import status
 from server.core.binding import ParameterBinding, RowBinding
 from server.core.clock import SECOND, TimeUs, from_datetime
+from server.core.matching import MANUFACTURER, MODEL, REVISION
 from server.core.status import StatusCode, from_quality_flag
 from server.core.values import DeviceId, Measurement, RawMessage, Scalar
 
@@ -110,11 +111,6 @@ class PointerJson:
         if not values:
             found.empty += len(found.problems) == refused
             return None
-        attributes = {}
-        for name, pointer in row.attributes.items():
-            text = resolve(entry, pointer)
-            if isinstance(text, str) and len(text) <= REASON_LIMIT and text.isprintable():
-                attributes[name] = text
         return Measurement(
             type_id=route.binding.type_id,
             device_id=DeviceId(device_id),
@@ -123,8 +119,15 @@ class PointerJson:
             received_at=message.received_at,
             retained=message.retained,
             facility=route.parts.get("facility"),
-            attributes=attributes,
+            attributes=_attributes(entry, row),
         )
+
+    def identify(self, message: RawMessage, route: Route, limits: CodecLimits) -> tuple[str, Mapping[str, str]]:
+        content = load(message.payload, limits)
+        entry = content[0] if isinstance(content, list) and content else content
+        if route.row is None or not isinstance(entry, dict):
+            raise PayloadError("wrong_type", "", "an object")
+        return _device(entry, route.row, route, ""), _attributes(entry, route.row)
 
     def _values(
         self,
@@ -222,6 +225,18 @@ def _depth(payload: bytes, enough: int) -> int:
         return 0
     brackets = _TEXTS.sub(b"", payload).translate(None, _NO_BRACKETS)
     return max(accumulate(map(_STEP.__getitem__, brackets)), default=0)
+
+
+def _attributes(entry: Mapping[str, Any], row: RowBinding) -> dict[str, str]:
+    """Nameplate facts; ids of manufacturer, model and revision may be numbers."""
+    found = {}
+    for name, pointer in row.attributes.items():
+        text = resolve(entry, pointer)
+        if type(text) is int and name in (MANUFACTURER, MODEL, REVISION):
+            text = str(text)
+        if isinstance(text, str) and len(text) <= REASON_LIMIT and text.isprintable():
+            found[name] = text
+    return found
 
 
 def _device(entry: Mapping[str, Any], row: RowBinding, route: Route, where: str) -> str:

@@ -71,6 +71,16 @@ class CommandBinding:
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceIdentity:
+    """What the catalog says of the devices that a type is for."""
+
+    manufacturer: str = ""  # such as 0x0F1D
+    model: str = ""
+    revisions: tuple[str, ...] = ()  # () = all
+    profile: bool = False  # for any manufacturer: taken when nothing more exact is installed
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceBinding:
     """Everything the bridge needs to know about one device type."""
 
@@ -83,6 +93,7 @@ class DeviceBinding:
     device_id: str = "{device}"  # how the device id is built from topic parts: "{facility}.{asset}"
     uncertain_after_s: float = 5.0  # silence until Uncertain_LastUsableValue
     bad_after_s: float = 30.0  # silence until Bad_NoCommunication
+    identity: DeviceIdentity = field(default_factory=DeviceIdentity)  # decides where types share a topic
 
     def command(self, name: str) -> CommandBinding | None:
         """The command with this wire name, or None."""

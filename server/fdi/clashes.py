@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 from server.fdi.errors import PackageError
+from server.fdi.matching import tells, told_apart
 from server.model.device_type import DeviceType
 
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}")
@@ -30,19 +31,26 @@ def require_no_clash(ours: Iterable[DeviceType], theirs: Iterable[DeviceType], o
 
 
 def shared_topic(ours: DeviceType, theirs: DeviceType) -> str:
-    """A topic of ours that some topic of theirs overlaps; "" when there is none."""
-    for mine in _topics(ours):
-        for other in _topics(theirs):
-            if _overlap(mine.split("/"), other.split("/")):
-                return mine
-    return ""
+    """A topic of ours that some topic of theirs overlaps, with nothing to tell the devices apart; "" for none."""
+    apart = told_apart(ours, theirs)
+    any_tells = False
+    for mine in ours.binding.rows:
+        for other in theirs.binding.rows:
+            if _meet(mine.topic, other.topic):
+                if not (apart and tells(mine, other)):
+                    return mine.topic
+                any_tells = True
+    answers, others = ours.binding.response_topic, theirs.binding.response_topic
+    # Whose answer it is, is known by the device: it has told its type with its values.
+    if answers and others and _meet(answers, others) and not any_tells:
+        return answers
+    if answers and any(_meet(answers, row.topic) for row in theirs.binding.rows):
+        return answers
+    return next((row.topic for row in ours.binding.rows if others and _meet(row.topic, others)), "")
 
 
-def _topics(device_type: DeviceType) -> Iterable[str]:
-    binding = device_type.binding
-    yield from (row.topic for row in binding.rows)
-    if binding.response_topic:
-        yield binding.response_topic
+def _meet(one: str, other: str) -> bool:
+    return _overlap(one.split("/"), other.split("/"))
 
 
 def _overlap(one: list[str], other: list[str]) -> bool:

@@ -24,8 +24,10 @@ from server.fdi.clashes import require_no_clash
 from server.fdi.errors import PackageError
 from server.fdi.index import IndexEntry, StoreIndex, read_index, write_index
 from server.fdi.legacy_layout import LegacyLayout
+from server.fdi.matching import identified
 from server.fdi.objects import ObjectFolder
 from server.fdi.package import Package, read_package
+from server.fdi.package_methods import require_methods
 from server.fdi.quarantine import Quarantine
 from server.fdi.signature.result import SignatureReport
 from server.fdi.trust import TrustPolicy
@@ -195,6 +197,7 @@ class PackageStore:
         """
         try:
             package = self._read_package(data, self._trust)
+            require_methods(package.device_types)
             with self._lock:
                 return self._admitted(package, data)
         except PackageError as error:
@@ -405,7 +408,8 @@ class PackageStore:
         return read_file(path, self._limits)
 
     def _read_package(self, data: bytes, trust: TrustPolicy | None) -> Package:
-        return read_package(data, self._limits, trust)
+        package = read_package(data, self._limits, trust)
+        return replace(package, device_types=identified(package.device_types, package.catalog.package_type))
 
 
 @contextmanager
