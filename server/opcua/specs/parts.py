@@ -121,7 +121,9 @@ class DeviceParts:
         entry = (str(device.device_id), part.name)
         space = self._space
         above = space.id(PLANT_URI, device.device_id)
-        if entry in self._made or space.store.peek(key_of(above)) is None:
+        root = space.id(PLANT_URI, f"{device.device_id}/{part.name}")
+        announced = key_of(above), key_of(part.reference), key_of(root)
+        if entry in self._made or space.store.peek(announced[0]) is None or not space.store.linked(*announced):
             return False
         if self._budget.exhausted:
             raise ServiceFault(ua.StatusCodes.BadTooManyOperations)

@@ -119,10 +119,10 @@ class Descriptions:
             return False
         device, group, path = found
         space = self._space
-        owner = space.id(PLANT_URI, path)
-        if space.store.peek(key_of(owner)) is None:
+        owner, node_id = space.id(PLANT_URI, path), space.id(PLANT_URI, f"{path}/{UI_ELEMENT}")
+        link = key_of(owner), key_of(HAS_COMPONENT), key_of(node_id)
+        if space.store.peek(link[0]) is None or not space.store.linked(*link):
             return False
-        node_id = space.id(PLANT_URI, f"{path}/{UI_ELEMENT}")
         node = space.variable(node_id, self._name, ua.DataValue(), _STRING, type_definition=self._type)
         node.point = None  # each session reads another value
         space.back(owner, HAS_COMPONENT, node_id)

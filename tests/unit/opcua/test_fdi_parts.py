@@ -84,3 +84,11 @@ async def test_parts_of_a_device_are_browsed_without_being_made(tmp_path: Path) 
         assert set(PARTS) <= {row.BrowseName.Name for row in found}
         index = rig.node("x").NamespaceIndex
         assert all(_store(rig).peek((index, f"pump-1/{part}")) is None for part in PARTS)
+
+
+async def test_the_test_device_has_no_parts(tmp_path: Path) -> None:
+    # It stands for no field device (design: nodes that are open to everybody).
+    async with running(tmp_path, fdi=services(), test_nodes=True) as rig:
+        index = rig.node("x").NamespaceIndex
+        assert _store(rig).get((index, "Test/Static")) is not None  # control: it is there
+        assert [part for part in PARTS if _store(rig).get((index, f"Test/{part}")) is not None] == []
