@@ -124,6 +124,7 @@ class Server:
             cache=settings.data_dir / "cache",
             audit=self._site.audit,
             fdi=self._fdi,
+            network=self._network,
         )
         self._on_stop("OPC UA", self._opcua.stop)
         self._pipeline = Pipeline(
@@ -318,6 +319,12 @@ class Server:
     ) -> None:
         """Carry a command to its device; see `Bridge.send_command`."""
         await self._bridge.send_command(type_id, device_id, command_id, name, params)
+
+    def _network(self) -> tuple[bool, str]:
+        """Whether the broker is connected, and its address."""
+        if not hasattr(self, "_bridge"):
+            return False, ""
+        return bool(self._bridge.health()["connected"]), self._broker_name()
 
     def counters(self) -> Mapping[str, int | float]:
         """All counters, for nodes and metrics."""

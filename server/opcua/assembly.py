@@ -101,6 +101,7 @@ class Facts:
     cache: Path | None
     audit: AuditWriter | None
     fdi: Any = None  # the FDI runtime
+    network: Callable[[], tuple[bool, str]] = lambda: (False, "")
 
 
 @dataclass(slots=True)
@@ -248,6 +249,7 @@ async def assemble(facts: Facts, namespaces: Namespaces, pipeline: Any, reader: 
         devices=devices, conditions=conditions, attributes=attributes,
         private=PrivateNodes(rights, store, sessions, indexes[PLANT_URI]),
         parts=DeviceParts(space, facts.plant, on_demand, devices, Budget(clock, MAKING_S)),
+        network=facts.network,
     )  # fmt: skip
     binding.device_gone.append(binding.parts.forget)
     binding.device_changed.append(binding.parts.follow)

@@ -1,4 +1,4 @@
-"""A device as nodes: nameplate, parameters, methods, groups, connection point, alarms, its place in the plant."""
+"""A device as nodes: nameplate, parameters, methods, groups, alarms, its place in the plant."""
 
 from __future__ import annotations
 
@@ -42,8 +42,6 @@ from server.opcua.type_nodes import BASE_OBJECT, FUNCTIONAL_GROUP, add_group, ad
 
 DEVICE_SET = 5001
 NETWORK_SET = 6078
-DEVICE_TOPOLOGY = 6094
-CONNECTS_TO = 6030
 MQTT_NETWORK = "Network/MQTT"
 _STRING = ua.VariantType.String
 _LOCALIZED = ua.VariantType.LocalizedText
@@ -74,12 +72,6 @@ class DeviceNodes:
             parent=space.id(DI_URI, NETWORK_SET),
             reference=ORGANIZES,
             display=Texts.of("MQTT network", ru="Сеть MQTT"),
-        )
-        space.object(
-            space.id(PLANT_URI, f"{MQTT_NETWORK}/Profile"),
-            space.name(PLANT_URI, "MqttProtocol"),
-            space.id(TYPES_URI, 1001),
-            parent=network,
         )
 
     def folder(self, path: tuple[str, ...]) -> ua.NodeId:
@@ -122,7 +114,6 @@ class DeviceNodes:
         self._nameplate(device, root)
         for group in device_type.groups:
             add_group(space, group, PLANT_URI, device_type.namespace_uri, device.device_id, root)
-        self._connection(device, root)
         self._alarms(device, root)
         for part in self.parts:
             part(device, root)
@@ -180,14 +171,6 @@ class DeviceNodes:
             space.id(DI_URI, 6244),
             parent=root,
         )
-
-    def _connection(self, device: Device, root: ua.NodeId) -> None:
-        space = self._space
-        point = space.id(PLANT_URI, f"{device.device_id}/ConnectionPoint")
-        space.object(point, space.name(PLANT_URI, "ConnectionPoint"), space.id(TYPES_URI, 1003), parent=root)
-        address = space.id(PLANT_URI, f"{device.device_id}/ConnectionPoint/NetworkAddress")
-        space.object(address, space.name(DI_URI, "NetworkAddress"), space.id(DI_URI, FUNCTIONAL_GROUP), parent=point)
-        space.link(point, space.id(DI_URI, CONNECTS_TO), space.id(PLANT_URI, MQTT_NETWORK))
 
     def _alarms(self, device: Device, root: ua.NodeId) -> None:
         device_type = device.device_type

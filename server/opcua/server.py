@@ -92,10 +92,12 @@ class OpcUaServer:
         audit: AuditWriter | None = None,
         role_of: Callable[[str], str | None] | None = None,
         fdi: Any = None,
+        network: Callable[[], tuple[bool, str]] = lambda: (False, ""),
     ) -> None:
         """`nodesets`: a folder of NodeSet2 files. `cache`: one for the snapshot of the standard address space and these
         files; None builds them anew each time. `role_of`: the role an account has now, None when it is locked or gone;
         asked every second for the users of open sessions. `fdi`: the FDI runtime; None shows devices without it.
+        `network`: whether the broker is connected, and its address.
         """
         self._facts = Facts(
             settings=settings,
@@ -109,6 +111,7 @@ class OpcUaServer:
             cache=cache,
             audit=audit,
             fdi=fdi,
+            network=network,
         )
         self._settings = settings
         self._plant = plant

@@ -54,6 +54,8 @@ class Binding:
     attributes: AttributeService
     private: PrivateNodes
     parts: DeviceParts
+    network: Callable[[], tuple[bool, str]] = lambda: (False, "")
+    """(connected, address) of the broker that devices are reached by."""
     spec_sinks: list[Callable[[Sequence[SpecChange]], None]] = field(default_factory=list)
     """Called when parameters of devices mean something else."""
     point_sinks: list[Callable[[Sequence[PointUpdate]], None]] = field(default_factory=list)

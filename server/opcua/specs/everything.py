@@ -6,13 +6,18 @@ from typing import Any
 
 from server.opcua.specs import (
     actions,
+    audit_message,
+    communication,
     dictionary,
+    direct_access,
     edit_context,
     health,
     locking,
     plug_ins,
     semantics,
+    server_version,
     structures,
+    topology,
     transfer,
     twins,
     ui,
@@ -22,9 +27,10 @@ from server.opcua.specs.binding import Binding
 
 def bind(binding: Binding, fdi: Any) -> None:
     """Bind all of them. `fdi` is the FDI runtime (server.fdi.runtime), None where no package runs."""
-    for always in (semantics, health):
+    for always in (semantics, health, topology, audit_message, server_version):
         always.bind(binding, fdi)
     if fdi is None:
         return
-    for spec in (structures, locking, twins, edit_context, actions, transfer, plug_ins, ui, dictionary):
+    data_sets = (structures, locking, twins, edit_context, actions, transfer)
+    for spec in (*data_sets, plug_ins, ui, dictionary, communication, direct_access):
         spec.bind(binding, fdi)

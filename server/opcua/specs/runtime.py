@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from server.fdi.access import DeviceAccess
 from server.fdi.actions.service import ActionService
 from server.fdi.configuration import Configuration
 from server.fdi.edit_context import EditContexts
@@ -21,5 +22,6 @@ class Runtime(Protocol):
     contexts: EditContexts
     transfers: TransferService
     actions: ActionService
+    access: DeviceAccess
 
     def session_closed(self, session: str) -> None: ...

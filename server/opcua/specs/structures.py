@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from asyncua import ua
 
-from server.opcua.names import DI_URI, FDI5_URI
+from server.opcua.names import DI_URI, FDI5_URI, FDI7_URI
 from server.opcua.specs.binding import Binding
 from server.opcua.specs.runtime import Runtime
 
@@ -98,6 +98,16 @@ class TransferResultDataDataType:
     ParameterDefs: list[ParameterResultDataType] = field(default_factory=list)
 
 
+@dataclass
+class EddDataTypeInfo:
+    """How one item of a generic request or response is to be read."""
+
+    data_type: ClassVar[ua.NodeId] = ua.NodeId()
+
+    EddDataType: ua.Int32 = 0
+    Size: ua.UInt32 = 0
+
+
 FDI5_STRUCTURES: tuple[tuple[type, int, int], ...] = (
     (RegistrationParameters, 37, 118),
     (RegisteredNode, 38, 119),
@@ -110,13 +120,14 @@ DI_STRUCTURES: tuple[tuple[type, int, int], ...] = (
     (TransferResultErrorDataType, 15888, 15891),
     (TransferResultDataDataType, 15889, 15892),
 )
+FDI7_STRUCTURES: tuple[tuple[type, int, int], ...] = ((EddDataTypeInfo, 2050, 2213),)
 """(class, DataType, Default Binary encoding)."""
 
 
 def bind(binding: Binding, _fdi: Runtime) -> None:
     """Let the stack decode and encode them under the namespace indexes of this server."""
     indexes = binding.space.indexes
-    for uri, structures in ((FDI5_URI, FDI5_STRUCTURES), (DI_URI, DI_STRUCTURES)):
+    for uri, structures in ((FDI5_URI, FDI5_STRUCTURES), (DI_URI, DI_STRUCTURES), (FDI7_URI, FDI7_STRUCTURES)):
         for kind, data_type, encoding in structures:
             node_id = ua.NodeId(data_type, indexes[uri])
             kind.data_type = node_id  # type: ignore[attr-defined]
