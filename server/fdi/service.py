@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import structlog
+
 from server.core.binding import DeviceBinding
 from server.core.clock import Clock
 from server.core.errors import IntegrationError, RemoteError
@@ -14,8 +16,11 @@ from server.core.values import Caller
 from server.fdi.package_views import summary, type_details
 from server.fdi.store import InstalledPackage, PackageStore, StoreState
 from server.fdi.type_switch import ShowOthers, Types, TypeSwitch
+from server.model.device_type import DeviceType
 from server.security.access import Right, require
 from server.security.audit import AuditTrail, AuditWriter
+
+log = structlog.get_logger("fieldloom.packages")
 
 
 class PackageService:
@@ -37,9 +42,9 @@ class PackageService:
         self._turn = asyncio.Lock()
 
     async def start(self) -> None:
-        """Show every type of the store."""
+        """Show every type of the store; one that cannot be shown is told, and the server starts without it."""
         async with self._turn:
-            await self._switch.follow(self._store.device_types(), self._store.other_types())
+            await self._switch.follow(self._store.device_types(), self._store.other_types(), refused=_refused)
 
     async def _follow(self, before: StoreState) -> None:
         """Let everything follow the store; when that fails, the store is what it was before, too."""
@@ -136,6 +141,10 @@ class PackageService:
                 if attachment.name == name:
                     return attachment.content_type, attachment.data
         raise RemoteError(f"no document {name!r} in {package}")
+
+
+def _refused(device_type: DeviceType, error: IntegrationError) -> None:
+    log.error("type_refused", type=device_type.type_id, version=device_type.version, reason=error.text)
 
 
 def _name(entry: InstalledPackage) -> str:

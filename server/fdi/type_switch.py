@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Protocol
 
 from server.core.binding import DeviceBinding
+from server.core.errors import IntegrationError
 from server.model.device_type import DeviceType
 
 
@@ -35,17 +36,32 @@ class TypeSwitch:
         self._show_others = show_others
         self._shown: dict[str, DeviceType] = {}
 
-    async def follow(self, wanted: Iterable[DeviceType], others: Sequence[DeviceType] = ()) -> None:
+    async def follow(
+        self,
+        wanted: Iterable[DeviceType],
+        others: Sequence[DeviceType] = (),
+        *,
+        refused: Callable[[DeviceType, IntegrationError], None] | None = None,
+    ) -> None:
         """Put types in force; those that are so already are not touched, those that are not wanted go last.
 
-        Raises whatever one of the steps does; the steps before it are taken back then.
+        Raises whatever one of the steps does; the steps before it are taken back then. With `refused`, a type that
+        cannot be installed is handed to it instead, and the rest goes on.
         """
         before, after = dict(self._shown), {device_type.type_id: device_type for device_type in wanted}
         touched: list[str] = []
         try:
-            for type_id, device_type in after.items():
-                if before.get(type_id) is not device_type:
+            for type_id, device_type in list(after.items()):
+                if before.get(type_id) is device_type:
+                    continue
+                try:
                     await self._types.install(device_type)
+                except IntegrationError as error:
+                    if refused is None:
+                        raise
+                    refused(device_type, error)
+                    del after[type_id]
+                else:
                     touched.append(type_id)
             self._bindings_changed([device_type.binding for device_type in after.values()])
             if self._show_others is not None:

@@ -156,6 +156,7 @@ def value_differs(old: Node, new: Node) -> bool:
 
 def _references(found: Difference, old: PaperStore, new: PaperStore, removed: set[Key], added: set[Key]) -> None:
     kept = {node.key: None for store in (old, new) for node in store.nodes()}
+    targets = {target for node in new.nodes() for _, forward, target in new.pairs_of(node.key) if forward}
     for key in kept:
         before, after = old.pairs_of(key), new.pairs_of(key)
         verb = 0
@@ -164,7 +165,7 @@ def _references(found: Difference, old: PaperStore, new: PaperStore, removed: se
                 if pair not in after and pair[2] not in removed:
                     found.unlinked.append((key, pair))
                     announced = pair[1] and pair[2] not in old.around and old.peek(pair[2]) is None
-                    if announced and new.peek(pair[2]) is None and not _announced(new, pair[2]):
+                    if announced and new.peek(pair[2]) is None and pair[2] not in targets:
                         found.announced_gone.append(pair[2])
                 if pair not in after and pair[1] and pair[0] != HAS_PROPERTY:
                     verb |= REFERENCE_DELETED
@@ -176,10 +177,6 @@ def _references(found: Difference, old: PaperStore, new: PaperStore, removed: se
         if verb and key not in added and key not in removed:
             _tell(found, new if new.peek(key) is not None else old, new.peek(key) or old[key], verb)
     found.announced_gone = list(dict.fromkeys(found.announced_gone))
-
-
-def _announced(store: PaperStore, key: Key) -> bool:
-    return any(forward and target == key for node in store.nodes() for _, forward, target in store.pairs_of(node.key))
 
 
 def _tell(found: Difference, store: PaperStore, node: Node, verb: int) -> None:

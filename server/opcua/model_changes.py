@@ -10,7 +10,6 @@ from server.core.values import ChangeKind, DeviceId, ModelChange
 from server.model.device_type import DeviceType
 from server.model.plant import Plant
 from server.opcua.assembly import Room
-from server.opcua.blueprint import type_on_paper
 from server.opcua.hot_update import DeviceUpdate, HotUpdate, Outcome, Plan
 from server.opcua.names import PLANT_URI
 from server.opcua.nodes.keys import NULL_KEY, Key, key_of
@@ -128,18 +127,18 @@ class ModelChanges:
             await self._know_namespace(device_type)
             plan = self._plans[name] = await asyncio.to_thread(self._hot.plan, shown, device_type)
         outcome = self._hot.apply_type(plan)
-        self._renew_parts(device_type)
+        self._renew_parts(device_type, plan)
         self._room.values.forget_texts(plan.old)
         self._describe(device_type)
         self._tell(outcome)
 
-    def _renew_parts(self, device_type: DeviceType) -> None:
+    def _renew_parts(self, device_type: DeviceType, plan: Plan) -> None:
         """What companion specifications have added to a type, plug-ins and the like, is made anew."""
         room, space = self._room, self._space
         if not room.binding.type_parts:
             return
         root = type_id(space, device_type)
-        drawn = {node.key for node in type_on_paper(space.indexes, device_type).store.nodes()}
+        drawn = {node.key for node in plan.papers[0].store.nodes()}
         others = [each for each in space.subtree(root, f"{device_type.type_id}/") if key_of(each) not in drawn]
         room.engine.node_removed([node.key for node in space.remove(others)])
         for part in room.binding.type_parts:

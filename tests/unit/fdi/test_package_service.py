@@ -219,3 +219,16 @@ async def test_built_in_packages_follow_their_own_policy(tmp_path: Path, clock: 
     assert [entry.builtin for entry in strict.store.load_builtin(built)[0]] == [True]
     stricter = Rig(tmp_path / "more", clock, TrustPolicy(clock=clock, allow_builtin_unsigned=False))
     assert [entry.error.rule for entry in stricter.store.load_builtin(built)[1]] == ["signature.unsigned"]
+
+
+async def test_a_type_that_cannot_be_shown_does_not_keep_the_server_from_starting(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    first = Rig(tmp_path, clock)
+    await first.service.install(make_package("other", topic=TOPIC), ENGINEER)
+    await first.service.install(make_package(), ENGINEER)
+    second = Rig(tmp_path, clock)
+    second.fail = ("install other 1.0.0", RemoteError("cannot be shown"))
+    await second.service.start()
+    assert second.in_force() == {"test_thing": "1.0.0"}
+    assert second.bindings == ["test_thing"]
