@@ -5,7 +5,7 @@ Nothing is repeated here; the flow leaves the audit records.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from server.core import status
@@ -87,6 +87,8 @@ class DeviceAccess:
         self._clock = clock
         self._local = local
         self.hooks: ReadHooks | None = None
+        self.hidden_changed: Callable[[str, str], Awaitable[None]] | None = None
+        """Called with (device id, name) after a PRIVATE parameter that the server keeps got a value."""
 
     # -- parameters
 
@@ -113,6 +115,8 @@ class DeviceAccess:
         if self._local is not None:
             self._local.put_local(device_id, name, value)
         point = device.points.get(name)
+        if point is None and self.hidden_changed is not None:
+            await self.hidden_changed(device_id, name)
         if point is not None:
             now = self._clock.now()
             await self._flow.offer(

@@ -14,6 +14,7 @@ from server.fdi.catalog_writer import write_catalog
 from server.fdi.container import Part, Relationship
 from server.fdi.errors import PackageError
 from server.fdi.package import Package, read_package
+from server.fdi.package_methods import require_methods
 from server.fdi.sources import Sources
 from server.fdi.store import read_file
 from server.fdi.toml_table import Table, read_toml
@@ -50,6 +51,7 @@ def check_package(data: bytes, limits: ContainerLimits = DEFAULT_LIMITS) -> Chec
         PackageError: what is wrong, with part, line and rule.
     """
     package: Package = read_package(data, limits)
+    require_methods(package.device_types)
     return CheckReport(package.catalog, package.device_types, package.warnings, package.container.digest, len(data))
 
 

@@ -12,6 +12,7 @@ from server.fdi.catalog_schema import schema_findings
 from server.fdi.container import Container, Part
 from server.fdi.errors import Finding, PackageError, Severity
 from server.fdi.package import Package, find_catalog, read_contents
+from server.fdi.package_methods import method_findings
 from server.fdi.signature.result import SignatureReport, SignatureResult, SignatureState
 from server.fdi.signature.verifying import verify
 from server.fdi.trust import TrustPolicy, judge
@@ -61,6 +62,7 @@ def inspect(data: bytes, limits: ContainerLimits = DEFAULT_LIMITS, policy: Trust
     else:
         findings += package.findings
         findings += _registrations(package)
+        findings += method_findings(package.device_types)
     ordered = sorted(dict.fromkeys(findings), key=lambda finding: _WORST_FIRST[finding.severity])
     return CheckResult(tuple(ordered), report, package, container.digest, len(data))
 

@@ -6,18 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from server.core.texts import NO_TEXT, Texts
-from server.fdi import literals, part_names
+from server.fdi import literals
 from server.fdi.archive import DEFAULT_LIMITS, ContainerLimits
 from server.fdi.binding import BindingFile, read_binding
 from server.fdi.catalog import CatalogDeviceType, CatalogInterface, PackageCatalog, read_catalog_with_findings
 from server.fdi.catalog_uips import CatalogDocument, CatalogUip, SupportedUip
-from server.fdi.container import Container, Part, Relationship
-from server.fdi.eddl.errors import EddError
-from server.fdi.eddl.model import EddModel
-from server.fdi.eddl.parser import parse
-from server.fdi.eddl.resolve import resolve
-from server.fdi.eddl.strings import DictionaryError, parse_dictionary
+from server.fdi.container import Container, Part
 from server.fdi.errors import Finding, PackageError, Severity
+from server.fdi.package_edd import EddParts
 from server.fdi.parameters import translate_parameters
 from server.fdi.registration import Registration, read_registration
 from server.fdi.signature.result import UNSIGNED, SignatureReport
@@ -194,7 +190,8 @@ class _Reader:
             )
             return None
         edd_part = self._follow(entry.edd_source, literals.RELATIONSHIP_EDD_SOURCE, entry.line)
-        edd = self._edd(edd_part)
+        parts = EddParts(self._container, edd_part)
+        edd = parts.model()
         parameters, hidden = translate_parameters(edd, part=edd_part.name)
         binding = self._binding(entry, support, parameters, bound=bound)
         if binding is None:
@@ -219,6 +216,8 @@ class _Reader:
             revisions=tuple(interface.revisions),
         )
         result = translate(edd, source, binding, parameters, hidden)
+        for finding in parts.findings(edd.warnings, Severity.WARNING):
+            self._findings.append(finding)
         for text in result.warnings:
             self._note(text, "edd", part=edd_part.name)
         return result.device_type
@@ -316,61 +315,7 @@ class _Reader:
             self._findings += findings
         return tuple(found)
 
-    # -- EDD and binding
-
-    def _edd(self, part: Part) -> EddModel:
-        related = self._container.relationships(part.name)
-        dictionary: dict[str, Mapping[str, str]] = {}
-        for entry in related:
-            if entry.type == literals.RELATIONSHIP_EDD_DICTIONARY:
-                self._add_dictionary(dictionary, entry, part.name)
-        folder = part.name.rpartition("/")[0]
-        files = {
-            part_names.key_of(entry.target): self._container.follow(entry, source=part.name).data
-            for entry in related
-            if entry.type == literals.RELATIONSHIP_EDD_INCLUDE and not entry.external
-        }
-
-        def include(name: str) -> bytes:
-            return files[part_names.key_of(f"{folder}/{name}")]
-
-        file = part.name.rpartition("/")[2]
-        try:
-            return resolve(parse(part.data, file=file, include=include, dictionary=dictionary))
-        except EddError as error:
-            first = error.problems[0]
-            more = len(error.problems) - 1
-
-            def part_of(name: str) -> str:
-                return part.name if name == file else f"{folder}/{name}"
-
-            raise PackageError(
-                f"{first.text}{f' (and {more} more)' if more else ''}",
-                part=part_of(first.file),
-                line=first.line,
-                rule=f"edd.{first.rule}",
-                problems=[str(problem) for problem in error.problems],
-                findings=[
-                    Finding(
-                        severity=Severity.ERROR,
-                        rule=f"edd.{problem.rule}",
-                        text=problem.text,
-                        part=part_of(problem.file),
-                        line=problem.line,
-                        column=problem.column,
-                        excerpt=problem.excerpt,
-                    )
-                    for problem in error.problems
-                ],
-            ) from None
-
-    def _add_dictionary(self, dictionary: dict[str, Mapping[str, str]], entry: Relationship, source: str) -> None:
-        part = self._container.follow(entry, source=source)
-        try:
-            for name, texts in parse_dictionary(part.data).items():
-                dictionary.setdefault(name, texts)
-        except DictionaryError as error:
-            raise PackageError(str(error), part=part.name, line=error.line, rule="edd.dictionary") from None
+    # -- binding
 
     def _binding(
         self,

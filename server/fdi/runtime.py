@@ -6,7 +6,7 @@ A sink of values and model changes beside the address space; the doors (OPC UA, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import structlog
@@ -20,6 +20,8 @@ from server.fdi.actions.service import ActionLimits, ActionService
 from server.fdi.configuration import Configuration, Records
 from server.fdi.edit_context import EditContexts
 from server.fdi.logic.live import LiveLogic
+from server.fdi.logic.type_logic import TypeLogic
+from server.fdi.methods.checking import check_methods
 from server.fdi.methods.limits import MethodLimits
 from server.fdi.transfer import TransferService
 from server.model.device_type import DeviceType, SpecChange
@@ -37,6 +39,8 @@ class HookedFlow(Flow, Protocol):
     """The pipeline: what reaches devices, with a place for what an EDD does around writes."""
 
     def hook(self, hooks: WriteHooks) -> None: ...
+
+    async def respecified(self, look: Callable[[], Sequence[SpecChange]]) -> None: ...
 
 
 class FdiRuntime:
@@ -78,6 +82,7 @@ class FdiRuntime:
             hook_s=settings.hook_s,
         )
         self.access.hooks = self.runner
+        self.access.hidden_changed = self._hidden_changed
         pipeline.hook(self.runner)
         self.contexts = EditContexts(
             plant, self.locks, self.configuration, self.live, self.access, self.runner, clock, settings
@@ -97,6 +102,10 @@ class FdiRuntime:
                 result_s=settings.action_result_s,
             ),
         )
+
+    async def _hidden_changed(self, device_id: str, name: str) -> None:
+        """A PRIVATE value that the server keeps: others may mean something else by it."""
+        await self._pipeline.respecified(lambda: self.live.changed(device_id, [name]))
 
     # -- life
 
@@ -154,7 +163,9 @@ class FdiRuntime:
     # -- sink
 
     async def prepare_type(self, device_type: DeviceType) -> None:
-        """Nothing takes long here: METHODs are made ready when they first run."""
+        """Compile the METHODs beside the loop; what cannot run is known then too and fails when it is asked for."""
+        if isinstance(device_type.logic, TypeLogic):
+            await asyncio.to_thread(check_methods, device_type.logic)
 
     async def model_changed(self, change: ModelChange) -> None:
         """A type or device came, changed or went."""

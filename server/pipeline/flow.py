@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from server.core.clock import Clock
 from server.core.errors import IntegrationError
@@ -22,7 +22,7 @@ from server.core.values import (
     PointUpdate,
     Scalar,
 )
-from server.model.device_type import DeviceType
+from server.model.device_type import DeviceType, SpecChange
 from server.model.plant import Plant
 from server.pipeline.commands import CommandDesk
 from server.pipeline.ports import (
@@ -116,6 +116,13 @@ class Pipeline:
         for feed in self._feeds:
             feed.offer(updates)
         return self._history.record(updates)
+
+    async def respecified(self, look: Callable[[], Sequence[SpecChange]]) -> None:
+        """Show what parameters mean after something else than a value of a device changed; `look` finds out in turn."""
+        async with self._order:
+            changes = look()
+            for sink in self._points if changes else ():
+                await sink.specs_changed(changes)
 
     async def _echo(self, measurement: Measurement) -> None:
         await self.offer([measurement])
