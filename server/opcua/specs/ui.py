@@ -86,8 +86,9 @@ class Descriptions:
         for path in (*(path for path, _ in _groups(update.plan.old.groups, device.device_id)), *menus):
             owner, target = space.id(PLANT_URI, path), space.id(PLANT_URI, f"{path}/{UI_ELEMENT}")
             link = key_of(owner), key_of(HAS_COMPONENT), key_of(target)
-            announced = owner in space and space.store.linked(*link)
-            if owner in space and menus.get(path) and not announced:
+            there = space.store.peek(key_of(owner)) is not None
+            announced = there and space.store.linked(*link)
+            if there and menus.get(path) and not announced:
                 space.announce(owner, HAS_COMPONENT, target, self._name, self._type)
             elif announced and not menus.get(path):
                 update.removed(space.remove([target]))
