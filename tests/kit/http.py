@@ -65,6 +65,11 @@ class PackagesInMemory:
         self.installed["pump"] = data
         return self.list()
 
+    async def rollback(self, package: str, version: str | None, caller: Caller) -> dict[str, Any]:
+        require(caller, Right.PACKAGES, "roll back packages")
+        self._require(package)
+        return {"package_id": package, "version": version or "0.9.0", "current": True}
+
     async def remove(self, package: str, version: str | None, caller: Caller) -> None:
         require(caller, Right.PACKAGES, "remove packages")
         self._require(package)

@@ -276,6 +276,15 @@ async def test_a_package_is_uploaded_as_it_is_or_in_a_form(site: Site) -> None:
         assert (await client.delete("/api/packages/pump")).status_code == 404
 
 
+async def test_a_package_is_rolled_back_to_a_version_or_the_next_lower_one(site: Site) -> None:
+    site.packages.installed["pump"] = PACKAGE
+    async with site.signed_in("engineer") as client:
+        assert (await client.post("/api/packages/pump/rollback")).json()["version"] == "0.9.0"
+        assert (await client.post("/api/packages/pump/rollback?version=0.5.0")).json()["version"] == "0.5.0"
+        assert (await client.post("/api/packages/none/rollback")).status_code == 404
+        assert (await client.post("/api/packages/pump/rollback?version=" + "9" * 99)).status_code == 422
+
+
 async def test_a_document_of_a_package_never_runs_as_a_page_of_ours(site: Site) -> None:
     site.packages.installed["pump"] = PACKAGE
     async with site.signed_in("viewer") as client:

@@ -35,6 +35,7 @@ ROUTES: list[tuple[str, str, object, str]] = [
     ("GET", "/api/packages/pump", None, "viewer"),
     ("GET", "/api/packages/pump/documents/manual.html", None, "viewer"),
     ("POST", "/api/packages", PACKAGE, "engineer"),
+    ("POST", "/api/packages/pump/rollback", None, "engineer"),
     ("DELETE", "/api/packages/pump", None, "engineer"),
     ("GET", "/api/status", None, "viewer"),
     ("GET", "/api/history/pump-1", None, "viewer"),
