@@ -17,7 +17,7 @@ from server.core.values import Caller, DeviceId, ModelChange, PointUpdate, Scala
 from server.fdi.configuration import Configuration
 from server.fdi.edit_apply import Access, Incident, apply_offline, apply_online
 from server.fdi.edit_tree import Context, ContextTree
-from server.fdi.edit_values import ContextValue, Live, Scratch, Side, below_device
+from server.fdi.edit_values import ContextValue, Edited, Live, Scratch, Side, below_device
 from server.fdi.logic.type_logic import ValueSource
 from server.fdi.rules import as_typed, check_type, rules_of
 from server.model.lock import LockOwner, Locks, owner_of
@@ -205,21 +205,22 @@ class EditContexts:
             code = self._refused(context, side, name, value)
         if not status.is_good(code):
             return code
-        self._edit(context, side, name, value)
         code, changed = await self._hooks(context, side, name, "POST_EDIT_ACTIONS", value, caller)
         if self._tree.find(context.context_id) is None:
             return status.BAD_NODE_ID_UNKNOWN
+        if status.is_good(code) and changed != value:
+            code = self._refused(context, side, name, changed)
         if not status.is_good(code):
-            return status.GOOD_POST_ACTION_FAILED
-        if changed != value and self._refused(context, side, name, changed) == status.GOOD:
-            self._edit(context, side, name, changed)
-        return status.GOOD
+            return code  # an action that gives up rejects the edit, whether it runs before or after it
+        return self.set_from_method(context.context_id, side, name, changed)
 
     def _refused(self, context: Context, side: Side, name: str, value: Scalar) -> StatusCode:
         """Good, or why the value cannot even be edited; its range does not matter here."""
         device = self._plant.devices.get(context.device_id)
         if self._tree.find(context.context_id) is None or device is None or name not in device.points:
             return status.BAD_NODE_ID_UNKNOWN
+        if name not in context.sides[side].rules.parameters:
+            return status.BAD_NODE_ID_UNKNOWN  # another version of the type is taking over at this moment
         spec = context.sides[side].spec(name)
         if not spec.writable or not spec.valid:
             return status.BAD_NOT_WRITABLE
@@ -240,7 +241,7 @@ class EditContexts:
                 name,
                 kind,
                 value,
-                context.sides[side],
+                Edited(context.sides[side], name, value) if kind == "POST_EDIT_ACTIONS" else context.sides[side],
                 caller,
                 offline=side is Side.OFFLINE,
                 assign=assign,

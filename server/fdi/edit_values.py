@@ -83,6 +83,18 @@ def below_device(plant: Plant, live: Live, configuration: Configuration, device_
 BelowOf = Callable[[str], Below]
 
 
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """The values of a context as they would be after one more edit (a `ValueSource`)."""
+
+    values: ValueSource
+    name: str
+    edit: Scalar
+
+    def value(self, name: str) -> Scalar | None:
+        return self.edit if name == self.name else self.values.value(name)
+
+
 class Scratch:
     """Edited values of one side of one context; the rest shows through (a `ValueSource`)."""
 

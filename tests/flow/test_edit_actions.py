@@ -13,6 +13,9 @@ EDD = """
 VARIABLE low { LABEL "Low"; TYPE DOUBLE { MIN_VALUE 0; MAX_VALUE 100; } POST_EDIT_ACTIONS { push_high } }
 VARIABLE high { LABEL "High"; TYPE DOUBLE { MIN_VALUE 0; MAX_VALUE 100; } PRE_EDIT_ACTIONS { whole } }
 VARIABLE asking { LABEL "A"; TYPE DOUBLE; PRE_EDIT_ACTIONS { ask } }
+VARIABLE picky { LABEL "P"; TYPE DOUBLE; POST_EDIT_ACTIONS { IF (picky > 5.0) { raise_high, give_up } } }
+METHOD raise_high { LABEL "R"; DEFINITION { high = 99.0; } }
+METHOD give_up { LABEL "G"; DEFINITION { abort("no"); } }
 METHOD push_high { LABEL "Push"; DEFINITION { if (high < low + 10.0) high = low + 10.0; } }
 METHOD whole { LABEL "Whole"; DEFINITION { fsetval(floor(fgetval())); } }
 METHOD ask { LABEL "Ask"; DEFINITION { ACKNOWLEDGE("Sure?"); } }
@@ -62,3 +65,13 @@ async def test_an_action_that_gives_up_rejects_the_edit() -> None:
         context = opened(room)
         assert await edit(room, context, "asking", 3.0) == status.BAD_INVALID_STATE
         assert shown(room, context, "asking") == (2.0, status.GOOD)
+
+
+async def test_an_action_after_an_edit_that_gives_up_rejects_it_with_all_it_brought() -> None:
+    # eddl.md 5.2; what an earlier action of the list had assigned goes too.
+    async with thing_flow(EDD, low=1.0, high=20.0, picky=2.0) as room:
+        context = opened(room)
+        assert await edit(room, context, "picky", 4.0) == status.GOOD  # the condition is asked with the edited value
+        assert await edit(room, context, "picky", 6.0) == status.BAD_INVALID_STATE
+        assert shown(room, context, "picky") == (4.0, status.GOOD_EDITED)
+        assert shown(room, context, "high") == (20.0, status.GOOD)

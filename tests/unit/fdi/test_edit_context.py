@@ -366,7 +366,7 @@ async def test_edit_actions_run_inside_the_context(site: EditSite) -> None:
     assert site.contexts.set_from_method(context, ON, "nothing", 1.0) == status.BAD_NODE_ID_UNKNOWN
 
 
-async def test_a_pre_edit_action_can_refuse_and_a_post_edit_action_can_fail(site: EditSite) -> None:
+async def test_an_edit_action_that_gives_up_rejects_the_edit_whether_before_or_after_it(site: EditSite) -> None:
     site.contexts.actions = Hooks(lambda *_: Outcome(status.BAD_INVALID_STATE, None))
     context = site.opened()
     assert await site.contexts.write(context, ON, "low", 30.0, ANNA) == status.BAD_INVALID_STATE
@@ -378,8 +378,20 @@ async def test_a_pre_edit_action_can_refuse_and_a_post_edit_action_can_fail(site
         return Outcome(status.GOOD, value)
 
     site.contexts.actions = Hooks(only_post)
-    assert await site.contexts.write(context, ON, "low", 30.0, ANNA) == status.GOOD_POST_ACTION_FAILED
-    assert site.look(context, "low") == (30.0, "GoodEdited")
+    changes = len(site.changed)
+    assert await site.contexts.write(context, ON, "low", 30.0, ANNA) == status.BAD_INVALID_STATE
+    assert site.look(context, "low") == (20.0, "Good")
+    assert len(site.changed) == changes  # nobody saw it for a moment either
+
+
+async def test_a_post_edit_action_cannot_leave_a_value_that_the_type_cannot_hold(site: EditSite) -> None:
+    def spoil(kind: str, value: Scalar, *_: object) -> Outcome:
+        return Outcome(status.GOOD, "hot" if kind == "POST_EDIT_ACTIONS" else value)
+
+    site.contexts.actions = Hooks(spoil)
+    context = site.opened()
+    assert await site.contexts.write(context, ON, "low", 30.0, ANNA) == status.BAD_TYPE_MISMATCH
+    assert site.look(context, "low") == (20.0, "Good")
 
 
 async def test_a_context_lost_while_its_actions_run_takes_no_edit(site: EditSite) -> None:
