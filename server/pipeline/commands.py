@@ -12,6 +12,7 @@ from server.core import status
 from server.core.binding import CommandBinding
 from server.core.clock import Clock
 from server.core.errors import RemoteError
+from server.core.floats import single
 from server.core.status import StatusCode
 from server.core.values import Caller, Command, CommandResponse, CommandResult, DeviceId, Measurement, Scalar
 from server.model.device import Device
@@ -240,7 +241,7 @@ def check_value(spec: ParameterSpec, value: Scalar, *, ranges: bool = True) -> S
         least, greatest = spec.data_type.limits or (-_LARGEST, _LARGEST)
         if not least <= value <= greatest:  # also true for NaN
             return status.BAD_OUT_OF_RANGE
-        if ranges and spec.ranges and not any(low <= value <= high for low, high in spec.ranges):
+        if ranges and spec.ranges and not _in_ranges(spec, value):
             return status.BAD_OUT_OF_RANGE
         if ranges and spec.enum_values and not spec.bit_enumerated:
             return status.GOOD if any(entry.value == value for entry in spec.enum_values) else status.BAD_OUT_OF_RANGE
@@ -251,6 +252,14 @@ def check_value(spec: ParameterSpec, value: Scalar, *, ranges: bool = True) -> S
     if spec.max_length is not None and len(value) > spec.max_length:
         return status.BAD_OUT_OF_RANGE
     return status.GOOD
+
+
+def _in_ranges(spec: ParameterSpec, value: float) -> bool:
+    """Whether a number lies in one of the pairs; a FLOAT is compared as the wire carries it, in single precision."""
+    if spec.data_type is DataType.FLOAT:
+        near = single(value)
+        return any(single(low) <= near <= single(high) for low, high in spec.ranges)
+    return any(low <= value <= high for low, high in spec.ranges)
 
 
 def _fits(data_type: str, value: Scalar) -> bool:

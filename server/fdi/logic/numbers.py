@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import math
 import operator
-import struct
 from collections.abc import Callable, Mapping
 from enum import IntEnum
 from typing import Final, NamedTuple
 
+from server.core.floats import single
 from server.fdi.logic.errors import EvaluationError
 
 
@@ -63,15 +63,6 @@ _RANGES: Final[Mapping[Kind, tuple[int, int]]] = {
     Kind.INT64: (-(2**63), _INT64_MAX),
     Kind.UINT64: (0, _UINT64_MAX),
 }
-_SINGLE = struct.Struct("<f")
-
-
-def single(value: float) -> float:
-    """The nearest single precision number; an infinity beyond its range."""
-    try:
-        return float(_SINGLE.unpack(_SINGLE.pack(value))[0])
-    except OverflowError:
-        return math.copysign(math.inf, value)
 
 
 def fitted(value: int, bits: int, signed: bool) -> int:

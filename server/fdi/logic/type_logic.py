@@ -20,12 +20,11 @@ from server.fdi.logic.context import Compiled, Context, Dependency, ValueSource,
 from server.fdi.logic.dependencies import Dependencies
 from server.fdi.logic.errors import EvaluationError
 from server.fdi.logic.menus import Menus, MenuView, flag
-from server.fdi.logic.numbers import single
 from server.fdi.logic.orders import download_order, upload_order
 from server.fdi.logic.places import Places
 from server.fdi.logic.relations import Relations
 from server.fdi.logic.table import AttributeTable, text_in
-from server.model.device_type import DataType, ParameterSpec
+from server.model.device_type import ParameterSpec
 from server.pipeline.commands import check_value
 
 __all__ = ["ActionCall", "EvaluationError", "MenuView", "TypeLogic", "ValueSource"]
@@ -202,11 +201,9 @@ class TypeLogic:
         spec = self.spec(name, values)
         if not spec.writable or not spec.valid:
             return status.BAD_NOT_WRITABLE
-        code = check_value(spec, value, ranges=not spec.ranges)
+        code = check_value(spec, value)
         if not status.is_good(code):
             return code
-        if spec.ranges and not _in_ranges(spec, value):
-            return status.BAD_OUT_OF_RANGE
         return code if self._legal_index(name, value) else status.BAD_OUT_OF_RANGE
 
     def _legal_index(self, name: str, value: Scalar) -> bool:
@@ -285,13 +282,3 @@ class _Nothing:
 
 
 _NOTHING: Final = _Nothing()
-
-
-def _in_ranges(spec: ParameterSpec, value: Scalar) -> bool:
-    """Whether a number lies in one of the pairs; a FLOAT is compared in single precision (eddl.md, section 7)."""
-    if not isinstance(value, int | float):
-        return False
-    if spec.data_type is DataType.FLOAT:
-        near = single(float(value))
-        return any(single(low) <= near <= single(high) for low, high in spec.ranges)
-    return any(low <= value <= high for low, high in spec.ranges)

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, TypeAlias
 
+from server.core.floats import single
 from server.fdi.logic.errors import EvaluationError
-from server.fdi.logic.numbers import Kind, fitted, single
+from server.fdi.logic.numbers import Kind, fitted
 
 Raw: TypeAlias = int | float | str
 """A value inside the machine: int for whole numbers, float for decimal ones, str for DD_STRING."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from server.core.floats import single
 from server.fdi.eddl.expressions import (
     Assignment,
     Binary,
@@ -23,7 +24,7 @@ from server.fdi.eddl.expressions import (
 )
 from server.fdi.eddl.nodes import Position
 from server.fdi.logic.errors import EvaluationError
-from server.fdi.logic.numbers import Kind, literal, single
+from server.fdi.logic.numbers import Kind, literal
 from server.fdi.methods import arithmetic, memory
 from server.fdi.methods.code import Code, Label, jump, jump_false, jump_true
 from server.fdi.methods.constants import CONSTANTS

@@ -12,9 +12,10 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from server.core import status
+from server.core.floats import single
 from server.core.values import Scalar
 from server.fdi.logic.errors import EvaluationError
-from server.fdi.logic.numbers import Kind, single
+from server.fdi.logic.numbers import Kind
 from server.fdi.methods.ctype import TEXT, Raw, Shape
 from server.fdi.methods.host import ValueRefusedError
 from server.model.device_type import DataType, ParameterSpec
