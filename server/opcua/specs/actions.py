@@ -20,6 +20,7 @@ from server.opcua.services.context import Request, Session
 from server.opcua.space import HAS_COMPONENT, OPTIONAL
 from server.opcua.specs.binding import Binding
 from server.opcua.specs.calls import OFFLINE, ONLINE, answer, caller_of, device_of, session_of, text_of
+from server.opcua.specs.linking import link_once, unlink
 from server.opcua.specs.parts import Part
 from server.opcua.specs.runtime import Runtime
 
@@ -101,13 +102,11 @@ class ActionNodes:
         for action in kind.actions:
             target = space.id(kind.namespace_uri, f"{kind.type_id}/{ACTION_SET}/{action.name}")
             if _offered(action, online=online) and target in space:
-                space.link(holder, HAS_COMPONENT, target, inverse=False)
+                link_once(space, holder, HAS_COMPONENT, target)
 
     def _follow(self, update: DeviceUpdate) -> None:
         """Another version of the device's type: the ActionSets that are made offer its METHODs."""
         space, device, old = self._space, update.device, update.plan.old
-        if old.actions == device.device_type.actions and old.namespace_uri == device.device_type.namespace_uri:
-            return
         for place in ("", f"/{ONLINE}", f"/{OFFLINE}"):
             root = space.id(PLANT_URI, f"{device.device_id}{place}")
             holder = space.id(PLANT_URI, f"{root.Identifier}/{ACTION_SET}")
@@ -120,7 +119,7 @@ class ActionNodes:
                 continue
             for action in old.actions:
                 target = space.id(old.namespace_uri, f"{old.type_id}/{ACTION_SET}/{action.name}")
-                space.store.unlink(key_of(holder), key_of(HAS_COMPONENT), key_of(target))
+                unlink(space, holder, HAS_COMPONENT, target)
             self._offer(device, holder, online=place != f"/{OFFLINE}")
 
     # -- Methods

@@ -7,6 +7,7 @@ from asyncua import ua
 from server.model.device_type import DeviceType
 from server.opcua.names import PARAMETER_SET, TYPES_URI
 from server.opcua.specs.binding import Binding
+from server.opcua.specs.linking import link_once, unlink
 from server.opcua.specs.runtime import Runtime
 
 PARAMETER_CLASS, ENTRY_TYPE = 1043, 1041
@@ -48,9 +49,10 @@ def bind(binding: Binding, _fdi: Runtime) -> None:
     def refer(device_type: DeviceType, root: ua.NodeId) -> None:
         for name, spec in device_type.parameters.items():
             declared = ua.NodeId(f"{root.Identifier}/{PARAMETER_SET}/{name}", root.NamespaceIndex)
-            for word in sorted(spec.classes):
-                if word in entries:
-                    # Thousands of parameters are DYNAMIC: nobody wants to browse them all from the entry.
-                    space.link(declared, HAS_DICTIONARY_ENTRY, entries[word], inverse=False)
+            for word, entry in entries.items():
+                if word in spec.classes:
+                    link_once(space, declared, HAS_DICTIONARY_ENTRY, entry)
+                else:  # an earlier version of the type may have had it
+                    unlink(space, declared, HAS_DICTIONARY_ENTRY, entry)
 
     binding.type_parts.append(refer)

@@ -10,10 +10,12 @@ from asyncua import ua
 from server.core.texts import Texts
 from server.model.device import Device
 from server.model.device_type import Attachment, DeviceType, GroupSpec, UipSpec, UipVariant
-from server.opcua.names import DI_URI, FDI5_URI
+from server.opcua.hot_update import DeviceUpdate
+from server.opcua.names import DI_URI, FDI5_URI, PLANT_URI
 from server.opcua.nodes.values import Encoded
 from server.opcua.space import FOLDER_TYPE, OPTIONAL, ORGANIZES, Space, data_value
 from server.opcua.specs.binding import Binding
+from server.opcua.specs.linking import link_once
 from server.opcua.specs.runtime import Runtime
 
 UI_PLUG_IN, STYLE_TYPE = 2, 196
@@ -39,7 +41,13 @@ def bind(binding: Binding, _fdi: Runtime) -> None:
             _refer(space, device.device_type, root)
 
     binding.type_parts.append(add)
+
+    def follow(update: DeviceUpdate) -> None:
+        # The plug-ins of the type were made anew: what referred to the former ones is gone.
+        refer(update.device, space.id(PLANT_URI, update.device.device_id))
+
     binding.devices.parts.append(refer)
+    binding.device_changed.append(follow)
 
 
 def variable_path(type_id_: str, uip: UipSpec, number: int) -> str:
@@ -151,7 +159,7 @@ def _refer(space: Space, device_type: DeviceType, root: ua.NodeId) -> None:
             for number in range(len(uip.variants)):
                 target = space.id(device_type.namespace_uri, variable_path(device_type.type_id, uip, number))
                 if target in space:
-                    space.link(group_id, ORGANIZES, target, inverse=False)
+                    link_once(space, group_id, ORGANIZES, target)
 
 
 def _groups(groups: tuple[GroupSpec, ...], prefix: str) -> Iterator[tuple[str, GroupSpec]]:

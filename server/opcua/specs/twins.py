@@ -101,7 +101,7 @@ class Twins:
     def _build(self, device: Device, root: ua.NodeId) -> _Set:
         space, made = self._space, _Set(device)
         for name in NAMEPLATE:
-            space.link(root, HAS_PROPERTY, space.id(PLANT_URI, f"{device.device_id}/{name}"), inverse=False)
+            space.link(root, HAS_PROPERTY, space.id(PLANT_URI, f"{device.device_id}/{name}"))
         holder = ua.NodeId(f"{root.Identifier}/{PARAMETER_SET}", root.NamespaceIndex)
         space.object(holder, space.name(DI_URI, PARAMETER_SET), BASE_OBJECT, parent=root)
         for name, point in device.points.items():
