@@ -183,7 +183,7 @@ def test_the_corpus_of_builtins_can_run(name: str) -> None:
 def test_every_method_of_the_corpus_comes_to_an_end(name: str) -> None:
     """With values, and without any; none raises, whatever it does."""
     logic = logic_of(resolve(read(f"{name}.ddl"), imports=imported))
-    refused = {problem.line for problem in check_methods(logic)}
+    assert check_methods(logic) == []
     for method in logic.model.methods.values():
         for known in (False, True):
             values: dict[str, Scalar] = {}
@@ -191,8 +191,6 @@ def test_every_method_of_the_corpus_comes_to_an_end(name: str) -> None:
                 values = {name: _some(spec.data_type.name) for name, spec in logic.parameters.items()}
             host = FakeHost(logic.parameters, values)
             arguments = [0 if parameter.ctype != "DD_STRING" else "" for parameter in method.parameters]
-            if refused:
-                continue
             machine = Machine(compile_method(logic, method.name), host, arguments, limits=MethodLimits(requests=200))
             outcome = Run(logic, host, machine).drive(_entered).outcome
             assert isinstance(outcome, Finished | Aborted | Failed)
