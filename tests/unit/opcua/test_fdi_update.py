@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from asyncua import ua
+
 from server.core.values import Caller
 from server.fdi.edit_values import Side
 from server.model.device_type import DataType, DeviceType
 from server.model.lock import owner_of
-from tests.kit.fdi import editable_type, services
+from tests.kit.fdi import acting_type, editable_type, equipped_type, services
 from tests.kit.opcua import OpcUaRig, running
 
 EMMA = Caller("emma", "engineer", "opcua", session="s", application="urn:emma")
@@ -57,3 +59,34 @@ async def test_nodes_of_an_open_context_stay_unless_their_parameter_went(tmp_pat
             assert not _there(rig, f"{base}/high")
             left = [key for key in services_of._nodes.shown if isinstance(key, tuple)]
             assert left == []
+
+
+async def test_references_to_what_the_type_has_are_there_once_after_updates(tmp_path: Path) -> None:
+    equipped = replace(equipped_type(), actions=acting_type().actions)
+    async with running(tmp_path, types=(equipped,), fdi=services()) as rig, rig.client() as client:
+
+        async def names(path: str, kind: int, uri: str = "urn:fieldloom:plant") -> list[str]:
+            found = await client.get_node(rig.node(path, uri)).get_references(kind, includesubtypes=False)
+            return sorted(row.BrowseName.Name for row in found if row.IsForward)
+
+        async def all_of_them() -> list[list[str]]:
+            ids = ua.ObjectIds
+            return [
+                await names("pump-1/ActionSet", ids.HasComponent),
+                await names("pump-1/Offline/ActionSet", ids.HasComponent),
+                await names("pump-1/Diagnostics", ids.Organizes),
+                await names("pump/Diagnostics", ids.Organizes, equipped.namespace_uri),
+                await names("pump/ParameterSet/temperature", ids.HasDictionaryEntry, equipped.namespace_uri),
+            ]
+
+        before = await all_of_them()
+        assert before[0] == ["AbortAction", "InvokeAction", "RespondAction", "forever", "greet", "start"]
+        assert before[4] == ["DYNAMIC", "INPUT"]
+        for version in ("2.0.0", "3.0.0"):
+            await rig.pipeline.install(replace(equipped, version=version))
+            assert await all_of_them() == before
+        fewer = replace(equipped, version="4.0.0", actions=equipped.actions[:1], uips=())
+        await rig.pipeline.install(fewer)
+        after = await all_of_them()
+        assert after[0] == ["AbortAction", "InvokeAction", "RespondAction", equipped.actions[0].name]
+        assert after[2] == ["temperature"]
