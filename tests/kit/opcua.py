@@ -313,6 +313,7 @@ async def running(
     limits: LimitSettings | None = None,
     audit: AuditWriter | None = None,
     fdi: Callable[[Plant, SystemClock], Any] | None = None,
+    network: Callable[[], tuple[bool, str]] = lambda: (False, ""),
     **settings: Any,
 ) -> AsyncIterator[OpcUaRig]:
     """A listening OPC UA room with a few pumps; the open channel is allowed unless told otherwise.
@@ -339,6 +340,7 @@ async def running(
         cache=snapshots(),
         audit=audit,
         fdi=runtime,
+        network=network,
     )
     engine = AlarmEngine(plant)
     pipeline = Pipeline(

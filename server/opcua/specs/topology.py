@@ -126,11 +126,14 @@ def connect(space: Space, root: ua.NodeId, address: bytes) -> None:
 
 
 def topic_of(binding: DeviceBinding, device_id: str) -> str:
-    """The topic of a device's first kind of message; parts that its id does not tell stay `+`."""
+    """The topic of a device's first kind of message; parts that its id does not tell for certain are `+`."""
+    row = binding.rows[0]
     pattern = "".join(
         f"(?P<{part}>.+?)" if number % 2 else re.escape(part)
         for number, part in enumerate(_PART.split(binding.device_id))
     )
-    found = re.fullmatch(pattern, device_id)
+    # With several sensors a device id may end with that of a sensor, which no topic has.
+    ambiguous = bool(row.sensor_pointer) and "." in device_id
+    found = None if ambiguous else re.fullmatch(pattern, device_id)
     parts = found.groupdict() if found is not None else {}
-    return _PART.sub(lambda part: parts.get(part[1], "+"), binding.rows[0].topic)
+    return _PART.sub(lambda part: parts.get(part[1], "+"), row.topic)
