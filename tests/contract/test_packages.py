@@ -181,6 +181,18 @@ def test_every_text_is_there_in_english_and_russian(type_id: str) -> None:
         assert any("а" <= letter.lower() <= "я" for letter in russian), name
 
 
+def test_what_the_engines_controller_says_of_the_engine_is_its_health() -> None:
+    # NE 107: failure 1, check function 2, out of specification 3, maintenance 4 (fdi-information-model.md, section 13).
+    health = built("gas_engine").health
+    assert {(bit.parameter, bit.mask): bit.health for bit in health} == {
+        ("diagnostics", 0x01): 1,
+        ("diagnostics", 0x02): 3,
+        ("diagnostics", 0x04): 4,
+        ("diagnostics", 0x08): 2,
+    }
+    assert all({"en", "ru"} <= bit.text.by_language.keys() for bit in health)
+
+
 @pytest.mark.parametrize("type_id", IDENTIFIERS)
 def test_methods_and_arguments_are_those_of_the_contract(type_id: str) -> None:
     found = built(type_id)
