@@ -109,7 +109,17 @@ class CommandDesk:
         code, value = await self.hooks.before_write(device_id, parameter, value, caller)
         if status.is_bad(code):
             return CommandResult(code, f"{parameter}: the package's actions refused {value!r}")
-        result = await self._carry(device, spec, value, caller)
+        # The actions may have changed the value; and the lock, the device or its type may be others meanwhile.
+        device = self._plant.device(device_id)
+        point = device.points.get(parameter)
+        if point is None or not point.spec.writable or not point.spec.valid:
+            return CommandResult(status.BAD_NOT_WRITABLE, f"{parameter} is not writable any more")
+        if self._guard is not None:
+            self._guard.require(device_id, caller)
+        code = check_value(point.spec, value)
+        if not status.is_good(code):
+            return CommandResult(code, f"{parameter}: the package's actions made {value!r} of it, which does not fit")
+        result = await self._carry(device, point.spec, value, caller)
         if result.ok:
             code = await self.hooks.after_write(device_id, parameter, value, caller)
             if code != status.GOOD:

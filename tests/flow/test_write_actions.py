@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
 import pytest
 
 from server.core import status
-from server.core.values import Scalar
+from server.core.errors import LockedError, NotFoundError
+from server.core.status import StatusCode
+from server.core.values import Caller, DeviceId, Scalar
+from server.model.lock import owner_of
+from tests.kit.actions import OPERATOR
 from tests.kit.thing_flow import THING, ThingFlow, thing_flow
 
 # Halves what is written and counts; the twin follows by a write of its own.
@@ -19,6 +24,15 @@ VARIABLE twin { LABEL "Twin"; TYPE DOUBLE { MIN_VALUE 0; MAX_VALUE 100; } PRE_WR
 VARIABLE asking { LABEL "A"; TYPE DOUBLE; PRE_WRITE_ACTIONS { ask } }
 VARIABLE sorry { LABEL "S"; TYPE DOUBLE; POST_WRITE_ACTIONS { ask } }
 VARIABLE round { LABEL "R"; TYPE DOUBLE; POST_WRITE_ACTIONS { again } }
+VARIABLE tally { LABEL "Tally"; CLASS LOCAL; HANDLING READ; TYPE UNSIGNED_INTEGER (2); }
+VARIABLE counted { LABEL "C"; TYPE DOUBLE; PRE_WRITE_ACTIONS { count_up } }
+VARIABLE gate { CLASS LOCAL; PRIVATE TRUE; TYPE UNSIGNED_INTEGER (1); }
+VARIABLE lever { LABEL "Lever"; TYPE DOUBLE; POST_WRITE_ACTIONS { move_gate } }
+VARIABLE yard { LABEL "Yard"; VALIDITY IF (gate == 1) { FALSE; } ELSE { TRUE; } TYPE DOUBLE; }
+VARIABLE dial { LABEL "D"; CLASS LOCAL; TYPE DOUBLE { MAX_VALUE 10; INITIAL_VALUE 1; } PRE_WRITE_ACTIONS { turn_up } }
+METHOD count_up { LABEL "Count"; DEFINITION { tally = tally + 1; } }
+METHOD move_gate { LABEL "Move"; DEFINITION { gate = lever > 5.0; } }
+METHOD turn_up { LABEL "Turn"; DEFINITION { fsetval(fgetval() * 4.0); } }
 METHOD halve { LABEL "Halve"; DEFINITION { fsetval(fgetval() / 2.0); times = times + 1; } }
 METHOD follow { LABEL "Follow"; DEFINITION { twin = 40.0; send_all_values(); } }
 METHOD ask { LABEL "Ask"; DEFINITION { ACKNOWLEDGE("Sure?"); } }
@@ -71,4 +85,68 @@ async def test_a_plain_parameter_is_written_as_it_is() -> None:
 async def test_actions_do_not_see_what_the_type_refuses(value: Scalar) -> None:
     async with rig() as room:
         assert await room.write("target", value) in (status.BAD_OUT_OF_RANGE, status.BAD_TYPE_MISMATCH)
+        assert room.sent == []
+
+
+async def test_a_local_value_that_nobody_has_set_begins_at_zero_for_methods() -> None:
+    # eddl.md 7.11 leaves open what a LOCAL variable without INITIAL_VALUE holds: as a static variable of C does.
+    async with rig() as room:
+        assert room.value("tally") is None  # clients still see that it was never set
+        assert await room.write("counted", 1.0) == status.GOOD
+        assert room.value("tally") == 1
+
+
+async def test_a_private_local_value_turns_the_validity_of_what_depends_on_it() -> None:
+    async with rig() as room:
+        assert await room.write("yard", 1.0) == status.GOOD
+        assert await room.write("lever", 9.0) == status.GOOD
+        assert not room.plant.device(THING).points["yard"].spec.valid
+        assert await room.write("yard", 2.0) == status.BAD_NOT_WRITABLE
+        assert await room.write("lever", 1.0) == status.GOOD
+        assert room.plant.device(THING).points["yard"].spec.valid
+        told = [changes for kind, changes in room.points.seen if kind == "specs"]
+        assert [[(change.parameter, change.new.valid) for change in changes] for changes in told] == [
+            [("yard", False)],
+            [("yard", True)],
+        ]
+
+
+async def test_what_an_action_makes_of_a_local_value_is_checked_like_what_a_client_writes() -> None:
+    async with rig() as room:
+        assert await room.write("dial", 2.0) == status.GOOD
+        assert room.value("dial") == 8.0
+        assert await room.write("dial", 3.0) == status.BAD_OUT_OF_RANGE  # 12 after the action
+        assert room.value("dial") == 8.0
+
+
+class Meanwhile:
+    """Actions during which something else happens."""
+
+    def __init__(self, happen: Callable[[], object]) -> None:
+        self.happen = happen
+
+    async def before_write(
+        self, device_id: DeviceId, parameter: str, value: Scalar, caller: Caller
+    ) -> tuple[StatusCode, Scalar]:
+        self.happen()
+        return status.GOOD, value
+
+    async def after_write(self, device_id: DeviceId, parameter: str, value: Scalar, caller: Caller) -> StatusCode:
+        return status.GOOD
+
+
+async def test_a_lock_that_somebody_takes_while_actions_run_stops_the_write() -> None:
+    async with rig() as room:
+        room.pipeline.hook(Meanwhile(lambda: room.fdi.locks.init_lock(THING, "", owner_of(OPERATOR))))
+        for name in ("limit", "dial"):  # a LOCAL one too
+            with pytest.raises(LockedError):
+                await room.write(name, 3.0)
+        assert room.sent == []
+
+
+async def test_a_device_that_is_removed_while_actions_run_is_not_written() -> None:
+    async with rig() as room:
+        room.pipeline.hook(Meanwhile(lambda: list(room.plant.uninstall("thing"))))
+        with pytest.raises(NotFoundError):
+            await room.write("limit", 3.0)
         assert room.sent == []

@@ -28,7 +28,7 @@ class ThingFlow:
         self.clock = ManualClock()
         self.plant = Plant()
         self.sent: list[tuple[str, dict[str, object]]] = []
-        points = RememberedPoints()
+        points = self.points = RememberedPoints()
         self.fdi = FdiRuntime(self.plant, self.clock, FdiSettings(), MemoryRecords(), points.audit)
         self.pipeline = Pipeline(
             plant=self.plant,

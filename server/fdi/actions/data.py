@@ -9,12 +9,22 @@ from server.core.clock import Clock
 from server.core.values import Scalar
 from server.fdi.logic.type_logic import TypeLogic, ValueSource
 from server.fdi.methods.host import ValueRefusedError
-from server.model.device_type import ParameterSpec
+from server.model.device_type import DataType, ParameterSpec
 from server.pipeline.commands import check_value
 
 LOG_ENTRIES = 100
 """LOG_MESSAGE entries of one run that are kept; later ones are counted."""
 LOG_CHARACTERS = 500
+_BEGINNING: Mapping[DataType, Scalar] = {
+    DataType.BOOLEAN: False,
+    DataType.FLOAT: 0.0,
+    DataType.DOUBLE: 0.0,
+    DataType.DURATION: 0.0,
+    DataType.STRING: "",
+    DataType.BYTESTRING: b"",
+}
+"""What a METHOD finds in a LOCAL variable without INITIAL_VALUE that nobody has set, as in C's static storage; 0 where
+no type is named here. Clients still see that it was never set."""
 
 
 class MethodData:
@@ -51,7 +61,9 @@ class MethodData:
     def value(self, name: str) -> Scalar | None:
         if name in self.pending:
             return self.pending[name]
-        return self.received[name] if name in self.received else self._base.value(name)
+        value = self.received[name] if name in self.received else self._base.value(name)
+        spec = self._logic.parameters.get(name) if value is None else None
+        return _BEGINNING.get(spec.data_type, 0) if spec is not None and spec.local else value
 
     def spec(self, name: str) -> ParameterSpec | None:
         return self._logic.spec(name, self) if name in self._logic.parameters else None
