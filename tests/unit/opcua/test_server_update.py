@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -332,24 +334,30 @@ async def test_a_thousand_devices_change_without_holding_the_loop(tmp_path: Path
         parameters={**pump_as_built().parameters, "speed": parameter("speed", DataType.DOUBLE)},
     )
     async with running(tmp_path, devices=names, types=[pump_as_built()]) as rig:
-        loop, worst, done = asyncio.get_running_loop(), 0.0, False
+        worst, done = 0.0, False
 
         async def beat() -> None:
+            # CPU time of this thread alone: what others on the machine do must not count.
             nonlocal worst
-            last = loop.time()
+            last = time.thread_time()
             while not done:
                 await asyncio.sleep(0)
-                worst, last = max(worst, loop.time() - last), loop.time()
+                worst, last = max(worst, time.thread_time() - last), time.thread_time()
 
-        task = asyncio.create_task(beat())
-        await asyncio.sleep(0)
-        began = loop.time()
-        await rig.pipeline.install(grown)
-        took, done = loop.time() - began, True
-        await task
+        gc.collect()
+        gc.freeze()  # as the product does when its devices are there
+        try:
+            task = asyncio.create_task(beat())
+            await asyncio.sleep(0)
+            began = time.monotonic()
+            await rig.pipeline.install(grown)
+            took, done = time.monotonic() - began, True
+            await task
+        finally:
+            gc.unfreeze()
         assert all("speed" in rig.plant.devices[DeviceId(name)].points for name in names)
     print(f"1000 devices updated in {took:.3f} s, the loop was held {worst * 1000:.1f} ms at most")
-    assert worst < 0.2  # 0.05 s are aimed at and reached when the machine is quiet
+    assert worst < 0.05
 
 
 async def test_languages_of_new_names_are_known(rig: OpcUaRig) -> None:

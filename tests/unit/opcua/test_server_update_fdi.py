@@ -13,7 +13,7 @@ from asyncua import ua
 
 from server.core import status
 from server.core.texts import Texts
-from server.core.values import DeviceId
+from server.core.values import Caller, DeviceId
 from server.model.device_type import ActionSpec, DeviceType, GroupSpec
 from server.opcua.nodes.keys import Key, key_of
 from server.opcua.specs.budget import Budget
@@ -22,6 +22,7 @@ from tests.kit.opcua import OpcUaRig, running
 from tests.kit.plant import PACKAGE_ID
 from tests.kit.versions import drawn, pump_as_built, pump_updated
 
+GOOD_EDITED = 0x00DC0000
 MADE = (
     "Online",
     "Offline",
@@ -131,3 +132,17 @@ async def test_data_sets_follow_the_device_after_an_update(tmp_path: Path) -> No
             rig.plant.devices[DeviceId("pump-1")].stage = 2  # the device falls silent
             await until(f"{online}/temperature", lambda value: value.StatusCode.value == status.BAD_NOT_CONNECTED)
     assert gone.Value is None or gone.Value.Value is None
+
+
+async def test_edited_values_of_the_configuration_are_carried_over(tmp_path: Path) -> None:
+    # By name: what an engineer has prepared is not lost because the package got better.
+    engineer = Caller("emma", "engineer", "opcua", application="urn:test:client")
+    async with running(tmp_path, types=[first()], fdi=services()) as rig:
+        configuration = rig.server._facts.fdi.configuration
+        await rig.live(temperature=1.0, limit_high_high=100.0)
+        assert await configuration.write("pump-1", "limit_high_high", 95.0, engineer) in (status.GOOD, GOOD_EDITED)
+        await rig.pipeline.install(second())
+        async with rig.client("vera") as client:
+            node = client.get_node(rig.node("pump-1/Offline/ParameterSet/limit_high_high"))
+            found = await node.read_data_value(raise_on_bad_status=False)
+    assert (found.Value.Value, found.StatusCode.value) == (95.0, GOOD_EDITED)
