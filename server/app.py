@@ -13,7 +13,9 @@ import structlog
 from bridge.codec import CodecLimits
 from bridge.embedded import EmbeddedBroker
 from bridge.intake import Bridge
+from bridge.rehearsal import rehearse
 from bridge.sources.mqtt import MqttSource
+from bridge.sources.mqtt_listener import MqttListener
 from bridge.sources.mqtt_options import MqttOptions
 from server.alarms.engine import AlarmEngine
 from server.console.feed import Feed
@@ -22,6 +24,8 @@ from server.core.errors import ConfigurationError
 from server.core.values import DeviceId
 from server.database.site import SiteDatabase
 from server.fdi.archive import ContainerLimits
+from server.fdi.draft.limits import DraftLimits
+from server.fdi.draft.service import DraftService
 from server.fdi.runtime import FdiRuntime
 from server.fdi.service import PackageService
 from server.fdi.store import PackageStore
@@ -179,16 +183,32 @@ class Server:
             payload_limit_bytes=mqtt.payload_limit_bytes,
             keepalive_s=mqtt.keepalive_s,
         )
+        limits = CodecLimits(
+            payload_bytes=mqtt.payload_limit_bytes, future_s=self._settings.pipeline.future_tolerance_s
+        )
         self._bridge = Bridge(
             MqttSource(options, self._clock),
             [],
             inlet=self._pipeline.offer,
             answered=self._pipeline.answered,
             clock=self._clock,
-            limits=CodecLimits(
-                payload_bytes=mqtt.payload_limit_bytes, future_s=self._settings.pipeline.future_tolerance_s
-            ),
+            limits=limits,
         )
+        packages = self._settings.packages
+        self._drafts = DraftService(
+            MqttListener(options, self._clock).listen,
+            lambda binding, messages: rehearse(binding, messages, limits),
+            audit=self._site.audit,
+            clock=self._clock,
+            limits=DraftLimits(
+                messages=packages.draft_messages,
+                sample_bytes=packages.draft_bytes,
+                payload_bytes=mqtt.payload_limit_bytes,
+            ),
+            at_once=packages.drafts,
+            longest_s=packages.draft_s,
+        )
+        self._on_stop("drafts", self._drafts.close)
 
     async def _start_packages(self) -> None:
         limits = self._settings.packages
@@ -247,6 +267,7 @@ class Server:
             pipeline=self._pipeline,
             plant=self._plant,
             packages=self._packages,
+            drafts=self._drafts,
             history=reader,
             accounts=accounts,
             sessions=sessions,

@@ -275,6 +275,14 @@ class PackageSettings(_Section):
     """Packages with a right signature of a signer that no trusted certificate stands for."""
     accept_sha1: bool = False
     """Read old signatures made with SHA-1; they are shown with a warning."""
+    drafts: int = Field(default=4, ge=0, le=100)
+    """Drafts of packages that learn from live traffic, at once; ended ones count until they are removed."""
+    draft_messages: int = Field(default=20_000, ge=1, le=1_000_000)
+    """Messages that one draft keeps."""
+    draft_bytes: int = Field(default=16 * 1024 * 1024, ge=1024, le=1024**3)
+    """Topics and payloads that one draft keeps; no room is taken before they come."""
+    draft_s: float = Field(default=3_600.0, ge=1, le=86_400)
+    """A draft listens so many seconds at most."""
 
 
 class FdiSettings(_Section):

@@ -1,7 +1,7 @@
 """MQTT 5 through paho, with manual acknowledgement: QoS 1 is acknowledged only after the durable commit.
 
 paho's network loop runs in one thread of its own; messages cross to the event loop in batches, acknowledgements go
-back the same way. paho is seen by this file and `mqtt_client.py` only.
+back the same way. paho is seen by this file, `mqtt_client.py` and `mqtt_listener.py` only.
 """
 
 from __future__ import annotations

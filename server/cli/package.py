@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from server.cli.draft import draft
 from server.cli.package_report import report_lines
 from server.cli.remote import Remote, local_store, running
 from server.cli.serve import SettingsFile
@@ -26,6 +27,7 @@ from server.fdi.trust import policy_of
 from server.settings import Settings, load
 
 app = typer.Typer(no_args_is_help=True)
+app.command()(draft)
 PackageFile = Annotated[Path, typer.Argument(help="An FDI package (.fdix).")]
 
 

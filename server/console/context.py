@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from server.console.feed import Feed
 from server.core.clock import Clock, TimeUs
 from server.core.values import Caller
+from server.fdi.draft.service import DraftService
 from server.history.store import Page
 from server.model.plant import Plant
 from server.pipeline import Pipeline
@@ -91,3 +92,4 @@ class ConsoleContext:
     settings: HttpSettings
     clock: Clock
     data_dir: Path
+    drafts: DraftService | None = None  # absent: this server does not listen for drafts

@@ -65,6 +65,15 @@ class Sample:
                 self.bytes += len(message.payload) + len(message.topic) + MESSAGE_BYTES
         return not self.full
 
+    def snapshot(self) -> Sample:
+        """What is there now, to be looked at while more comes in."""
+        copied = Sample(self.limits)
+        copied.messages = list(self.messages)
+        copied.heard, copied.bytes, copied.topics = self.heard, self.bytes, set(self.topics)
+        copied.refusals.counts = self.refusals.counts.copy()
+        copied.refusals.examples = {reason: list(known) for reason, known in self.refusals.examples.items()}
+        return copied
+
 
 class ContentError(ValueError):
     """A payload that no draft can be made of; its text is the reason."""
