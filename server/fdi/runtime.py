@@ -183,6 +183,7 @@ class FdiRuntime:
                 self._newcomers.add(device.device_id)
         elif change.device_id is not None and change.kind is ChangeKind.DEVICE_REMOVED:
             self._with_locals.discard(change.device_id)
+            self.locks.removed(change.device_id)
 
     async def publish(self, updates: Sequence[PointUpdate]) -> None:
         """Values that were accepted: edit contexts show them where nothing is edited; LOCAL ones are kept."""

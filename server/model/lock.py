@@ -305,6 +305,12 @@ class Locks:
             if lock.owner is not None and lock.owner.session == session:
                 self._step(scope, lock, Event.SESSION_CLOSED, "session closed")
 
+    def removed(self, scope: str) -> None:
+        """What was locked is no more: its lock ends, while work runs with the work."""
+        lock = self._locks.get(scope)
+        if lock is not None:
+            self._step(scope, lock, Event.BREAK, "removed")
+
     def tick(self) -> None:
         """Release what has run out; call it at least once a second."""
         for scope, lock in list(self._locks.items()):

@@ -33,7 +33,7 @@ class ThingFlow:
         self.pipeline = Pipeline(
             plant=self.plant,
             clock=self.clock,
-            points=[points],
+            points=[points, self.fdi],
             alarms=AlarmEngine(self.plant),
             alarm_sinks=[points],
             history=RememberedHistory(),
