@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -19,69 +19,24 @@ from server.core import status
 from server.core.errors import IntegrationError, NotFoundError
 from server.fdi import literals, versions
 from server.fdi.archive import DEFAULT_LIMITS, ContainerLimits
-from server.fdi.catalog import PackageCatalog, package_id, version_key
+from server.fdi.catalog import package_id, version_key
 from server.fdi.clashes import require_no_clash
 from server.fdi.errors import PackageError
 from server.fdi.index import IndexEntry, StoreIndex, read_index, write_index
+from server.fdi.installed import InstalledPackage, Prepared, RefusedFile, StoreState
 from server.fdi.legacy_layout import LegacyLayout
 from server.fdi.matching import identified
 from server.fdi.objects import ObjectFolder
 from server.fdi.package import Package, read_package
 from server.fdi.package_methods import require_methods
 from server.fdi.quarantine import Quarantine
-from server.fdi.signature.result import SignatureReport
 from server.fdi.trust import TrustPolicy
 from server.model.device_type import DeviceType
 
+__all__ = ["InstalledPackage", "PackageStore", "Prepared", "RefusedFile", "StoreState", "read_file"]
+
 log = structlog.get_logger("fieldloom.packages")
 INDEX = "index.json"
-
-
-@dataclass(frozen=True, slots=True)
-class InstalledPackage:
-    """One installed version of one package."""
-
-    package_id: str
-    version: str
-    catalog: PackageCatalog
-    device_types: tuple[DeviceType, ...]
-    warnings: tuple[str, ...]
-    digest: str  # SHA-256 over the parts
-    size_bytes: int
-    path: Path
-    signature: SignatureReport
-    builtin: bool = False  # out of the folder of built packages
-
-
-@dataclass(frozen=True, slots=True)
-class RefusedFile:
-    """A package file that is there but cannot be used, and why."""
-
-    path: Path
-    error: PackageError
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A package that was read and may be installed; nothing is written yet."""
-
-    package: Package
-    data: bytes
-    current: str  # the version in use once it is installed
-    builtin: bool = False
-
-    @property
-    def takes_over(self) -> bool:
-        """True when it will be the version in use."""
-        return self.current == self.package.version
-
-
-@dataclass(frozen=True, slots=True)
-class StoreState:
-    """All of a store at one moment, to go back to."""
-
-    index: StoreIndex
-    installed: Mapping[tuple[str, str], InstalledPackage]
 
 
 class PackageStore:
