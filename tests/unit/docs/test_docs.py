@@ -159,7 +159,7 @@ def alarm_diagram() -> str:
 
 def test_the_alarm_diagram_is_the_table() -> None:
     drawn = [block for block in _fenced(ARCHITECTURE, "mermaid") if block.startswith("stateDiagram-v2")]
-    assert drawn == [alarm_diagram()]
+    assert drawn.count(alarm_diagram()) == 1
 
 
 def test_the_rooms_of_the_architecture_are_those_of_the_linter() -> None:
