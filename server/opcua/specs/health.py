@@ -99,8 +99,8 @@ class HealthNodes:
     def _add_twin(self, device: Device, root: ua.NodeId) -> None:
         """Data sets of a device show the same two Variables: there is one device."""
         space = self._space
-        space.link(root, HAS_COMPONENT, space.id(PLANT_URI, f"{device.device_id}/{HEALTH}"), inverse=False)
-        space.link(root, HAS_PROPERTY, space.id(PLANT_URI, f"{device.device_id}/{DIAGNOSTICS}"), inverse=False)
+        space.link(root, HAS_COMPONENT, space.id(PLANT_URI, f"{device.device_id}/{HEALTH}"))
+        space.link(root, HAS_PROPERTY, space.id(PLANT_URI, f"{device.device_id}/{DIAGNOSTICS}"))
 
     def _follow(self, update: DeviceUpdate) -> None:
         """Another version of the device's type: other bits, other texts."""

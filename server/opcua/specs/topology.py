@@ -18,13 +18,12 @@ from server.opcua.device_nodes import MQTT_NETWORK
 from server.opcua.names import DI_URI, FDI7_URI, PLANT_URI, TYPES_URI
 from server.opcua.nodes.keys import key_of
 from server.opcua.nodes.values import put_data_value
-from server.opcua.space import HAS_COMPONENT, ORGANIZES, Space, data_value
+from server.opcua.space import ORGANIZES, Space, data_value
 from server.opcua.specs.binding import Binding
 from server.opcua.specs.parts import Part
 from server.opcua.type_nodes import FUNCTIONAL_GROUP
 
 CONNECTION_POINT = "ConnectionPoint"
-PROFILE = f"{MQTT_NETWORK}/Profile"
 CONNECTS_TO, ONLINE_ACCESS = 6030, 6095
 MQTT_PROTOCOL, MQTT_CONNECTION_POINT = 1001, 1003
 _V = ua.VariantType
@@ -48,25 +47,12 @@ class Topology:
         self._state = binding.network
         self._online = space.point(space.id(DI_URI, ONLINE_ACCESS))
         self._shown: bool | None = None
-        self._profile()
+        _profile(space, self._network)
         binding.parts.add(Part(CONNECTION_POINT, self._name, lambda _device: self._type, self._build))
         binding.devices.parts.append(self._announce)
         binding.device_gone.append(self._forget)
         binding.ticks.append(self._show)
         self._show()
-
-    def _profile(self) -> None:
-        space, profile = self._space, self._space.id(PLANT_URI, PROFILE)
-        space.object(
-            profile, space.name(PLANT_URI, "MqttProtocol"), space.id(TYPES_URI, MQTT_PROTOCOL), parent=self._network
-        )
-        space.property(
-            space.id(PLANT_URI, f"{PROFILE}/ProtocolIdentifier"),
-            space.name(FDI7_URI, "ProtocolIdentifier"),
-            data_value(PROTOCOL_IDENTIFIER, _V.String),
-            ua.NodeId(ua.ObjectIds.String),
-            parent=profile,
-        )
 
     def _show(self) -> None:
         """OnlineAccess: devices can be reached while the broker is connected."""
@@ -81,16 +67,22 @@ class Topology:
         return self._space.id(PLANT_URI, f"{device_id}/{CONNECTION_POINT}")
 
     def _announce(self, device: Device, _root: ua.NodeId) -> None:
-        self._space.announce(self._network, self._connects_to, self._point(device.device_id), self._name, self._type)
+        """The network's side of both directions: whoever walks the network meets every connection point."""
+        point = self._point(device.device_id)
+        self._space.announce(self._network, self._connects_to, point, self._name, self._type)
+        self._space.back(point, self._connects_to, self._network)
 
     def _forget(self, device_id: str) -> None:
-        store = self._space.store
-        store.unlink(key_of(self._network), key_of(self._connects_to), key_of(self._point(device_id)))
+        unlink = self._space.store.unlink
+        network, kind, point = map(key_of, (self._network, self._connects_to, self._point(device_id)))
+        unlink(network, kind, point)
+        unlink(network, kind, point, forward=False)
 
     def _build(self, device: Device, root: ua.NodeId) -> None:
         space = self._space
         space.back(self._network, self._connects_to, root)
-        connect(space, root, device.device_id.encode())
+        space.link(root, self._connects_to, self._network, inverse=False)  # the inverse is there already
+        connect(space, root, device.device_id.encode(), announced=True)
         binding = device.device_type.binding
         if binding.rows:
             topic = space.property(
@@ -107,8 +99,11 @@ class Topology:
             )
 
 
-def connect(space: Space, root: ua.NodeId, address: bytes) -> None:
-    """Fill a connection point: its address and protocol, the group of both, the network."""
+def connect(space: Space, root: ua.NodeId, address: bytes, *, announced: bool = False) -> None:
+    """Fill a connection point: its address and protocol, the group of both, the network.
+
+    `announced`: the network knows already that the point connects to it.
+    """
     group = ua.NodeId(f"{root.Identifier}/NetworkAddress", root.NamespaceIndex)
     display = Texts.of("Network address", ru="Сетевой адрес")
     space.object(
@@ -121,8 +116,20 @@ def connect(space: Space, root: ua.NodeId, address: bytes) -> None:
         node_id = ua.NodeId(f"{root.Identifier}/{name}", root.NamespaceIndex)
         space.property(node_id, space.name(FDI7_URI, name), data_value(value, kind), ua.NodeId(kind.value), parent=root)
         space.link(group, ORGANIZES, node_id)
-    space.link(root, HAS_COMPONENT, space.id(PLANT_URI, PROFILE), inverse=False)
-    space.link(root, space.id(DI_URI, CONNECTS_TO), space.id(PLANT_URI, MQTT_NETWORK), inverse=False)
+    _profile(space, root)
+
+
+def _profile(space: Space, owner: ua.NodeId) -> None:
+    """What a network or connection point speaks (OPC 10000-100: at least one ProtocolType each)."""
+    profile = ua.NodeId(f"{owner.Identifier}/Profile", owner.NamespaceIndex)
+    space.object(profile, space.name(PLANT_URI, "MqttProtocol"), space.id(TYPES_URI, MQTT_PROTOCOL), parent=owner)
+    space.property(
+        ua.NodeId(f"{profile.Identifier}/ProtocolIdentifier", profile.NamespaceIndex),
+        space.name(FDI7_URI, "ProtocolIdentifier"),
+        data_value(PROTOCOL_IDENTIFIER, _V.String),
+        ua.NodeId(ua.ObjectIds.String),
+        parent=profile,
+    )
 
 
 def topic_of(binding: DeviceBinding, device_id: str) -> str:
