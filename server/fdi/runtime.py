@@ -88,7 +88,13 @@ class FdiRuntime:
             plant, self.locks, self.configuration, self.live, self.access, self.runner, clock, settings
         )
         self.transfers = TransferService(
-            plant, self.locks, self.configuration, self.access, clock, result_s=settings.transfer_result_s
+            plant,
+            self.locks,
+            self.configuration,
+            self.access,
+            clock,
+            actions=self.runner,
+            result_s=settings.transfer_result_s,
         )
         self.actions = ActionService(
             plant,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 from server.core import status
 from server.core.clock import Clock
@@ -29,9 +29,17 @@ E_NOT_ONLINE = -2
 E_RUNNING = -3  # InitTransferStatus: another transfer of the device runs
 E_NO_COMMUNICATION = -2  # TransferResultError: the device did not answer at all
 E_INTERNAL = -4  # TransferResultError: the server could not go on
+E_ACTION = -5  # TransferResultError: an action of the EDD before the transfer gave up
 TICK_S = 1.0
 
 _AWAY = frozenset({status.BAD_NOT_CONNECTED, status.BAD_NO_COMMUNICATION, status.BAD_TIMEOUT})
+
+
+class MenuActions(Protocol):
+    """What an EDD does around a transfer as a whole: the actions of its transfer MENU."""
+
+    async def around_transfer(self, device_id: str, kind: str, caller: Caller) -> StatusCode:
+        """Run the actions of one kind; Good, or why they gave up."""
 
 
 @dataclass(slots=True)
@@ -53,6 +61,7 @@ class TransferService:
         access: Access,
         clock: Clock,
         *,
+        actions: MenuActions | None = None,
         result_s: float = 300.0,
     ) -> None:
         """`result_s`: seconds for which results can be fetched after the end."""
@@ -61,6 +70,7 @@ class TransferService:
         self._configuration = configuration
         self._access = access
         self._clock = clock
+        self._actions = actions
         self._result_s = result_s
         self._last_id = 0
         self._transfers: dict[str, _Transfer] = {}
@@ -148,21 +158,13 @@ class TransferService:
         self._last_id += 1
         transfer = _Transfer(self._last_id, (caller.application, caller.user), TransferResults())
         self._transfers[device_id] = transfer
-        work = self._upload if upload else self._download
         # The lock is held from now on, not from when the task gets its turn.
         held = ExitStack()
         held.enter_context(self._locks.busy(device_id))
-        task = asyncio.create_task(self._guarded(work(device, transfer.results, caller), transfer.results))
+        task = asyncio.create_task(self._work(device, transfer.results, caller, upload))
         self._tasks.add(task)
         task.add_done_callback(partial(self._ended, transfer, held))
         return transfer.transfer_id, OK
-
-    async def _guarded(self, work: Coroutine[None, None, None], results: TransferResults) -> None:
-        try:
-            await work
-        except IntegrationError:
-            # The device or the disk went away under it.
-            results.fail(E_INTERNAL)
 
     def _ended(self, transfer: _Transfer, held: ExitStack, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -176,12 +178,37 @@ class TransferService:
         if not task.cancelled() and (error := task.exception()) is not None:
             task.get_loop().call_exception_handler({"message": "a transfer broke", "exception": error, "task": task})
 
+    async def _work(self, device: Device, results: TransferResults, caller: Caller, upload: bool) -> None:
+        """The transfer between the actions of its MENU. Those after it run however it ended: they bring the device back
+        to a working state.
+        """
+        verb = "READ" if upload else "WRITE"
+        if not upload and not self._configuration.offline(device.device_id):
+            return
+        if not status.is_good(await self._around(device.device_id, f"PRE_{verb}_ACTIONS", caller)):
+            results.fail(E_ACTION)
+            return
+        try:
+            await (self._upload if upload else self._download)(device, results, caller)
+        except IntegrationError:
+            # The device or the disk went away under it.
+            results.fail(E_INTERNAL)
+        code = await self._around(device.device_id, f"POST_{verb}_ACTIONS", caller)
+        if results.last and results.state is State.RUNNING and not status.is_good(code):
+            text = "an action after the transfer gave up"
+            results.add(ParameterResult(results.last, status.GOOD_POST_ACTION_FAILED, text))
+
+    async def _around(self, device_id: str, kind: str, caller: Caller) -> StatusCode:
+        return status.GOOD if self._actions is None else await self._actions.around_transfer(device_id, kind, caller)
+
     async def _download(self, device: Device, results: TransferResults, caller: Caller) -> None:
         """Send what was set offline; the first value that the device refuses ends it, and stays set."""
         device_id = device.device_id
         rules = rules_of(device.device_type)
         values = self._configuration.values(device_id)
-        for group in in_order(rules, tuple(self._configuration.offline(device_id))):
+        # PRIVATE values that a METHOD saved are for METHODs: nothing brings them to the device by themselves.
+        wanted = [name for name in self._configuration.offline(device_id) if not self._is_private(device_id, name)]
+        for group in in_order(rules, wanted):
             set_here = self._configuration.offline(device_id)
             members = [name for name in group if name in set_here or self._goes_along(device_id, name)]
             unfit = {name: code for name in members if (code := self._unfit(device_id, name)) is not None}
@@ -212,6 +239,10 @@ class TransferService:
             return False
         spec = rules.spec(name, values)
         return spec.writable and spec.valid
+
+    def _is_private(self, device_id: DeviceId, name: str) -> bool:
+        spec = rules_of(self._plant.device(device_id).device_type).parameters.get(name)
+        return spec is not None and spec.private
 
     def _unfit(self, device_id: DeviceId, name: str) -> StatusCode | None:
         rules = rules_of(self._plant.device(device_id).device_type)

@@ -43,6 +43,7 @@ class TransferResults:
     def __init__(self) -> None:
         self.state = State.RUNNING
         self.error = 0
+        self.last = ""  # the parameter whose result came last
         self._left: deque[ParameterResult] = deque()  # not handed out yet
         self._portion: FetchOutcome | None = None  # handed out, not acknowledged
         self._sequence = 0  # of the last portion handed out
@@ -51,6 +52,7 @@ class TransferResults:
         """A parameter's result."""
         self.state = follow(self.state, Event.RESULT)
         self._left.append(result)
+        self.last = result.name
 
     def finish(self) -> None:
         """The work is done."""

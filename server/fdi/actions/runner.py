@@ -250,6 +250,21 @@ class ActionRunner:
         under = self._live.values(device_id)
         return (await self._run_calls(device_id, self._logic(device_id), calls, "", None, under, caller)).status
 
+    async def around_transfer(self, device_id: str, kind: str, caller: Caller) -> StatusCode:
+        """Run the actions of a transfer's MENU on the device's own values; Good, or why the transfer is off."""
+        device = self._plant.devices.get(DeviceId(device_id))
+        logic: TypeLogic | None = device.device_type.logic if device is not None else None
+        if logic is None:
+            return status.GOOD
+        under = self._live.values(device_id)
+        try:
+            calls = logic.transfer_actions(kind, under)
+        except EvaluationError:
+            return status.BAD_INVALID_STATE
+        return (
+            (await self._run_calls(device_id, logic, calls, "", None, under, caller)).status if calls else status.GOOD
+        )
+
     async def after_read(
         self, device_id: str, found: Mapping[str, tuple[Scalar | None, StatusCode]], caller: Caller
     ) -> dict[str, tuple[Scalar | None, StatusCode]]:

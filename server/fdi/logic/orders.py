@@ -27,8 +27,13 @@ def upload_order(model: EddModel, specs: Mapping[str, ParameterSpec]) -> tuple[s
     return _listed(model, UPLOAD, stored) or tuple(stored)
 
 
+def transfer_menu(model: EddModel, menus: Sequence[str]) -> str | None:
+    """The MENU that orders a transfer and whose actions run around it (`DOWNLOAD` or `UPLOAD`); None without one."""
+    return next((name for name in menus if name in model.menus), None)
+
+
 def _listed(model: EddModel, menus: Sequence[str], wanted: Sequence[str]) -> tuple[str, ...]:
-    root = next((name for name in menus if name in model.menus), None)
+    root = transfer_menu(model, menus)
     if root is None:
         return ()
     known = frozenset(wanted)

@@ -20,7 +20,7 @@ from server.fdi.logic.context import Compiled, Context, Dependency, ValueSource,
 from server.fdi.logic.dependencies import Dependencies
 from server.fdi.logic.errors import EvaluationError
 from server.fdi.logic.menus import Menus, MenuView, flag
-from server.fdi.logic.orders import download_order, upload_order
+from server.fdi.logic.orders import DOWNLOAD, UPLOAD, download_order, transfer_menu, upload_order
 from server.fdi.logic.places import Places
 from server.fdi.logic.relations import Relations
 from server.fdi.logic.table import AttributeTable, text_in
@@ -268,6 +268,16 @@ class TypeLogic:
         if self._download is None:
             self._download = download_order(self.model, self.parameters, self._relations)
         return self._download
+
+    def transfer_actions(self, kind: str, values: ValueSource) -> tuple[ActionCall, ...]:
+        """What runs around a transfer as a whole: the actions of its MENU, `PRE_WRITE_ACTIONS` and `POST_WRITE_ACTIONS`
+        of the download's, `PRE_READ_ACTIONS` and `POST_READ_ACTIONS` of the upload's.
+
+        Raises:
+            EvaluationError: a condition around them cannot be told.
+        """
+        menu = transfer_menu(self.model, DOWNLOAD if kind.endswith("WRITE_ACTIONS") else UPLOAD)
+        return self.actions(menu, kind, values) if menu is not None else ()
 
     def upload_order(self) -> tuple[str, ...]:
         """Parameters in the order in which a transfer reads them from the device."""

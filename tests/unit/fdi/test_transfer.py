@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -107,6 +107,61 @@ async def test_a_value_that_does_not_exist_now_is_left_out_and_stays_set(site: S
     results = await site.done(site.transfers.to_device(BOILER, ANNA))
     assert results == {"mode": "Good", "extra": "BadNotWritable"}
     assert dict(site.configuration.offline(BOILER)) == {"extra": "y"}
+
+
+@dataclass
+class Menu:
+    """Actions of a transfer MENU as a test wants them."""
+
+    site: Site
+    refuse: str = ""
+    kinds: list[tuple[str, int]] = field(default_factory=list)  # and how many values had been written before
+
+    async def around_transfer(self, device_id: str, kind: str, caller: Caller) -> StatusCode:
+        self.kinds.append((kind, len(self.site.access.writes)))
+        return status.BAD_INVALID_STATE if kind == self.refuse else status.GOOD
+
+
+def with_menu(site: Site, refuse: str = "") -> Menu:
+    menu = Menu(site, refuse)
+    site.transfers = TransferService(site.plant, site.locks, site.configuration, site.access, site.clock, actions=menu)
+    return menu
+
+
+async def test_the_actions_of_the_transfer_menu_run_around_it(site: Site) -> None:
+    # eddl.md 5.6; DI: afterwards the device is brought back to a working state, so also after a failure.
+    menu = with_menu(site)
+    site.lock()
+    await site.done(site.transfers.to_device(BOILER, ANNA))
+    assert menu.kinds == []  # nothing to send
+    await site.configuration.set_offline(BOILER, {"unit": 1, "span": 60.0})
+    site.access.refuse["span"] = status.BAD_DEVICE_FAILURE
+    await site.done(site.transfers.to_device(BOILER, ANNA))
+    assert menu.kinds == [("PRE_WRITE_ACTIONS", 0), ("POST_WRITE_ACTIONS", 2)]
+    await site.done(site.transfers.from_device(BOILER, ANNA))
+    assert [kind for kind, _ in menu.kinds[2:]] == ["PRE_READ_ACTIONS", "POST_READ_ACTIONS"]
+
+
+async def test_an_action_that_gives_up_before_a_transfer_stops_it_and_after_it_is_told(site: Site) -> None:
+    site.lock()
+    await site.configuration.set_offline(BOILER, {"unit": 1, "span": 60.0})
+    with_menu(site, "PRE_WRITE_ACTIONS")
+    transfer_id, _ = site.transfers.to_device(BOILER, ANNA)
+    await site.transfers.idle()
+    assert site.transfers.fetch(BOILER, transfer_id, 0, 0, False, ANNA).error == -5
+    assert (site.access.writes, dict(site.configuration.offline(BOILER))) == ([], {"unit": 1, "span": 60.0})
+    with_menu(site, "POST_WRITE_ACTIONS")
+    results = await site.done(site.transfers.to_device(BOILER, ANNA))
+    assert results == {"unit": "Good", "span": "GoodPostActionFailed"}
+    assert dict(site.configuration.offline(BOILER)) == {}
+
+
+async def test_private_values_that_a_method_saved_do_not_stop_a_transfer(site: Site) -> None:
+    site.lock()
+    await site.configuration.set_offline(BOILER, {"secret": 3.0, "span": 60.0})
+    assert await site.done(site.transfers.to_device(BOILER, ANNA)) == {"span": "Good"}
+    assert site.access.writes == [("span", 60.0)]
+    assert dict(site.configuration.offline(BOILER)) == {"secret": 3.0}
 
 
 async def test_nothing_set_is_a_transfer_without_results(site: Site) -> None:
