@@ -92,7 +92,9 @@ class Communication:
             point, space.name(PLANT_URI, CONNECTION_POINT), space.id(FDI7_URI, GENERIC_CONNECTION_POINT), parent=device
         )
         connect(space, point, b"")
-        space.link(space.id(PLANT_URI, MQTT_NETWORK), space.id(DI_URI, CONNECTS_TO), point)
+        network, connects_to = space.id(PLANT_URI, MQTT_NETWORK), space.id(DI_URI, CONNECTS_TO)
+        space.link(network, connects_to, point)
+        space.link(point, connects_to, network)
 
     def _device(
         self,

@@ -82,7 +82,7 @@ class Topology:
         space = self._space
         space.back(self._network, self._connects_to, root)
         space.link(root, self._connects_to, self._network, inverse=False)  # the inverse is there already
-        connect(space, root, device.device_id.encode(), announced=True)
+        connect(space, root, device.device_id.encode())
         binding = device.device_type.binding
         if binding.rows:
             topic = space.property(
@@ -99,11 +99,8 @@ class Topology:
             )
 
 
-def connect(space: Space, root: ua.NodeId, address: bytes, *, announced: bool = False) -> None:
-    """Fill a connection point: its address and protocol, the group of both, the network.
-
-    `announced`: the network knows already that the point connects to it.
-    """
+def connect(space: Space, root: ua.NodeId, address: bytes) -> None:
+    """Fill a connection point: its address and protocol, and the group of both."""
     group = ua.NodeId(f"{root.Identifier}/NetworkAddress", root.NamespaceIndex)
     display = Texts.of("Network address", ru="Сетевой адрес")
     space.object(
