@@ -45,8 +45,8 @@ def infer(sample: Sample, asked: Sequence[str], naming: Naming) -> DraftModel:
     notes = [*found.notes, *_apart(messages)]
     return DraftModel(
         type_id=naming.type_id or names.type_name(naming.name),
-        name=naming.name,
-        manufacturer=naming.manufacturer,
+        name=names.printable(naming.name),
+        manufacturer=names.printable(naming.manufacturer),
         package_id=naming.package_id,
         device_id=found.device_id,
         messages=kept,
