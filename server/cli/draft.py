@@ -21,7 +21,7 @@ from server.core.values import RawMessage
 from server.fdi.catalog_values import package_id
 from server.fdi.draft.infer import infer
 from server.fdi.draft.limits import DraftLimits
-from server.fdi.draft.model import Naming
+from server.fdi.draft.model import MAKER, NAME, Naming
 from server.fdi.draft.names import type_name
 from server.fdi.draft.sample import Sample
 from server.fdi.draft.show import lines
@@ -45,10 +45,8 @@ def draft(
     ] = None,
     seconds: Annotated[float, typer.Option("--seconds", min=0.1, max=86_400, help="Listen so long at most.")] = 60.0,
     messages: Annotated[int, typer.Option("--messages", min=1, help="Take so many messages at most.")] = 10_000,
-    name: Annotated[str, typer.Option("--name", help="Name of the device type.")] = "New device",
-    manufacturer: Annotated[
-        str, typer.Option("--manufacturer", help="Who makes the devices.")
-    ] = "Unknown manufacturer",
+    name: Annotated[str, typer.Option("--name", help="Name of the device type.")] = NAME,
+    manufacturer: Annotated[str, typer.Option("--manufacturer", help="Who makes the devices.")] = MAKER,
     type_id: Annotated[
         str | None, typer.Option("--type", help="Device type id; default: made of the name.", show_default=False)
     ] = None,

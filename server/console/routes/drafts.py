@@ -18,6 +18,7 @@ from server.console.context import ConsoleContext
 from server.console.problems import ProblemError
 from server.core.errors import NotFoundError
 from server.core.values import RawMessage
+from server.fdi.draft.model import MAKER, NAME
 from server.fdi.draft.service import DraftService, device_type_of, first_type
 from server.model.device_type import DeviceType
 
@@ -41,8 +42,8 @@ class DraftRequest(_Body):
     """Listen so long; the server's own limit may be lower."""
     messages: int = Field(default=10_000, ge=1, le=1_000_000)
     """Take so many messages; the server's own limit may be lower."""
-    name: str = Field(default="New device", min_length=1, max_length=256)
-    manufacturer: str = Field(default="Unknown manufacturer", min_length=1, max_length=256)
+    name: str = Field(default=NAME, min_length=1, max_length=256)
+    manufacturer: str = Field(default=MAKER, min_length=1, max_length=256)
     type_id: str = Field(default="", max_length=64, pattern="^([a-z][a-z0-9_]*)?$")
     """Device type id; empty: made of the name."""
 

@@ -11,7 +11,7 @@ from typing import Any
 from server.core.values import RawMessage
 from server.fdi.draft import names
 from server.fdi.draft.limits import EPOCH_UNITS, DraftLimits
-from server.fdi.draft.model import DraftMessage, DraftModel, DraftParameter, DraftPlace, Naming, Refused
+from server.fdi.draft.model import MAKER, NAME, DraftMessage, DraftModel, DraftParameter, DraftPlace, Naming, Refused
 from server.fdi.draft.parameters import parameter, unit_place
 from server.fdi.draft.places import ISO, Family, Path, Seen, look, metric_list
 from server.fdi.draft.sample import Refusals, Sample, decoded
@@ -45,8 +45,8 @@ def infer(sample: Sample, asked: Sequence[str], naming: Naming) -> DraftModel:
     notes = [*found.notes, *_apart(messages)]
     return DraftModel(
         type_id=naming.type_id or names.type_name(naming.name),
-        name=names.printable(naming.name),
-        manufacturer=names.printable(naming.manufacturer),
+        name=names.printable(naming.name).strip() or NAME,
+        manufacturer=names.printable(naming.manufacturer).strip() or MAKER,
         package_id=naming.package_id,
         device_id=found.device_id,
         messages=kept,

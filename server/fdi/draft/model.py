@@ -7,14 +7,17 @@ from dataclasses import dataclass, field
 
 from server.fdi.draft.places import MetricList
 
+NAME, MAKER = "New device", "Unknown manufacturer"
+"""What stands for names that nobody gave."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Naming:
     """What a sample cannot tell: how the package calls itself."""
 
     package_id: str  # a UUID
-    name: str = "New device"
-    manufacturer: str = "Unknown manufacturer"
+    name: str = NAME
+    manufacturer: str = MAKER
     type_id: str = ""  # "" makes one of the name
 
 

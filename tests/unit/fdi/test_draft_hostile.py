@@ -12,8 +12,8 @@ import pytest
 
 from server.fdi.draft.infer import infer
 from server.fdi.draft.limits import DEFAULT_LIMITS, DraftLimits
-from server.fdi.draft.model import DraftModel, Naming
-from server.fdi.draft.names import identifier
+from server.fdi.draft.model import MAKER, NAME, DraftModel, Naming
+from server.fdi.draft.names import identifier, printable
 from server.fdi.draft.sample import Sample
 from server.fdi.draft.show import lines
 from server.fdi.draft.write import write
@@ -52,6 +52,10 @@ def test_what_cannot_be_used_is_counted_with_an_example(payload: bytes, reason: 
     assert list(parameters(draft)) == ["flow"]
 
 
+def test_empty_keys_are_counted() -> None:
+    assert left_out(drafted([message("d/p-1/raw", {"": 1, "v": 1})])) == {"keys that are empty or too long": 1}
+
+
 def test_depth_is_counted_as_the_codec_counts_it() -> None:
     deep = message("pumps/p-1/raw", b'{"a":' * 32 + b"1" + b"}" * 32)
     draft = drafted([deep])
@@ -86,7 +90,7 @@ def test_devices_with_other_letters_are_left_out_and_told() -> None:
         ({"parameters": 2}, [("pumps/p-1/raw", {f"v{n}": 1 for n in range(5)})], "more parameters than the limit"),
         ({"kinds": 1}, [(f"p-1/{n}", {"v": 1}) for n in ("raw", "state")], "more kinds of messages than the limit"),
         ({"elements": 2}, [("pumps/p-1/raw", {"v": [1, 2, 3]})], "elements of lists beyond the limit"),
-        ({"key_length": 3}, [("pumps/p-1/raw", {"v": 1, "long": 1, "": 1})], "keys that are empty or too long"),
+        ({"key_length": 3}, [("pumps/p-1/raw", {"v": 1, "long": 1})], "keys that are empty or too long"),
         (
             {"metrics": 1},
             [("pumps/p-1/raw", {"list": [{"name": n, "value": 1} for n in "ab"]})],
@@ -120,10 +124,9 @@ def test_a_full_sample_takes_nothing_more() -> None:
 def test_memory_is_bounded_whatever_comes() -> None:
     """Each message with keys of its own: what is remembered of them must not grow with them."""
     sample = Sample()
-    sample.take(
-        message(f"d/p-{n % 3}/raw", {f"key {n} {k}": {"x": n, "y": "text" * 20} for k in range(20)})
-        for n in range(2_000)
-    )
+    for number in range(2_000):
+        content = {f"key {number} {k}": {"x": number, "y": "text" * 20} for k in range(20)}
+        sample.take([message(f"d/p-{number % 3}/raw", content)])
     tracemalloc.start()
     draft = infer(sample, ["#"], NAMING)
     _, peak = tracemalloc.get_traced_memory()
@@ -143,18 +146,19 @@ def test_changing_types_are_counted_and_the_commonest_counts() -> None:
 
 EVIL = [
     'a"b', "a\\b", "*/ VARIABLE x {", "|en|x", "#define x", "a~b/c", "\u202eright", "\n[package]", "'''", '"""', "ключ",
-    "VARIABLE", "float", "menu", "0", "-", "x" * 128, "a.b", "${x}", "\ud83d\ude00", "device_root_menu",
+    "VARIABLE", "float", "menu", "0", "-", "x" * 128, "a.b", "${x}", "😀", "\ud83d", "device_root_menu",
 ]  # fmt: skip
 
 
 def test_keys_and_texts_from_outside_stay_names_and_texts() -> None:
     """Whatever keys, units and values hold: three files that build, and the very same values come out."""
-    content = {key: {"value": number, "unit": key[:20]} for number, key in enumerate(EVIL)}
+    keys = [key for key in EVIL if key != "\ud83d"]  # half a pair is no UTF-8, so no payload holds it
+    content = {key: {"value": number, "unit": key[:20]} for number, key in enumerate(keys)}
     sent = message("d/p-1/raw", json.dumps(content).encode())
     draft = drafted([sent])
     device_type = built(draft)
     (measurement,) = decode(device_type, sent).measurements
-    assert sorted(values(measurement).values()) == [float(number) for number in range(len(EVIL))]
+    assert sorted(values(measurement).values()) == [float(number) for number in range(len(keys))]
 
 
 @pytest.mark.parametrize("text", EVIL, ids=range(len(EVIL)))
@@ -163,7 +167,10 @@ def test_names_of_the_package_are_texts_too(text: str) -> None:
     sample.take([GOOD])
     draft = infer(sample, ["#"], Naming(package_id=NAMING.package_id, name=text, manufacturer=text))
     catalog = tomllib.loads(write(draft)["catalog.toml"])
-    assert (catalog["package"]["manufacturer"], catalog["device_type"]["name"]["en"]) == (text, text)
+    assert (catalog["package"]["manufacturer"], catalog["device_type"]["name"]["en"]) == (
+        printable(text).strip() or NAME,
+        printable(text).strip() or MAKER,
+    )
     built(draft)
     assert all(line.isprintable() for line in lines(draft))
 
