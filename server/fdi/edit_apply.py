@@ -72,6 +72,8 @@ async def apply_online(device_id: str, scratch: Scratch, access: Access, caller:
     for group in in_order(scratch.rules, tuple(scratch.edits)):
         members = [name for name in group if name in scratch.edits or _goes_along(scratch, name)]
         edited = {name for name in members if name in scratch.edits}
+        if not edited:
+            continue  # reset meanwhile, or the device has said the same itself: nothing is left to write
         refused = {name: code for name in members if (code := _unfit(scratch, name, failed)) is not None}
         broken = bool(refused)
         for name in members:

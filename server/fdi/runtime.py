@@ -126,8 +126,12 @@ class FdiRuntime:
             if device_id not in self._plant.devices:
                 continue
             first = self.configuration.local_measurement(device_id, self._clock.now())
-            if first is not None:
+            if first is None:
+                continue
+            try:
                 await self._pipeline.offer([first])
+            except IntegrationError as error:
+                log.error("local_values_not_shown", device=device_id, reason=error.text)
 
     async def run(self) -> None:
         """Serve until `stop`."""

@@ -228,11 +228,11 @@ class ActionRunner:
         return outcome.status, value if outcome.value is None else outcome.value
 
     async def after_write(self, device_id: DeviceId, parameter: str, value: Scalar, caller: Caller) -> StatusCode:
-        """POST_WRITE_ACTIONS, then what a REFRESH relation makes stale is read anew; see `WriteHooks`."""
+        """POST_WRITE_ACTIONS, then what a REFRESH or UNIT relation makes stale is read anew; see `WriteHooks`."""
         outcome = await self.run_hooks(device_id, parameter, "POST_WRITE_ACTIONS", value, None, caller)
         device = self._plant.devices.get(device_id)
         logic: TypeLogic | None = device.device_type.logic if device is not None else None
-        if logic is not None and logic.refresh_dependents(parameter):
+        if logic is not None and logic.dependants(parameter):
             await self._access.refresh(device_id, caller)
         return status.GOOD if outcome.status == status.GOOD else status.GOOD_POST_ACTION_FAILED
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Protocol
 
+import structlog
+
 from server.core import status
 from server.core.errors import IntegrationError
 from server.core.status import StatusCode, name_of
@@ -36,6 +38,8 @@ from server.model.lock import LockOwner, owner_of
 from server.model.plant import Plant
 from server.security.access import require_role
 from server.security.audit import AuditTrail
+
+log = structlog.get_logger("fieldloom.fdi")
 
 OK = 0
 E_NOT_LOCKED = -1
@@ -248,10 +252,10 @@ class ActionService:
 
         def menu(name: str, wanted: Sequence[str]) -> Element | None:
             device = self._plant.devices.get(DeviceId(action.device_id))
-            if device is None or name not in device.device_type.logic.model.menus:
-                return None
-            target = self.targets(action.device_id)
-            return ui_element(device.device_type.logic, name, action.data, wanted, target)
+            logic: TypeLogic | None = device.device_type.logic if device is not None else None
+            if logic is None or name not in logic.model.menus:
+                return None  # another version of the type has taken over, one without that MENU
+            return ui_element(logic, name, action.data, wanted, self.targets(action.device_id))
 
         return action_document(action.shown, locales, action.data, menu)
 
@@ -296,11 +300,13 @@ class ActionService:
 
     async def _carry_out(self, action: Action, arguments: Sequence[Scalar]) -> None:
         try:
-            await self._audit(action, "invoke", status.GOOD)
             outcome = await self._outcome(action, arguments)
             action.ended(outcome)
             good = isinstance(outcome, Finished)
-            await self._audit(action, "action ended", status.GOOD if good else status.BAD_INVALID_STATE)
+            try:
+                await self._audit(action, "action ended", status.GOOD if good else status.BAD_INVALID_STATE)
+            except IntegrationError as error:
+                log.error("action_end_not_recorded", action=action.name, device=action.device_id, reason=error.text)
             await pause(self._limits.result_s, self._stop, self._sleep)
         finally:
             del self._actions[action.action_id]
@@ -309,6 +315,7 @@ class ActionService:
 
     async def _outcome(self, action: Action, arguments: Sequence[Scalar]) -> Finished | Aborted | Failed:
         try:
+            await self._audit(action, "invoke", status.GOOD)  # what cannot be recorded is not begun
             return await self._runner.run(action.device_id, action.name, arguments, action.data, action.line, action)
         except IntegrationError as error:
             return Failed(error.text, None)

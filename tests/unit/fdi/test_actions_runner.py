@@ -252,6 +252,8 @@ VARIABLE guarded { LABEL "G"; TYPE DOUBLE; PRE_WRITE_ACTIONS { first, second } P
     POST_READ_ACTIONS { first } PRE_READ_ACTIONS { second } POST_EDIT_ACTIONS { first } }
 VARIABLE choosy { LABEL "C"; TYPE DOUBLE; PRE_WRITE_ACTIONS { IF (guarded > 1.0) { first } } }
 REFRESH fresh { guarded : level }
+VARIABLE scale { LABEL "S"; TYPE ENUMERATED { { 0, "bar" }, { 1, "kPa" } } }
+UNIT scales { scale : level }
 """
 
 
@@ -346,6 +348,13 @@ async def test_a_failing_action_before_refuses_and_after_is_told() -> None:
         await room.runner.after_write(DeviceId("thing-1"), "guarded", 5.0, ENGINEER) == status.GOOD_POST_ACTION_FAILED
     )
     # A REFRESH relation counts all the same: the value was written.
+    assert room.access.asked == [("refresh",)]
+
+
+async def test_a_new_unit_has_the_values_in_it_read_anew() -> None:
+    # eddl.md 5.4: changing the unit makes them stale.
+    room = Room()
+    assert await room.runner.after_write(DeviceId("thing-1"), "scale", 1, ENGINEER) == status.GOOD
     assert room.access.asked == [("refresh",)]
 
 

@@ -13,7 +13,7 @@ import xmlschema
 from lxml import etree
 
 import server.fdi
-from server.core.errors import DeniedError
+from server.core.errors import DeniedError, IntegrationError
 from server.core.texts import Texts
 from server.core.values import Caller
 from server.fdi.actions.data import MethodData
@@ -39,6 +39,7 @@ from server.fdi.methods.requests import (
     Value,
 )
 from server.model.lock import NETWORK, Locks, owner_of
+from server.security.audit import AuditTrail
 from tests.kit.actions import (
     ENGINEER,
     OPERATOR,
@@ -399,6 +400,30 @@ async def test_without_its_lock_or_session_an_action_is_aborted(how: str) -> Non
             room.service.session_closed("s1")
         await settle()
         assert room.state(action) == "Aborted"
+
+
+async def test_a_disk_that_takes_no_audit_record_fails_the_action_and_nothing_else() -> None:
+    def full(*_record: object) -> None:
+        raise IntegrationError("disk full")
+
+    async with Room().open() as room:
+        room.service._trail = AuditTrail(full, room.things.clock)
+        changed = asyncio.Event()
+        room.service.on_changed.append(lambda _action_id: changed.set())
+        action, _ = room.service.invoke("thing-1", "guided", "", ENGINEER, online=True)
+        await asyncio.wait_for(changed.wait(), 10.0)
+        assert (room.state(action), room.root(action).findtext(f"{NS}Error")) == ("Failed", "disk full")
+        assert room.made == []  # it did not begin
+        room.service._trail = None
+        assert room.state(await room.start()) == "Completed"
+
+
+async def test_a_menu_is_left_out_when_another_version_of_the_type_has_none() -> None:
+    async with Room(script(ShowMenu("shown_menu", (Texts.of("Next"),)))).open() as room:
+        action = await room.start()
+        list(room.things.plant.replacing(replace(thing(METHODS), logic=None)).steps())
+        assert list(room.root(action).iter(f"{NS}Parameter")) == []
+        assert room.service.abort(action, ENGINEER) == 0
 
 
 async def test_another_ones_lost_lock_or_session_changes_nothing() -> None:

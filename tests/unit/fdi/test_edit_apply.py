@@ -93,6 +93,21 @@ async def test_a_failed_post_action_shows_until_the_device_says_something_new(si
     assert site.look(context, "mode") == (3, "Good")
 
 
+async def test_a_reset_while_values_are_applied_stops_the_rest(site: EditSite) -> None:
+    context = site.opened()
+    await site.edit(context, unit=1, span=60.0, mode=2)
+    plain = site.access.write
+
+    async def write(device_id: str, name: str, value: Scalar, caller: Caller) -> StatusCode:
+        assert site.contexts.reset(context, ANNA) == 0
+        return await plain(device_id, name, value, caller)
+
+    site.access.write = write  # type: ignore[method-assign]
+    outcome = await site.contexts.apply(context, ANNA)
+    assert (outcome.status, outcome.incidents) == (0, ())
+    assert site.access.writes == [("unit", 1)]  # not even the values that the device has
+
+
 async def test_apply_to_a_silent_device_names_every_value(site: EditSite) -> None:
     context = site.opened()
     await site.edit(context, low=30.0, span=1.0)
