@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 from asyncua import ua
 
-from tests.kit.asking import INVERSE, browse, invoke, name_of, value
+from tests.kit.asking import INVERSE, A, Subscriber, browse, event_rows, invoke, item, name_of, value
 from tests.kit.facets import Room
 from tests.kit.fdi import DI, FDI5, call_of, outputs, services, user_of
 from tests.kit.raw import RawSession
@@ -34,6 +34,7 @@ ROOM = {
 SERVER, DEVICE, NETWORK = "Network/CommunicationServer", "Network/MQTT/Server", "Network/MQTT"
 SERVICE = f"{DEVICE}/ServiceProvider"
 INITIALIZE, RESET, SCAN, RESET_SCAN, CONNECT, TRANSFER, DISCONNECT = 75, 77, 157, 159, 2200, 2203, 300
+A_METHOD_EVENT = ua.ObjectIds.AuditUpdateMethodEventType
 TRIP = '<sendData Header="trip" RequestData=""/>'
 
 
@@ -232,3 +233,24 @@ async def test_an_engineers_message_reaches_the_audit_trail(room: Room, operator
     assert name_of(denied.StatusCode) == "BadUserAccessDenied"
     wanted = [("emma", "Server", "Replaced the seal")]
     await recorded(lambda row: (row[1], row[6], row[8]) if row[5] == "message" else None, wanted)
+
+
+async def test_the_audit_event_of_a_message_carries_it(room: Room, admin: RawSession) -> None:
+    # IEC 62769-5: a message added to the audit trail is an AuditUpdateMethodEvent of the call.
+    fields = [
+        ua.SimpleAttributeOperand(ua.NodeId(A_METHOD_EVENT), [ua.QualifiedName(name, 0)], A.Value)
+        for name in ("EventType", "MethodId", "InputArguments")
+    ]
+    subscriber = await Subscriber.create(admin)
+    select = ua.EventFilter(fields, ua.ContentFilter([]))
+    await subscriber.add(item(ua.NodeId(2253), attribute=A.EventNotifier, filter=select, queue=100))
+    method = ua.NodeId(92, room.index(FDI5))
+    await invoke(admin, ua.NodeId(2253), method, ua.Variant("Seal replaced", ua.VariantType.String))
+    seen: list[tuple[Any, ...]] = []
+    while not seen:
+        rows = [row for _, row in event_rows(await subscriber.message())]
+        seen = [tuple(row) for row in rows if row[1] == method]
+    ((kind, _, inputs),) = seen
+    assert kind == ua.NodeId(A_METHOD_EVENT)
+    assert [getattr(each, "Value", each) for each in inputs] == ["Seal replaced"]
+    await subscriber.close()

@@ -28,6 +28,8 @@ from server.opcua.wire import Point, to_ticks
 HEALTH, DIAGNOSTICS = "DeviceHealth", "DeviceHealthDiagnostics"
 NORMAL, FAILURE, OFF_SPEC = 0, 1, 3
 """DeviceHealthEnumeration of OPC 10000-100, as far as it is named here; 1 weighs most, 4 least."""
+SILENT = 2
+"""Of `Device.stage`: nothing was heard for longer than `bad_after_s`."""
 _FAILED = frozenset({status.BAD_SENSOR_FAILURE, status.BAD_DEVICE_FAILURE})
 _WORDS = {
     FAILURE: Texts.of("sensor failure", ru="отказ датчика"),
@@ -91,10 +93,10 @@ class HealthNodes:
     def _take_in(self, shown: _Shown) -> None:
         self._shown[shown.device.device_id] = shown
         self._names.update(bit.parameter for bit in shown.bits)
-        points = [shown.device.points[bit.parameter] for bit in shown.bits if bit.parameter in shown.device.points]
-        newest = max(points, key=lambda point: point.source_time, default=None)
+        newest = max(shown.device.points.values(), key=lambda point: point.source_time, default=None)
         if newest is not None and newest.source_time:
-            self._show(shown, status.GOOD, newest.source_time, newest.server_time)
+            code = status.BAD_NO_COMMUNICATION if shown.device.stage == SILENT else status.GOOD
+            self._show(shown, code, newest.source_time, newest.server_time)
 
     def _add_twin(self, device: Device, root: ua.NodeId) -> None:
         """Data sets of a device show the same two Variables: there is one device."""

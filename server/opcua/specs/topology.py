@@ -15,6 +15,7 @@ from server.core.texts import Texts
 from server.fdi.communication_literals import PROTOCOL_IDENTIFIER
 from server.model.device import Device
 from server.opcua.device_nodes import MQTT_NETWORK
+from server.opcua.hot_update import DeviceUpdate
 from server.opcua.names import DI_URI, FDI7_URI, PLANT_URI, TYPES_URI
 from server.opcua.nodes.keys import key_of
 from server.opcua.nodes.values import put_data_value
@@ -51,6 +52,7 @@ class Topology:
         binding.parts.add(Part(CONNECTION_POINT, self._name, lambda _device: self._type, self._build))
         binding.devices.parts.append(self._announce)
         binding.device_gone.append(self._forget)
+        binding.device_changed.append(self._follow)
         binding.ticks.append(self._show)
         self._show()
 
@@ -77,6 +79,15 @@ class Topology:
         network, kind, point = map(key_of, (self._network, self._connects_to, self._point(device_id)))
         unlink(network, kind, point)
         unlink(network, kind, point, forward=False)
+
+    def _follow(self, update: DeviceUpdate) -> None:
+        """Another version of the device's type may listen elsewhere."""
+        device = update.device
+        topic = self._space.id(PLANT_URI, f"{device.device_id}/{CONNECTION_POINT}/Topic")
+        node = self._space.store.peek(key_of(topic))
+        if node is not None and node.point is not None and device.device_type.binding.rows:
+            told = topic_of(device.device_type.binding, device.device_id)
+            put_data_value(node.point, data_value(told, _V.String))
 
     def _build(self, device: Device, root: ua.NodeId) -> None:
         space = self._space

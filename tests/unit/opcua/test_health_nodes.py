@@ -131,3 +131,17 @@ async def test_events_name_type_severity_and_bits_and_are_acknowledged(rig: OpcU
     state = rig.pipeline.alarms.state("pump-1/Alarms/Failure")
     assert state is not None
     assert state.acked
+
+
+async def test_a_version_with_other_bits_takes_over(rig: OpcUaRig) -> None:
+    di = rig.namespaces.names.index(DI)
+    other = (HealthSpec("flags", 0x01, FAILURE, Texts.of("Oil is gone")),)
+    async with rig.client() as client:
+        await rig.live(flags=0x03)
+        assert await shown(rig, client) == (OFF_SPEC, ["Too hot", "Oil is old"])
+        await rig.pipeline.install(replace(flagged_type(), version="2.0.0", health=other))
+        assert await shown(rig, client) == (FAILURE, ["Oil is gone"])
+        folder = await client.get_node(rig.node("pump-1")).get_child(f"{di}:DeviceHealthAlarms")
+        assert [(await each.read_browse_name()).Name for each in await folder.get_children()] == ["Failure"]
+        await rig.pipeline.install(replace(flagged_type(), version="3.0.0", health=()))
+        assert await shown(rig, client) == (NORMAL, [])

@@ -40,6 +40,16 @@ async def test_the_topic_is_one_of_the_address_parameters(rig: OpcUaRig) -> None
         assert (await found["Topic"].read_browse_name()).NamespaceIndex == rig.namespaces.names.index(TYPES)
 
 
+async def test_another_version_of_a_package_may_listen_elsewhere(rig: OpcUaRig) -> None:
+    async with rig.client() as client:
+        topic = client.get_node(rig.node("pump-1/ConnectionPoint/Topic"))
+        assert await topic.read_value() == "pumps/pump-1/telemetry"
+        old = rig.plant.types["pump"]
+        rows = (RowBinding(topic="site/pumps/{device}"),)
+        await rig.pipeline.install(replace(old, version="2.0.0", binding=replace(old.binding, rows=rows)))
+        assert await topic.read_value() == "site/pumps/pump-1"
+
+
 async def test_devices_that_go_leave_no_reference_whether_looked_at_or_not(rig: OpcUaRig) -> None:
     async with rig.client() as client:
         assert await points(rig, client) == {rig.node(f"{name}/ConnectionPoint") for name in ("pump-1", "pump-2")}
