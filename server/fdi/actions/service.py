@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Protocol
@@ -48,6 +49,8 @@ E_INVALID_ARGUMENTS = -3
 E_NOT_ONLINE = -4
 E_INVALID_STATE = -5
 
+LOCK_KEPT_S = 10.0
+"""Seconds for which nobody gets the lock that an Action has lost while its abort methods bring the device back."""
 OPERATOR_CLASS = "OPERATE"
 """METHODs of this CLASS are for operators; all others need an engineer."""
 
@@ -60,6 +63,8 @@ class LockBook(Protocol):
     def owns(self, scope: str, owner: LockOwner) -> bool: ...
 
     def touch(self, scope: str, owner: LockOwner) -> None: ...
+
+    def busy(self, scope: str) -> AbstractContextManager[None]: ...
 
 
 class Runner(Protocol):
@@ -116,6 +121,7 @@ class ActionService:
         self._limits = limits or ActionLimits()
         self._sleep = sleep
         self._actions: dict[str, Action] = {}
+        self._kept: dict[str, tuple[ExitStack, asyncio.TimerHandle]] = {}  # Actions that lost their lock
         self._group: asyncio.TaskGroup | None = None
         self._stop = asyncio.Event()
         self.targets: Callable[[str], Target] = lambda _device_id: relative_path
@@ -282,13 +288,29 @@ class ActionService:
         """Its Session has ended: nobody can answer any more."""
         for action in self._running():
             if action.caller.session == session:
+                self._keep_lock(action)
                 action.abort(deserted=True)
 
     def _released(self, _scope: str, owner: LockOwner, _reason: str) -> None:
         """A lock is lost. A network's lock counts for every device, so each of the owner's Actions is looked at."""
         for action in self._running():
             if owner_of(action.caller) == owner and not self._locks.owns(action.device_id, owner):
+                self._keep_lock(action)
                 action.abort()
+
+    def _keep_lock(self, action: Action) -> None:
+        """Somebody else's lock would forbid what the abort methods write."""
+        if action.action_id not in self._kept:
+            held = ExitStack()
+            held.enter_context(self._locks.busy(action.device_id))
+            timer = asyncio.get_running_loop().call_later(LOCK_KEPT_S, self._let_go, action.action_id)
+            self._kept[action.action_id] = (held, timer)
+
+    def _let_go(self, action_id: str) -> None:
+        held, timer = self._kept.pop(action_id, (None, None))
+        if held is not None and timer is not None:
+            timer.cancel()
+            held.close()
 
     # -- one Action
 
@@ -302,6 +324,7 @@ class ActionService:
         try:
             outcome = await self._outcome(action, arguments)
             action.ended(outcome)
+            self._let_go(action.action_id)
             good = isinstance(outcome, Finished)
             try:
                 await self._audit(action, "action ended", status.GOOD if good else status.BAD_INVALID_STATE)
@@ -310,6 +333,7 @@ class ActionService:
             await pause(self._limits.result_s, self._stop, self._sleep)
         finally:
             del self._actions[action.action_id]
+            self._let_go(action.action_id)
             for told in self.on_gone:
                 told(action.action_id)
 

@@ -16,6 +16,7 @@ import server.fdi
 from server.core.errors import DeniedError, IntegrationError
 from server.core.texts import Texts
 from server.core.values import Caller
+from server.fdi.actions import service
 from server.fdi.actions.data import MethodData
 from server.fdi.actions.pacing import Pacer
 from server.fdi.actions.runner import ActionRunner
@@ -400,6 +401,44 @@ async def test_without_its_lock_or_session_an_action_is_aborted(how: str) -> Non
             room.service.session_closed("s1")
         await settle()
         assert room.state(action) == "Aborted"
+
+
+async def test_nobody_gets_a_lost_lock_while_abort_methods_run() -> None:
+    async with Room(script(Acknowledge(HI)), farewell=(Delay(1.0, HI),)).open() as room:
+        action = await room.start()
+        room.locks.break_lock("thing-1")
+        await settle()
+        assert room.state(action) == "Aborting"
+        assert not room.locks.state("thing-1").locked
+        assert room.locks.init_lock("thing-1", "", owner_of(OPERATOR)) == -1
+        room.sleep.pass_()
+        await settle()
+        assert room.state(action) == "Aborted"
+        assert room.locks.init_lock("thing-1", "", owner_of(OPERATOR)) == 0
+
+
+async def test_a_closed_session_leaves_the_device_free_for_others() -> None:
+    async with Room(script(Acknowledge(HI)), farewell=(SendCommand(2),)).open() as room:
+        action = await room.start()
+        room.service.session_closed("s1")
+        room.locks.session_closed("s1")
+        await settle()
+        assert room.state(action) == "Aborted"
+        assert room.access.asked == [("command", 2)]
+        assert room.locks.init_lock("thing-1", "", owner_of(OPERATOR)) == 0
+
+
+async def test_abort_methods_that_do_not_end_keep_the_lock_from_others_for_a_while_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(service, "LOCK_KEPT_S", 0.0)
+    async with Room(script(Acknowledge(HI)), farewell=(Delay(1.0, HI),)).open() as room:
+        action = await room.start()
+        room.locks.session_closed("s1")
+        await settle()
+        assert room.state(action) == "Aborting"
+        assert room.locks.init_lock("thing-1", "", owner_of(OPERATOR)) == 0
+        room.sleep.pass_()
 
 
 async def test_a_disk_that_takes_no_audit_record_fails_the_action_and_nothing_else() -> None:
