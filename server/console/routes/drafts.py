@@ -87,7 +87,7 @@ class DryRunRequest(_Body):
         return self
 
 
-def _offered(context: Console) -> DraftService:
+def _offered(context: Console, _: PackageKeeper) -> DraftService:
     if context.drafts is None:
         raise ProblemError(404, "this server offers no drafts")
     return context.drafts
@@ -104,13 +104,13 @@ async def start_draft(wanted: DraftRequest, drafts: Drafts, caller: PackageKeepe
 
 
 @router.get("")
-async def list_drafts(drafts: Drafts, _: PackageKeeper) -> list[dict[str, Any]]:
+async def list_drafts(drafts: Drafts) -> list[dict[str, Any]]:
     """Every draft with its state and what it has heard."""
     return drafts.summaries()
 
 
 @router.post("/dry-run")
-async def dry_run(wanted: DryRunRequest, drafts: Drafts, context: Console, _: PackageKeeper) -> list[dict[str, Any]]:
+async def dry_run(wanted: DryRunRequest, drafts: Drafts, context: Console) -> list[dict[str, Any]]:
     """What each message would become: device, parameters with value, status and time, and what would be refused.
 
     Nothing is kept: no device appears and no value changes.
@@ -137,7 +137,7 @@ async def _device_type(wanted: DryRunRequest, drafts: DraftService, context: Con
 
 
 @router.get("/{draft_id}")
-async def draft_details(draft_id: DraftId, drafts: Drafts, _: PackageKeeper) -> dict[str, Any]:
+async def draft_details(draft_id: DraftId, drafts: Drafts) -> dict[str, Any]:
     """What was learned so far: messages, parameters, and what was left out and why."""
     return await drafts.details(draft_id)
 
@@ -146,7 +146,6 @@ async def draft_details(draft_id: DraftId, drafts: Drafts, _: PackageKeeper) -> 
 async def draft_source(
     draft_id: DraftId,
     drafts: Drafts,
-    _: PackageKeeper,
     file: Annotated[Literal["", "catalog.toml", "device.ddl", "mqtt.toml"], Query()] = "",
 ) -> Response:
     """The package source: one file as text, else all of them as a ZIP archive."""

@@ -168,8 +168,8 @@ def test_names_of_the_package_are_texts_too(text: str) -> None:
     draft = infer(sample, ["#"], Naming(package_id=NAMING.package_id, name=text, manufacturer=text))
     catalog = tomllib.loads(write(draft)["catalog.toml"])
     assert (catalog["package"]["manufacturer"], catalog["device_type"]["name"]["en"]) == (
-        printable(text).strip() or NAME,
         printable(text).strip() or MAKER,
+        printable(text).strip() or NAME,
     )
     built(draft)
     assert all(line.isprintable() for line in lines(draft))
