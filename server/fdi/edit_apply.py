@@ -55,6 +55,14 @@ def in_order(rules: Rules, names: Iterable[str]) -> Iterator[tuple[str, ...]]:
         yield group
 
 
+def sendable(scratch: Scratch) -> list[str]:
+    """Edited values that can reach the device. PRIVATE ones that actions assigned are for actions: nothing brings them
+    there by themselves.
+    """
+    known = scratch.rules.parameters
+    return [name for name in scratch.edits if known[name].local or not known[name].private]
+
+
 async def apply_online(device_id: str, scratch: Scratch, access: Access, caller: Caller) -> list[Incident]:
     """Write every edited value to the device; what was written stays written, the rest stays edited.
 
@@ -69,7 +77,7 @@ async def apply_online(device_id: str, scratch: Scratch, access: Access, caller:
         failed.add(name)
         incidents.append(Incident(Side.ONLINE, name, code))
 
-    for group in in_order(scratch.rules, tuple(scratch.edits)):
+    for group in in_order(scratch.rules, sendable(scratch)):
         members = [name for name in group if name in scratch.edits or _goes_along(scratch, name)]
         edited = {name for name in members if name in scratch.edits}
         if not edited:

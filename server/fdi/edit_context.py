@@ -15,7 +15,7 @@ from server.core.errors import IntegrationError, NotFoundError
 from server.core.status import StatusCode
 from server.core.values import Caller, DeviceId, ModelChange, PointUpdate, Scalar
 from server.fdi.configuration import Configuration
-from server.fdi.edit_apply import Access, Incident, apply_offline, apply_online
+from server.fdi.edit_apply import Access, Incident, apply_offline, apply_online, sendable
 from server.fdi.edit_tree import Context, ContextTree
 from server.fdi.edit_values import ContextValue, Edited, Live, Scratch, Side, below_device
 from server.fdi.logic.type_logic import ValueSource
@@ -292,7 +292,7 @@ class EditContexts:
         scratch = context.sides[Side.ONLINE]
         device = self._plant.devices.get(context.device_id)
         if device is None or device.silent:
-            return [Incident(Side.ONLINE, name, status.BAD_NOT_CONNECTED) for name in scratch.edits]
+            return [Incident(Side.ONLINE, name, status.BAD_NOT_CONNECTED) for name in sendable(scratch)]
         return await apply_online(context.device_id, scratch, self._access, caller)
 
     def reset(self, context_id: str, caller: Caller) -> int:

@@ -93,6 +93,15 @@ async def test_a_failed_post_action_shows_until_the_device_says_something_new(si
     assert site.look(context, "mode") == (3, "Good")
 
 
+async def test_private_values_that_actions_assigned_do_not_stop_an_apply(site: EditSite) -> None:
+    context = site.opened()
+    site.contexts.set_from_method(context, ON, "secret", 4.0)
+    await site.edit(context, mode=2)
+    outcome = await site.contexts.apply(context, ANNA)
+    assert (outcome.status, outcome.incidents, site.access.writes) == (0, (), [("mode", 2)])
+    assert site.contexts.values(context, ON).value("secret") == 4.0  # actions go on with it
+
+
 async def test_a_reset_while_values_are_applied_stops_the_rest(site: EditSite) -> None:
     context = site.opened()
     await site.edit(context, unit=1, span=60.0, mode=2)
