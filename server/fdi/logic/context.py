@@ -101,6 +101,11 @@ class Context:
         spec = self._specs.get(name)
         return value_of(raw, spec.data_type if spec is not None else None)
 
+    def kind(self, name: str) -> Kind | None:
+        """The kind that the values of a parameter have; None for a text, octets and what is no parameter."""
+        spec = self._specs.get(name)
+        return kind_of(spec.data_type) if spec is not None else None
+
     def known(self, name: str) -> bool:
         """Whether a parameter has a value."""
         return self._source.value(name) is not None

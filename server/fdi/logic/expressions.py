@@ -36,6 +36,7 @@ from server.fdi.logic.context import (
     value_of,
 )
 from server.fdi.logic.errors import EvaluationError
+from server.fdi.logic.kinds import kind_in
 from server.fdi.logic.numbers import (
     BINARY,
     COMPARISONS,
@@ -43,6 +44,7 @@ from server.fdi.logic.numbers import (
     UNARY,
     ZERO,
     Kind,
+    Number,
     compare,
     convert,
     is_true,
@@ -116,12 +118,28 @@ class Compiler:
             case Binary():
                 return self._binary(expression)
             case Ternary():
-                condition, then = self.run(expression.condition), self.run(expression.then)
-                otherwise = self.run(expression.otherwise)
-                return lambda context: (then if is_true(number(condition(context))) else otherwise)(context)
+                return self._ternary(expression)
             case Comma():
                 return [self.run(value) for value in expression.values][-1]
         return failing("only a METHOD can do this")
+
+    def _ternary(self, expression: Ternary) -> Run:
+        condition, then = self.run(expression.condition), self.run(expression.then)
+        otherwise = self.run(expression.otherwise)
+        kind_then, kind_otherwise = kind_in(expression.then), kind_in(expression.otherwise)
+
+        def run(context: Context) -> Value:
+            taken = is_true(number(condition(context)))
+            value = (then if taken else otherwise)(context)
+            # C: both sides have one type, the greater one, whichever is taken.
+            other = (kind_otherwise if taken else kind_then)(context)
+            return (
+                convert(other, value)
+                if other is not None and isinstance(value, Number) and other > value.kind
+                else value
+            )
+
+        return run
 
     def _reference(self, reference: Reference) -> Run:
         if not reference.steps and reference.name in _CONSTANTS:
