@@ -133,11 +133,9 @@ class Compiler:
             value = (then if taken else otherwise)(context)
             # C: both sides have one type, the greater one, whichever is taken.
             other = (kind_otherwise if taken else kind_then)(context)
-            return (
-                convert(other, value)
-                if other is not None and isinstance(value, Number) and other > value.kind
-                else value
-            )
+            if other is None or not isinstance(value, Number) or other <= value.kind:
+                return value
+            return convert(other, value)
 
         return run
 

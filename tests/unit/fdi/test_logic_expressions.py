@@ -54,6 +54,10 @@ GIVEN = {
     "0 && octets": 0,  # the other side does not count
     "1 || 1 / 0": 1,
     "1 ? 5 : 1 / 0": 5,
+    "(1 ? 7 : 2.0) / 2": 3.5,  # C 6.5.15: both sides have the greater type, whichever is taken
+    "(state ? i : d) / 2": -3.5,
+    "(0 ? u : -1) > 0": 1,
+    "(1 ? i : small == 3) / 2": -3,
     'text == "abc"': 1,
     'text + "d" == "abcd"': 1,
     'text < "abd"': 1,
