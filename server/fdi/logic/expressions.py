@@ -130,7 +130,7 @@ class Compiler:
 
         def run(context: Context) -> Value:
             taken = is_true(number(condition(context)))
-            value = (then if taken else otherwise)(context)
+            value: Value = (then if taken else otherwise)(context)
             # C: both sides have one type, the greater one, whichever is taken.
             other = (kind_otherwise if taken else kind_then)(context)
             if other is None or not isinstance(value, Number) or other <= value.kind:
