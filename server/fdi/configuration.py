@@ -92,6 +92,7 @@ class Configuration:
         self._values: dict[Kind, dict[str, dict[str, Scalar]]] = {kind: {} for kind in Kind}
         self._order = asyncio.Lock()  # changes reach the disk in the order they were asked for
         self._behind: dict[tuple[str, Kind, str], Scalar | None] = {}  # in memory already, not on disk yet
+        self._aside: dict[str, dict[tuple[Kind, str], Scalar]] = {}  # by device: what its type does not know now
         self._forgotten: list[str] = []  # devices whose rows are to go
         self._any_local: bool | None = None  # whether any type has LOCAL parameters; None: not looked up yet
         self.on_changed: list[Callable[[str, frozenset[str]], None]] = []
@@ -127,16 +128,21 @@ class Configuration:
                     del self._behind[key]
 
     def model_changed(self, change: ModelChange) -> None:
-        """Values of parameters that are gone are dropped; those of a device only when its type is uninstalled."""
+        """Values of parameters that are gone go too; those of a device only when its type is uninstalled.
+
+        They come back with their parameters when the version before takes over again, as after an update that fails.
+        """
         self._any_local = None
         if change.device_id is None:
             return
         device = self._plant.devices.get(change.device_id)
         if device is not None:
             self._prune(device)
+            self._bring_back(device)
         elif change.kind is ChangeKind.DEVICE_REMOVED:
             for values in self._values.values():
                 values.pop(change.device_id, None)
+            self._aside.pop(change.device_id, None)
             for key in [key for key in self._behind if key[0] == change.device_id]:
                 del self._behind[key]
             self._forgotten.append(change.device_id)
@@ -149,8 +155,18 @@ class Configuration:
             for name in list(kept or ()):
                 spec = known.get(name)
                 if kept is not None and (spec is None or not fits(spec, kept[name])):
-                    del kept[name]
+                    self._aside.setdefault(device.device_id, {})[kind, name] = kept.pop(name)
                     self._behind[device.device_id, kind, name] = None
+
+    def _bring_back(self, device: Device) -> None:
+        known = rules_of(device.device_type).parameters
+        aside = self._aside.get(device.device_id, {})
+        for (kind, name), value in list(aside.items()):
+            spec = known.get(name)
+            if spec is not None and fits(spec, value):
+                del aside[kind, name]
+                if self._values[kind].setdefault(device.device_id, {}).setdefault(name, value) is value:
+                    self._behind[device.device_id, kind, name] = value
 
     # -- reading
 

@@ -175,6 +175,28 @@ async def test_a_new_version_of_the_type_drops_only_what_it_does_not_know(
     assert disk.rows == {(BOILER, "offline", "low"): 30.0}
 
 
+async def test_an_update_that_fails_and_a_roll_back_bring_the_values_back(
+    kept: Configuration, plant: Plant, disk: Disk
+) -> None:
+    await kept.set_offline(BOILER, {"low": 30.0, "mode": 1, "extra": "x"})
+    before = dict(disk.rows)
+    parameters = {name: spec for name, spec in PARAMETERS.items() if name != "mode"}
+    parameters["extra"] = parameter("extra", DataType.DOUBLE, writable=True)
+    update = plant.replacing(boiler_type(parameters=parameters, version="2.0.0", logic=None))
+    for change in (*update.steps(), *update.undo()):
+        kept.model_changed(change)
+    assert dict(kept.offline(BOILER)) == {"low": 30.0, "mode": 1, "extra": "x"}
+    await kept.flush()
+    assert disk.rows == before
+    # An installed version that is given up again, the disk having followed meanwhile.
+    for version, known in (("2.0.0", parameters), ("1.0.0", dict(PARAMETERS))):
+        for change in plant.install(boiler_type(parameters=known, version=version, logic=None)):
+            kept.model_changed(change)
+        await kept.flush()
+    assert dict(kept.offline(BOILER)) == {"low": 30.0, "mode": 1, "extra": "x"}
+    assert disk.rows == before
+
+
 async def test_values_of_a_device_go_when_its_type_is_uninstalled_and_only_then(
     kept: Configuration, plant: Plant, disk: Disk
 ) -> None:
