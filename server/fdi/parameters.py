@@ -45,8 +45,8 @@ INTEGER_RANGES: Mapping[DataType, tuple[float, float]] = {
     DataType.UINT16: (0.0, 2.0**16 - 1),
     DataType.INT32: (-(2.0**31), 2.0**31 - 1),
     DataType.UINT32: (0.0, 2.0**32 - 1),
-    DataType.INT64: (-(2.0**63), 2.0**63 - 1),
-    DataType.UINT64: (0.0, 2.0**64 - 1),
+    DataType.INT64: (-(2**63), 2**63 - 1),  # as floats their ends would be one too high
+    DataType.UINT64: (0, 2**64 - 1),
 }
 
 
@@ -184,7 +184,7 @@ def bounded(pairs: Iterable[tuple[float | None, float | None]], data_type: DataT
     limit = _FLOAT_MAX if data_type is DataType.FLOAT else sys.float_info.max
     lowest, highest = INTEGER_RANGES.get(data_type, (-limit, limit))
     return tuple(
-        (lowest if low is None else float(low), highest if high is None else float(high)) for low, high in pairs
+        (float(lowest if low is None else low), float(highest if high is None else high)) for low, high in pairs
     )
 
 

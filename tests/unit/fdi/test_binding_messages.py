@@ -42,6 +42,19 @@ def test_a_numeric_time_names_its_unit() -> None:
     assert plain.time_form == ""
 
 
+@pytest.mark.parametrize(
+    ("data_type", "low", "high"), [(DataType.INT64, -(2**63), 2**63 - 1), (DataType.UINT64, 0, 2**64 - 1)]
+)
+def test_the_ends_of_long_integers_are_exact(data_type: DataType, low: int, high: int) -> None:
+    """A double cannot hold them: one more than the type holds would pass and could not be encoded."""
+    spec = ParameterSpec(name="total", label=Texts.of("Total"), data_type=data_type)
+    text = b'type = "thing"\n[[message]]\ntopic = "a/{device}"\n[message.parameters]\ntotal = "/t"\n'
+    (row,) = read_binding(text, part="/protocol/mqtt.toml", parameters={"total": spec}).binding.rows
+    (bound,) = row.parameters
+    assert (bound.minimum, bound.maximum) == (low, high)
+    assert bound.maximum is not None and bound.maximum < high + 1
+
+
 @pytest.mark.parametrize("more", ['time = "/t"\ntime_form = "epoch"', 'time_form = "epoch_s"'])
 def test_an_unknown_form_or_one_without_a_time_is_a_mistake(more: str) -> None:
     with pytest.raises(PackageError) as caught:
