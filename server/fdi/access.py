@@ -143,14 +143,19 @@ class DeviceAccess:
         """
         device = self._plant.device(device_id)
         wanted = tuple(dict.fromkeys(names))
-        if self.hooks is not None:
-            code = await self.hooks.before_read(device_id, wanted, caller)
-            if status.is_bad(code):
-                return dict.fromkeys(wanted, (None, code))
+        hooks = self.hooks
+        refused: dict[str, tuple[Scalar | None, StatusCode]] = {}
+        if hooks is not None:
+            for name in wanted:
+                code = await hooks.before_read(device_id, (name,), caller)
+                if status.is_bad(code):
+                    refused[name] = (None, code)  # this one is not read; the others are
+        if len(refused) == len(wanted):
+            return refused
         told, code = await self._ask(device, caller)
         device = self._plant.device(device_id)  # another version of its type may have taken over meanwhile
-        found = {name: self._shown(device, name, told, code) for name in wanted}
-        return found if self.hooks is None else await self.hooks.after_read(device_id, found, caller)
+        found = {name: refused.get(name) or self._shown(device, name, told, code) for name in wanted}
+        return found if hooks is None else await hooks.after_read(device_id, found, caller)
 
     async def refresh(self, device_id: str, caller: Caller) -> StatusCode:
         """Ask the device for all it has; Good also when the package has no command for that."""

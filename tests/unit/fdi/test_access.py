@@ -184,12 +184,13 @@ async def test_local_values_live_in_the_server_whatever_their_handling() -> None
 class Hooks:
     """Read actions that refuse, or double what was read."""
 
-    def __init__(self, code: StatusCode) -> None:
+    def __init__(self, code: StatusCode, only: str = "") -> None:
         self.code = code
+        self.only = only  # the parameter that is refused; all of them without
         self.ran: list[str] = []
 
     async def before_read(self, device_id: str, names: Iterable[str], caller: Caller) -> StatusCode:
-        return self.code
+        return self.code if not self.only or self.only in names else status.GOOD
 
     async def after_command(self, device_id: str, methods: Sequence[str], caller: Caller) -> StatusCode:
         self.ran += methods
@@ -209,6 +210,16 @@ async def test_read_actions_come_before_and_after() -> None:
     assert line.asked == []
     access.hooks = Hooks(status.GOOD)
     assert await access.read("thing-1", ("level",), ENGINEER) == {"level": (8.0, status.GOOD)}
+
+
+async def test_an_action_that_gives_up_before_reading_a_value_leaves_the_others_readable() -> None:
+    access, line, _ = room()
+    line.report = {"level": 4.0}
+    access.hooks = Hooks(status.BAD_INVALID_STATE, only="limit")
+    assert await access.read("thing-1", ("limit", "level"), ENGINEER) == {
+        "limit": (None, status.BAD_INVALID_STATE),
+        "level": (8.0, status.GOOD),
+    }
 
 
 AFTER = """
