@@ -6,7 +6,9 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
+from server.core.clock import TimeUs, from_datetime
 from server.core.values import Scalar
 from server.fdi.client_literals import CLIENT_NAMESPACE
 from server.model.device_type import DataType
@@ -20,6 +22,7 @@ _ATTRIBUTE = str.maketrans(
 _WHOLE = re.compile(r"[+-]?[0-9]{1,20}")
 _REAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _NUMBER_LENGTH = 400
+_MOMENT_LENGTH = 40
 
 
 @dataclass(slots=True)
@@ -85,11 +88,22 @@ def text_of(value: Scalar | None) -> str:
     return str(value)
 
 
+def _moment(word: str) -> TimeUs | None:
+    """A moment as xs:dateTime; without a zone it is UTC."""
+    try:
+        moment = datetime.fromisoformat(word if len(word) <= _MOMENT_LENGTH else "")
+        return from_datetime(moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
+        return None
+
+
 def value_of(text: str, data_type: DataType) -> Scalar | None:
     """The value that a text stands for, or None when it stands for none of that type. Ranges are not judged."""
-    if data_type is DataType.STRING or data_type is DataType.DATETIME:
+    if data_type is DataType.STRING:
         return text
     word = text.strip()
+    if data_type is DataType.DATETIME:
+        return _moment(word)
     if data_type is DataType.BOOLEAN:
         return {"true": True, "1": True, "false": False, "0": False}.get(word)
     if data_type is DataType.BYTESTRING:

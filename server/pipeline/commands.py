@@ -24,6 +24,8 @@ from server.security.access import Right, require, require_role
 Echo = Callable[[Measurement], Awaitable[None]]
 UNSOLICITED_LIMIT = 1_000
 _LARGEST = sys.float_info.max  # an integer beyond it fits no numeric type either
+# What a DateTime of OPC UA holds (OPC 10000-6, 5.2.2.5), in microseconds since 1970: the years 1601 to 9999.
+_FIRST_US, _LAST_US = -11_644_473_600_000_000, 253_402_300_799_999_999
 
 OUTCOMES: Mapping[str, StatusCode] = {
     "done": status.GOOD,
@@ -256,6 +258,10 @@ def check_value(spec: ParameterSpec, value: Scalar, *, ranges: bool = True) -> S
         if ranges and spec.enum_values and not spec.bit_enumerated:
             return status.GOOD if any(entry.value == value for entry in spec.enum_values) else status.BAD_OUT_OF_RANGE
         return status.GOOD
+    if spec.data_type is DataType.DATETIME:
+        if isinstance(value, bool) or not isinstance(value, int):
+            return status.BAD_TYPE_MISMATCH
+        return status.GOOD if _FIRST_US <= value <= _LAST_US else status.BAD_OUT_OF_RANGE
     wanted = bytes if spec.data_type is DataType.BYTESTRING else str
     if not isinstance(value, wanted):
         return status.BAD_TYPE_MISMATCH

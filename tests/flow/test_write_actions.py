@@ -33,6 +33,10 @@ VARIABLE dial { LABEL "D"; CLASS LOCAL; TYPE DOUBLE { MAX_VALUE 10; INITIAL_VALU
 METHOD count_up { LABEL "Count"; DEFINITION { tally = tally + 1; } }
 METHOD move_gate { LABEL "Move"; DEFINITION { gate = lever > 5.0; } }
 METHOD turn_up { LABEL "Turn"; DEFINITION { fsetval(fgetval() * 4.0); } }
+VARIABLE serviced { LABEL "Serviced"; CLASS LOCAL; TYPE DATE; }
+VARIABLE until { LABEL "Until"; CLASS LOCAL; TYPE DATE_AND_TIME (7); }
+VARIABLE planned { LABEL "Planned"; TYPE DOUBLE; PRE_WRITE_ACTIONS { plan } }
+METHOD plan { LABEL "Plan"; DEFINITION { serviced = (1 << 16) | (2 << 8) | 126; until = 86400; } }
 METHOD halve { LABEL "Halve"; DEFINITION { fsetval(fgetval() / 2.0); times = times + 1; } }
 METHOD follow { LABEL "Follow"; DEFINITION { twin = 40.0; send_all_values(); } }
 METHOD ask { LABEL "Ask"; DEFINITION { ACKNOWLEDGE("Sure?"); } }
@@ -94,6 +98,16 @@ async def test_a_local_value_that_nobody_has_set_begins_at_zero_for_methods() ->
         assert room.value("tally") is None  # clients still see that it was never set
         assert await room.write("counted", 1.0) == status.GOOD
         assert room.value("tally") == 1
+
+
+async def test_moments_can_be_written_and_assigned() -> None:
+    async with rig() as room:
+        assert await room.write("serviced", 1_700_000_000_000_000) == status.GOOD
+        assert room.value("serviced") == 1_700_000_000_000_000
+        assert await room.write("serviced", "tomorrow") == status.BAD_TYPE_MISMATCH
+        assert await room.write("planned", 1.0) == status.GOOD
+        assert room.value("serviced") == 1_769_904_000_000_000  # 1 February 2026
+        assert room.value("until") == 86_400_000_000
 
 
 async def test_a_private_local_value_turns_the_validity_of_what_depends_on_it() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from server.core import status
+from server.core.clock import to_iso
 from server.core.values import Scalar
 from server.fdi.client_literals import NAMES_OF_TYPES
 from server.fdi.client_xml import Element, leaf, optional_leaf, text_of, value_of
@@ -64,7 +65,8 @@ def read_parameter(text: str, spec: ParameterSpec) -> Scalar | None:
 
 def variant(name: str, value: Scalar | None, data_type: DataType, **attributes: str | None) -> Element:
     """A value with its type."""
-    return leaf(name, text_of(value), DataType=NAMES_OF_TYPES[data_type], **attributes)
+    shown = to_iso(value) if data_type is DataType.DATETIME and isinstance(value, int) else text_of(value)
+    return leaf(name, shown, DataType=NAMES_OF_TYPES[data_type], **attributes)
 
 
 def plain_type(data_type: DataType, length: int | None = None) -> Element:

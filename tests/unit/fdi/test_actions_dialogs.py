@@ -16,7 +16,7 @@ from server.core.texts import Texts
 from server.core.values import Scalar
 from server.fdi.actions.arguments import WrongArgumentsError, read_arguments
 from server.fdi.actions.dialogs import Shown, WrongResponseError, action_document, read_response
-from server.fdi.actions.inputs import read_input, type_of_ctype
+from server.fdi.actions.inputs import read_input, type_of_ctype, variant
 from server.fdi.actions.states import ActionState
 from server.fdi.client_xml import Element, document, leaf, text_of, value_of
 from server.fdi.eddl.model import MethodParameter
@@ -260,6 +260,26 @@ def test_arguments_that_do_not_fit_are_refused(xml: str) -> None:
 )  # fmt: skip
 def test_c_types_have_the_sizes_of_the_method_language(ctype: str, data_type: DataType | None) -> None:
     assert type_of_ctype(ctype) is data_type
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("2026-02-01T00:00:00Z", 1_769_904_000_000_000),
+        (" 2026-02-01T02:00:00.5+02:00 ", 1_769_904_000_500_000),
+        ("2026-02-01", 1_769_904_000_000_000),  # without a zone: UTC
+        ("1900-01-01", -2_208_988_800_000_000),
+        ("tomorrow", None),
+        ("", None),
+        ("2026-02-01" + "0" * 100, None),
+    ],
+)
+def test_a_moment_is_read_as_xml_writes_it(text: str, value: int | None) -> None:
+    assert value_of(text, DataType.DATETIME) == value
+
+
+def test_a_moment_is_shown_as_xml_writes_it() -> None:
+    assert variant("V", 1_769_904_000_500_000, DataType.DATETIME).text == "2026-02-01T00:00:00.500000Z"
 
 
 @given(st.text(max_size=200), st.sampled_from(list(DataType)))

@@ -33,3 +33,21 @@ def test_a_range_of_a_float_is_compared_in_single_precision(
 ) -> None:
     """eddl.md 7.7: a client that writes back the limit it has read is not refused."""
     assert check_value(parameter("x", data_type, ranges=((-0.1, 0.1),)), value) == code
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        (1_700_000_000_000_000, status.GOOD),
+        (-2_208_988_800_000_000, status.GOOD),  # 1900, the first year of HART's DATE
+        (253_402_300_800_000_000, status.BAD_OUT_OF_RANGE),  # the year 10000
+        (-11_644_473_600_000_001, status.BAD_OUT_OF_RANGE),  # before 1601
+        (10**400, status.BAD_OUT_OF_RANGE),
+        (True, status.BAD_TYPE_MISMATCH),
+        (1.5, status.BAD_TYPE_MISMATCH),
+        ("2026-01-01", status.BAD_TYPE_MISMATCH),  # a text would break every reader of the value
+    ],
+    ids=["now", "1900", "10000", "1600", "huge", "boolean", "fraction", "text"],
+)
+def test_a_moment_is_microseconds_that_a_datetime_can_hold(value: Scalar, code: status.StatusCode) -> None:
+    assert check_value(parameter("x", DataType.DATETIME), value) == code
