@@ -441,6 +441,22 @@ async def test_abort_methods_that_do_not_end_keep_the_lock_from_others_for_a_whi
         room.sleep.pass_()
 
 
+async def test_a_fault_in_showing_a_request_ends_its_action_only() -> None:
+    async with Room(script(Acknowledge(HI)), script()).open() as room:
+        faults: list[dict[str, object]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: faults.append(context))
+
+        def broken(action_id: str) -> None:
+            if room.state(action_id) == "WaitingForResponse":
+                raise ZeroDivisionError
+
+        room.service.on_changed.append(broken)
+        action = await room.start()
+        assert (room.state(action), room.root(action).findtext(f"{NS}Error")) == ("Failed", "internal fault")
+        assert [type(fault["exception"]) for fault in faults] == [ZeroDivisionError]
+        assert room.state(await room.start()) == "Completed"
+
+
 async def test_a_disk_that_takes_no_audit_record_fails_the_action_and_nothing_else() -> None:
     def full(*_record: object) -> None:
         raise IntegrationError("disk full")
