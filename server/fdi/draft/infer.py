@@ -17,7 +17,6 @@ from server.fdi.draft.places import ISO, Family, Path, Seen, look, metric_list
 from server.fdi.draft.sample import Refusals, Sample, decoded
 from server.fdi.draft.topics import Kind, find_kinds
 
-TIME_WORDS = frozenset(["date", "datetime", "time", "timestamp", "ts"])
 QUALITY_WORDS = (["quality"], ["quality", "flag"])
 NAMEPLATE = {
     "firmware": "firmware", "firmware version": "firmware", "fw": "firmware", "fw version": "firmware",
@@ -198,8 +197,7 @@ class _Message:
         places = self._places
         for path in sorted(places.seen, key=lambda entry: (len(entry), entry)):
             seen = places.seen[path]
-            found = names.words(path[-1])
-            if not found or found[-1] not in TIME_WORDS:
+            if not seen.timely:
                 continue
             form = next((form for form in (ISO, *EPOCH_UNITS) if seen.times[form] >= ALWAYS * places.objects), "")
             if form:

@@ -14,7 +14,7 @@ class DraftLimits:
     payload_bytes: int = 262_144  # of one message
     depth: int = 32  # levels of one payload
     topics: int = 2_000  # different ones; messages of further ones are left out
-    rows: int = 1_000  # looked at in one payload that is an array
+    rows: int = 200  # looked at in one payload that is an array
     places: int = 500  # values of one kind of message
     kinds: int = 32  # kinds of messages, that is topic patterns
     parameters: int = 500  # of the draft

@@ -6,6 +6,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 
 from server.fdi.eddl.keywords import KEYWORDS, KINDS
 
@@ -18,6 +19,7 @@ CONTAINERS = frozenset(
 """Words that only hold what is measured: they stand in front of no identifier."""
 LONE = frozenset({"value", "val"})
 UNIT_WORDS = frozenset({"unit", "units", "uom"})
+TIME_WORDS = frozenset({"date", "datetime", "time", "timestamp", "ts"})
 IDENTIFIER_LENGTH = 60
 LABEL_LENGTH = 80
 MENUS = ("process_variables_root_menu", "device_root_menu")
@@ -28,9 +30,14 @@ _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 def words(name: str) -> list[str]:
     """The words of a name in lower case: `bearingTemp_C` gives bearing, temp, c. Only ASCII letters and digits stay."""
+    return list(_words(name))
+
+
+@lru_cache(maxsize=4_096)  # every value of every message asks for those of its key
+def _words(name: str) -> tuple[str, ...]:
     plain = unicodedata.normalize("NFKD", name)
     plain = "".join(letter for letter in plain if not unicodedata.combining(letter))
-    return re.sub(r"[^a-z0-9]+", " ", _HUMP.sub(" ", plain).lower()).split()
+    return tuple(re.sub(r"[^a-z0-9]+", " ", _HUMP.sub(" ", plain).lower()).split())
 
 
 def identifier(path: Sequence[str]) -> str:

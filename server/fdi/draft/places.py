@@ -13,7 +13,7 @@ from typing import Any
 from server.core.clock import TimeUs, from_datetime
 from server.core.values import RawMessage
 from server.fdi.draft.limits import AHEAD_US, EARLIEST_US, EPOCH_UNITS, DraftLimits
-from server.fdi.draft.names import LONE, UNIT_WORDS, words
+from server.fdi.draft.names import LONE, TIME_WORDS, UNIT_WORDS, words
 from server.fdi.draft.sample import Refusals
 
 Path = tuple[str, ...]
@@ -58,6 +58,7 @@ class Seen:
     times: Counter[str] = field(default_factory=Counter)  # how often it was a time in each form
     constant: bool = True  # one value per device
     by_device: dict[str, int] = field(default_factory=dict)
+    timely: bool = False  # named like a time
 
     @property
     def count(self) -> int:
@@ -86,8 +87,9 @@ class Seen:
         elif not self._number(value):
             return
         self._remember(value, device, limits)
-        for form in _time_forms(value, received_at):
-            self.times[form] += 1
+        if self.timely:
+            for form in _time_forms(value, received_at):
+                self.times[form] += 1
 
     def _number(self, value: int | float) -> bool:
         try:
@@ -161,7 +163,7 @@ def look(
                 if len(places.seen) >= limits.places:
                     refusals.add("more values in one kind of message than the limit", message.topic)
                     continue
-                seen = places.seen[path] = Seen()
+                seen = places.seen[path] = Seen(timely=is_time(path[-1]))
             seen.take(value, device, message.received_at, limits)
             if isinstance(value, str) and is_unit(path[-1]):
                 _count_unit(places.units.setdefault(path, Counter()), value, limits)
@@ -212,6 +214,12 @@ def is_unit(key: str) -> bool:
     """True for `unit`, `units`, `uom` and names that end so."""
     found = words(key)
     return bool(found) and found[-1] in UNIT_WORDS
+
+
+def is_time(key: str) -> bool:
+    """True for names whose last word means a time."""
+    found = words(key)
+    return bool(found) and found[-1] in TIME_WORDS
 
 
 def leaves(

@@ -33,6 +33,9 @@ FILTERS = 16
 REHEARSED = 20
 """Messages of a draft's own sample that a dry run shows."""
 
+GROWN = 1.1
+"""A draft that still listens is looked at anew when it has heard a tenth more."""
+
 Take = Callable[[Sequence[RawMessage]], bool]
 
 
@@ -229,11 +232,17 @@ class DraftService:
 
     async def _model(self, draft: _Draft) -> DraftModel:
         async with draft.turn:
-            if draft.model is None or draft.looked_at != draft.sample.heard:
+            if draft.model is None or self._grown(draft):
                 snapshot = draft.sample.snapshot()
                 draft.model = await asyncio.to_thread(infer, snapshot, draft.topics, draft.naming)
                 draft.looked_at = snapshot.heard
             return draft.model
+
+    @staticmethod
+    def _grown(draft: _Draft) -> bool:
+        """Whether enough has come since the last look: it costs seconds of processor time when the sample is large."""
+        enough = draft.looked_at if draft.ended else draft.looked_at * GROWN
+        return draft.sample.heard > enough
 
     def _find(self, draft_id: str) -> _Draft:
         draft = self._drafts.get(draft_id)
