@@ -109,6 +109,8 @@ class ContextTree:
             self._silent.pop(context.device_id, None)
         for inner in reversed(gone):
             del self._contexts[inner.context_id]
+            for scratch in inner.sides.values():
+                scratch.reset()  # an Apply that runs sends nothing more of it
             for told in self.on_discarded:
                 told(inner.context_id)
 

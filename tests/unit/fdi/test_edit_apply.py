@@ -102,13 +102,14 @@ async def test_private_values_that_actions_assigned_do_not_stop_an_apply(site: E
     assert site.contexts.values(context, ON).value("secret") == 4.0  # actions go on with it
 
 
-async def test_a_reset_while_values_are_applied_stops_the_rest(site: EditSite) -> None:
+@pytest.mark.parametrize("how", ["reset", "discard"])
+async def test_a_reset_or_discard_while_values_are_applied_stops_the_rest(site: EditSite, how: str) -> None:
     context = site.opened()
     await site.edit(context, unit=1, span=60.0, mode=2)
     plain = site.access.write
 
     async def write(device_id: str, name: str, value: Scalar, caller: Caller) -> StatusCode:
-        assert site.contexts.reset(context, ANNA) == 0
+        getattr(site.contexts, how)(context, ANNA)
         return await plain(device_id, name, value, caller)
 
     site.access.write = write  # type: ignore[method-assign]
