@@ -28,6 +28,7 @@ from server.opcua.nodes.base import FILE_NAME, Base, base_nodes
 from server.opcua.nodes.on_demand import OnDemand
 from server.opcua.nodesets import fingerprint, load_folder
 from server.opcua.profiles import server_profiles
+from server.opcua.required_nodes import require_nodes
 from server.opcua.roles import CALL, SEE, Rights, permissions
 from server.opcua.server_object import ServerFacts, ServerObject, describe
 from server.opcua.services.activation import ActivationService
@@ -154,6 +155,7 @@ async def assemble(facts: Facts, namespaces: Namespaces, pipeline: Any, reader: 
     base = await asyncio.to_thread(_base, facts, namespaces)
     store = base.store
     indexes = {uri: index for index, uri in enumerate(namespaces.namespaces())}
+    require_nodes(store, indexes)
     rights = Rights()
     rights.defaults(0).permissions = SERVER_PERMISSIONS
     space = Space(store, indexes, rights)

@@ -90,3 +90,16 @@ async def test_broken_settings_file(tmp_path: Path, text: str, reason: str) -> N
     assert code == 2
     assert reason in said
     assert "Traceback" not in said
+
+
+async def test_older_nodesets_end_the_start_with_what_to_do(tmp_path: Path) -> None:
+    # Left over from an earlier version of the program: DI alone.
+    folder = tmp_path / "older"
+    folder.mkdir()
+    name = "di.NodeSet2.xml"
+    (folder / name).write_bytes((Path(built(tmp_path)["FIELDLOOM_NODESETS_DIR"]) / name).read_bytes())
+    code, said = await start(tmp_path, {"FIELDLOOM_NODESETS_DIR": str(folder)})
+    assert code == 2
+    assert "http://fdi-cooperation.com/OPCUA/FDI7/ lacks i=11" in said
+    assert "run `fieldloom nodeset build`" in said
+    assert "Traceback" not in said
