@@ -364,7 +364,12 @@ class PackageStore:
 
     def _read_package(self, data: bytes, trust: TrustPolicy | None) -> Package:
         package = read_package(data, self._limits, trust)
-        return replace(package, device_types=identified(package.device_types, package.catalog.package_type))
+        best = package.signature.best
+        kinds = (
+            replace(kind, signature=package.signature.state.value, signer=best.signer if best is not None else "")
+            for kind in package.device_types
+        )
+        return replace(package, device_types=identified(kinds, package.catalog.package_type))
 
 
 @contextmanager

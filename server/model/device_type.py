@@ -256,6 +256,8 @@ class DeviceType:
     type_id: str  # "smart_breaker"; NodeId `s=<type_id>` in namespace_uri; unique among installed packages
     package_id: str  # lower case UUID
     version: str  # package version
+    signature: str = "Unsigned"  # state of the package's signature
+    signer: str = ""  # common name of who signed it; "" when nobody did
     namespace_uri: str  # urn:fieldloom:fdi:<package_id>
     label: Texts
     description: Texts = NO_TEXT

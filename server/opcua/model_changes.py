@@ -61,6 +61,7 @@ class ModelChanges:
                 self._others[key] = device_type
                 self._room.bus.model_changed(key, NULL_KEY, added=True)
                 await asyncio.sleep(0)
+        self._room.status.other_versions(types)
 
     async def prepare(self, device_type: DeviceType) -> None:
         """Draw a type, or the way to it from the version that is shown; nothing served is touched.

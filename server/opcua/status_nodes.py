@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from asyncua import ua
 
@@ -10,15 +10,17 @@ from server.core.clock import TimeUs
 from server.core.texts import Texts
 from server.model.device_type import DeviceType
 from server.opcua.names import PLANT_URI, TYPES_URI
+from server.opcua.nodes.keys import key_of
 from server.opcua.nodes.node import Node
 from server.opcua.nodes.values import Encoded, put_data_value
-from server.opcua.space import OBJECTS, ORGANIZES, Space, data_value
+from server.opcua.space import HAS_COMPONENT, OBJECTS, ORGANIZES, Space, data_value
 from server.opcua.type_nodes import type_id
 from server.opcua.wire import Point, to_ticks
 
 ROOT = "Fieldloom"
 PIPELINE = "Fieldloom/Pipeline"
 PACKAGES = "Fieldloom/Packages"
+_V = ua.VariantType
 _DOUBLE = ua.VariantType.Double.value
 _INT64 = ua.VariantType.Int64.value
 
@@ -67,15 +69,19 @@ class StatusNodes:
             point.put_scalar(kind, value, 0, ticks, ticks)
 
     def add_package(self, device_type: DeviceType) -> None:
-        """One installed package with its id, version and type."""
+        """One installed package: id, version in use, type, and how far its signature is believed."""
         space = self._space
         path = f"{PACKAGES}/{device_type.type_id}"
         node_id = space.id(PLANT_URI, path)
-        version = space.id(PLANT_URI, f"{path}/Version")
-        if version in space and space.value(space.id(PLANT_URI, f"{path}/PackageId")).Value.Value == (
-            device_type.package_id
-        ):
-            put_data_value(space.point(version), data_value(device_type.version, ua.VariantType.String))
+        package = space.id(PLANT_URI, f"{path}/PackageId")
+        facts = (
+            ("Version", device_type.version),
+            ("SignatureState", device_type.signature),
+            ("Signer", device_type.signer),
+        )
+        if package in space and space.value(package).Value.Value == device_type.package_id:
+            for name, text in facts:
+                put_data_value(space.point(space.id(PLANT_URI, f"{path}/{name}")), data_value(text, _V.String))
             space.rename(node_id, device_type.label)
             return
         if node_id in space:
@@ -88,18 +94,31 @@ class StatusNodes:
             display=device_type.label,
         )
         rows = (
-            ("PackageId", device_type.package_id, ua.VariantType.String),
-            ("Version", device_type.version, ua.VariantType.String),
-            ("DeviceTypeId", type_id(space, device_type), ua.VariantType.NodeId),
+            ("PackageId", device_type.package_id, _V.String, -1),
+            *((name, text, _V.String, -1) for name, text in facts),
+            ("DeviceTypeId", type_id(space, device_type), _V.NodeId, -1),
+            ("OtherVersions", [], _V.String, 1),
         )
-        for name, value, kind in rows:
+        for name, value, kind, rank in rows:
             space.property(
                 space.id(PLANT_URI, f"{path}/{name}"),
                 space.name(TYPES_URI, name),
-                data_value(value, kind),
+                data_value(value, kind, is_array=rank == 1),
                 ua.NodeId(kind.value),
                 parent=node_id,
+                rank=rank,
             )
+
+    def other_versions(self, types: Sequence[DeviceType]) -> None:
+        """Tell of each package which versions are installed and not in use, in their order."""
+        space = self._space
+        found: dict[str, list[str]] = {}
+        for device_type in types:
+            found.setdefault(device_type.type_id, []).append(device_type.version)
+        for entry in space.store.targets(key_of(space.id(PLANT_URI, PACKAGES)), key_of(HAS_COMPONENT)):
+            name = space.store[entry].name.Name
+            point = space.point(space.id(PLANT_URI, f"{PACKAGES}/{name}/OtherVersions"))
+            put_data_value(point, data_value(found.get(name, []), _V.String, is_array=True))
 
     def remove_package(self, type_name: str) -> list[Node]:
         """Take a package's entry out; returns what went."""
