@@ -40,6 +40,7 @@ VARIABLE level { LABEL "|en|Level|de|Stand"; CLASS DEVICE; CONSTANT_UNIT "m";
 VARIABLE mode { LABEL "Mode"; CLASS DEVICE; TYPE ENUMERATED (1) { { 0, "Off" }, { 1, "|en|On|de|Ein" } } }
 VARIABLE flags { LABEL "F"; CLASS DEVICE; TYPE BIT_ENUMERATED (1) { { 1, "one" }, { 2, "two" } } }
 VARIABLE secret { LABEL "S"; CLASS DEVICE; TYPE INTEGER (2); }
+VARIABLE day { LABEL "D"; CLASS DEVICE; TYPE DATE; }
 COLLECTION OF VARIABLE pair { LABEL "P"; MEMBERS { L, level; } }
 MENU page { LABEL "Page"; ITEMS { level } }
 COMMAND go { NUMBER 7; OPERATION COMMAND; TRANSACTION { REQUEST { } REPLY { response_code, device_status } }
@@ -85,6 +86,12 @@ REQUESTS: dict[str, tuple[str, Request, Answer, int]] = {
         InputParameter(text("v"), "level"),
         Value(10.0),
         -1,
+    ),
+    "GET_DEV_VAR_VALUE_date": (  # answered with a moment; METHODs see day, month, year since 1900
+        'GET_DEV_VAR_VALUE("v", day); return Date_to_Year(day) * 100 + Date_to_Month(day);',
+        InputParameter(text("v"), "day"),
+        Value(1_769_904_000_000_000),
+        202602,
     ),
     "get_dev_var_value": (
         'get_dev_var_value("v", 0, pair.L); return level;',

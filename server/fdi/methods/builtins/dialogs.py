@@ -38,6 +38,7 @@ from server.fdi.methods.requests import (
     ShowMenu,
     Value,
 )
+from server.fdi.methods.variables import to_method
 
 FAMILY: Final = "dialogs"
 MAX_OPTIONS: Final = 1_000  # of one selection
@@ -86,9 +87,15 @@ def _input(machine: Machine, prompt: Texts, name: str, no_item: int, refused: in
         return no_item
 
     def entered(machine: Machine, answer: Answer) -> int:
-        value = answer.value if isinstance(answer, Value) else None
-        raw: Raw | None = value.decode("latin-1") if isinstance(value, bytes) else value
-        return BI_SUCCESS if raw is not None and machine.try_write(name, raw) == status.GOOD else refused
+        spec = machine.library.parameters.get(name)
+        if not isinstance(answer, Value) or spec is None:
+            return refused
+        # The answer is the parameter's value, not yet what METHODs see in its place: a moment is no packed DATE.
+        try:
+            raw: Raw = to_method(answer.value, spec)
+        except EvaluationError:
+            return refused
+        return BI_SUCCESS if machine.try_write(name, raw) == status.GOOD else refused
 
     return Suspend(InputParameter(prompt, name), entered)
 
