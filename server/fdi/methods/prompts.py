@@ -14,7 +14,8 @@ from server.fdi.methods.ctype import CArray, Raw
 from server.fdi.methods.places import Place
 from server.fdi.methods.printf import formatted, plain
 from server.fdi.methods.program import Local, Site
-from server.model.device_type import ParameterSpec
+from server.fdi.methods.variables import moment_text
+from server.model.device_type import DataType, ParameterSpec
 
 if TYPE_CHECKING:
     from server.fdi.methods.machine import Machine
@@ -174,4 +175,6 @@ def _unformatted(spec: ParameterSpec, value: Raw, language: str) -> str:
         return f"unknown ({value})"
     if spec.display_format and not isinstance(value, str):
         return formatted(spec.display_format, value).strip()
+    if spec.data_type is DataType.DATETIME and isinstance(value, int):
+        return moment_text(value, spec)
     return plain(value, 7 if spec.edd_type == "FLOAT" else 15)

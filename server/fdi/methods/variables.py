@@ -60,6 +60,16 @@ def unpacked_date(packed: int) -> date | None:
         return None
 
 
+def moment_text(raw: int, spec: ParameterSpec) -> str:
+    """A moment of a METHOD for people: the day of a DATE, else day and time in UTC; the number where it is none."""
+    if spec.edd_type == "DATE":
+        day = unpacked_date(raw)
+        return day.isoformat() if day is not None else str(raw)
+    if not 0 <= raw * _SECOND_US <= _LAST_US:
+        return str(raw)
+    return f"{_EPOCH + timedelta(seconds=raw):%Y-%m-%d %H:%M:%S}"
+
+
 def to_method(value: Scalar, spec: ParameterSpec) -> Raw:
     """A parameter's value as METHODs see it. Raises EvaluationError for one that is not of the parameter's type."""
     if shape_of(spec) is TEXT:

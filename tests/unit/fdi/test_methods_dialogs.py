@@ -40,6 +40,7 @@ VARIABLE level { LABEL "|en|Level|de|Stand"; CLASS DEVICE; CONSTANT_UNIT "m";
 VARIABLE mode { LABEL "Mode"; CLASS DEVICE; TYPE ENUMERATED (1) { { 0, "Off" }, { 1, "|en|On|de|Ein" } } }
 VARIABLE flags { LABEL "F"; CLASS DEVICE; TYPE BIT_ENUMERATED (1) { { 1, "one" }, { 2, "two" } } }
 VARIABLE secret { LABEL "S"; CLASS DEVICE; TYPE INTEGER (2); }
+VARIABLE since { LABEL "Since"; CLASS DEVICE; TYPE DATE_AND_TIME (7); }
 VARIABLE day { LABEL "D"; CLASS DEVICE; TYPE DATE; }
 COLLECTION OF VARIABLE pair { LABEL "P"; MEMBERS { L, level; } }
 MENU page { LABEL "Page"; ITEMS { level } }
@@ -67,6 +68,12 @@ REQUESTS: dict[str, tuple[str, Request, Answer, int]] = {
         0,
     ),
     "get_acknowledgement": ('return get_acknowledgement("a", 0, 0, 0);', Acknowledge(text("a")), Ok(), 0),
+    "PUT_MESSAGE_date": (
+        'day = (1 << 16) | (2 << 8) | 126; since = 3600; return PUT_MESSAGE("%{day}, %{since}");',
+        Inform(text("2026-02-01, 1970-01-01 01:00:00")),
+        Ok(),
+        0,
+    ),
     "PUT_MESSAGE": ('return PUT_MESSAGE("a");', Inform(text("a")), Ok(), 0),
     "put_message": ('return put_message("a", 0);', Inform(text("a")), Ok(), 0),
     "display_message": ('return display_message("a", 0, 0, 0);', Inform(text("a")), Ok(), 0),
