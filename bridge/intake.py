@@ -62,6 +62,7 @@ class Bridge:
         self._settle = asyncio.Event()
         self._reasons: Counter[str] = Counter()
         self._matched: OrderedDict[str, str] = OrderedDict()  # device -> type, where types share a topic
+        self._assigned: Mapping[str, str] = {}  # device -> type that somebody chose
         self._per_device: OrderedDict[str, Counter[str]] = OrderedDict()
         self._logged: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._log_window = (-LOG_EVERY_S, 0)  # since when, lines written
@@ -84,6 +85,18 @@ class Bridge:
             raise ConfigurationError([str(error)], what="bindings") from None
         self._bindings = fresh
         self._source.subscribe(self._router.filters())
+
+    def assign(self, types: Mapping[str, str]) -> None:
+        """The types chosen by hand, by device: where types share a topic they count before what a device says."""
+        self._assigned = dict(types)
+
+    def share(self, one: str, other: str) -> bool:
+        """True when two types are heard on a common topic, so that a device of one can be taken for the other."""
+        pair = [self._bindings.get(name) for name in (one, other)]
+        topics = [
+            {TopicPattern.of(row.topic).filter for row in each.rows if row.topic} for each in pair if each is not None
+        ]
+        return len(topics) == len(pair) and bool(topics[0] & topics[1])
 
     async def run(self) -> None:
         """Take messages in until cancelled."""
@@ -131,6 +144,8 @@ class Bridge:
         if route.kind is Kind.ROW:
             device_id, facts = self._codecs[route.binding.codec].identify(message, route, self._limits)
         by_type = {each.binding.type_id: each for each in routes.values()}
+        if device_id in self._assigned and self._assigned[device_id] in by_type:
+            return by_type[self._assigned[device_id]]
         manufacturer, model = facts.get(MANUFACTURER, ""), facts.get(MODEL, "")
         known = by_type.get(self._matched.get(device_id, ""))
         if known is not None and not (manufacturer and model):

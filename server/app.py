@@ -24,6 +24,7 @@ from server.core.errors import ConfigurationError
 from server.core.values import DeviceId
 from server.database.site import SiteDatabase
 from server.fdi.archive import ContainerLimits
+from server.fdi.assignment import TypeAssignments
 from server.fdi.draft.limits import DraftLimits
 from server.fdi.draft.service import DraftService
 from server.fdi.runtime import FdiRuntime
@@ -226,6 +227,10 @@ class Server:
         _, more = await asyncio.to_thread(store.load_builtin, self._settings.packages_dir)
         for entry in (*refused, *more):
             log.error("package_refused", file=str(entry.path), reason=str(entry.error))
+        self._assignments = TypeAssignments(
+            self._plant, self._pipeline, self._bridge, self._site, self._fdi.locks, self._site.audit, self._clock
+        )
+        await self._assignments.load()
         self._packages = PackageService(
             store,
             self._pipeline,
@@ -233,6 +238,7 @@ class Server:
             audit=self._site.audit,
             clock=self._clock,
             show_others=self._opcua.show_others,
+            followed=self._assignments.settle,
         )
         await self._packages.start()
 
@@ -247,6 +253,7 @@ class Server:
             if row.type_id != TEST
         ]
         devices = await self._pipeline.restore(known)
+        await self._assignments.settle()
         await self._fdi.settle()
         alarms = self._engine.restore(await asyncio.to_thread(self._site.alarms))
         # Nodes live as long as the server: the collector need not walk a hundred thousand of them again and again.
@@ -267,6 +274,7 @@ class Server:
             pipeline=self._pipeline,
             plant=self._plant,
             packages=self._packages,
+            assignments=self._assignments,
             drafts=self._drafts,
             history=reader,
             accounts=accounts,

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from server.cli.assign import assign, release
 from server.cli.draft import draft
 from server.cli.package_report import report_lines
 from server.cli.remote import Remote, local_store, running
@@ -28,6 +29,8 @@ from server.settings import Settings, load
 
 app = typer.Typer(no_args_is_help=True)
 app.command()(draft)
+app.command()(assign)
+app.command()(release)
 PackageFile = Annotated[Path, typer.Argument(help="An FDI package (.fdix).")]
 
 

@@ -63,6 +63,15 @@ class Remote:
         query = f"?version={quote(version)}" if version else ""
         return dict(self._ask("POST", f"/api/packages/{quote(package)}/rollback{query}"))
 
+    def assign(self, device: str, type_id: str) -> dict[str, Any]:
+        """Choose the type of a device."""
+        body = json.dumps({"type_id": type_id}).encode()
+        return dict(self._ask("PUT", f"/api/devices/{quote(device, safe='')}/type", body))
+
+    def release(self, device: str) -> None:
+        """Let a device be again what it says itself."""
+        self._ask("DELETE", f"/api/devices/{quote(device, safe='')}/type")
+
     def remove(self, package: str, version: str | None) -> None:
         """Remove a package or one version of it."""
         query = f"?version={quote(version)}" if version else ""

@@ -59,6 +59,24 @@ class Packages(Protocol):
         """
 
 
+class Assignments(Protocol):
+    """Device types chosen by hand. Checks rights and leaves audit records itself."""
+
+    @property
+    def types(self) -> Mapping[str, str]:
+        """The type chosen for each device."""
+
+    async def assign(self, device_id: str, type_id: str, caller: Caller) -> None:
+        """Choose the type of a device, seen already or not.
+
+        Raises:
+            DeniedError, NotFoundError, RemoteError: may not, or locked; no such type; the types share no topic.
+        """
+
+    async def release(self, device_id: str, caller: Caller) -> None:
+        """Let a device be again what it says itself. Raises DeniedError, NotFoundError."""
+
+
 class History(Protocol):
     """Stored values; see `HistoryStore.read_raw`."""
 
@@ -92,4 +110,5 @@ class ConsoleContext:
     settings: HttpSettings
     clock: Clock
     data_dir: Path
+    assignments: Assignments | None = None  # absent: types are not chosen by hand here
     drafts: DraftService | None = None  # absent: this server does not listen for drafts

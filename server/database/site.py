@@ -26,7 +26,7 @@ from server.database import alarm_rows, device_values
 from server.database.device_values import DeviceValueRow
 from server.database.migration import migrate
 from server.database.sqlite import engine
-from server.database.tables import ACCOUNTS, ALARM_JOURNAL, ALARMS, AUDIT, DEVICES, FACTS, NAMESPACES
+from server.database.tables import ACCOUNTS, ALARM_JOURNAL, ALARMS, ASSIGNED_TYPES, AUDIT, DEVICES, FACTS, NAMESPACES
 
 UA_NAMESPACE = "http://opcfoundation.org/UA/"
 _FIRST_FREE = 2  # 0 is OPC UA itself, 1 the application
@@ -165,6 +165,19 @@ class SiteDatabase:
             connection.execute(delete(DEVICES).where(DEVICES.c.device_id == device_id))
             connection.execute(delete(ALARMS).where(ALARMS.c.device_id == device_id))
             device_values.forget(connection, device_id)
+
+    def assigned_types(self) -> dict[str, str]:
+        """Device types chosen by hand, by device."""
+        with self._transaction() as connection:
+            rows = connection.execute(select(ASSIGNED_TYPES).order_by(ASSIGNED_TYPES.c.device_id)).all()
+        return {row.device_id: row.type_id for row in rows}
+
+    def assign_type(self, device_id: str, type_id: str | None) -> None:
+        """Keep the type chosen for a device; None keeps none."""
+        with self._transaction() as connection:
+            connection.execute(delete(ASSIGNED_TYPES).where(ASSIGNED_TYPES.c.device_id == device_id))
+            if type_id is not None:
+                connection.execute(insert(ASSIGNED_TYPES).values(device_id=device_id, type_id=type_id))
 
     def load_device_values(self) -> list[DeviceValueRow]:
         """Every value kept for a device, by device, kind and name."""

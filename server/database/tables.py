@@ -85,3 +85,10 @@ DEVICE_VALUES = Table(
     Column("name", Text, primary_key=True),  # EDD identifier
     Column("value", Text, nullable=False),  # JSON with its type
 )
+
+ASSIGNED_TYPES = Table(
+    "assigned_types",
+    SITE,
+    Column("device_id", Text, primary_key=True),
+    Column("type_id", Text, nullable=False),
+)

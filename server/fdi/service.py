@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import structlog
@@ -35,8 +35,11 @@ class PackageService:
         audit: AuditWriter,
         clock: Clock,
         show_others: ShowOthers | None = None,
+        followed: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        """`followed`: called when types have come or gone, after plant and bridge follow them."""
         self._store = store
+        self._followed = followed
         self._switch = TypeSwitch(types, bindings_changed, show_others)
         self._audit = AuditTrail(audit, clock)
         self._turn = asyncio.Lock()
@@ -53,6 +56,8 @@ class PackageService:
         except BaseException:
             await asyncio.to_thread(self._store.restore, before)
             raise
+        if self._followed is not None:
+            await self._followed()
 
     async def install(self, data: bytes, caller: Caller) -> list[dict[str, Any]]:
         """Take a package in; its types are usable when this returns.

@@ -112,6 +112,30 @@ class Plant:
 
     # -- devices
 
+    def retype(self, device_id: DeviceId, type_id: str) -> Iterator[ModelChange]:
+        """Let a device be of another type, step by step: it goes, and is there again under the same id, place and age.
+
+        Its values stay behind: they are those of other parameters.
+
+        Raises:
+            NotFoundError: no such device or type.
+        """
+        old = self.device(device_id)
+        if type_id not in self._types:
+            raise NotFoundError(f"no device type {type_id!r}")
+        del self._devices[device_id]
+        yield ModelChange(ChangeKind.DEVICE_REMOVED, old.device_type.type_id, device_id)
+        if device_id not in self._devices and type_id in self._types:
+            new = self._add(device_id, self._types[type_id], old.path, old.created_at)
+            new.attributes.update(old.attributes)
+            yield ModelChange(ChangeKind.DEVICE_ADDED, type_id, device_id)
+
+    def forget(self, device_id: DeviceId) -> Iterator[ModelChange]:
+        """Let a device go; the next message of it brings it back as what it says it is. Raises NotFoundError."""
+        old = self.device(device_id)
+        del self._devices[device_id]
+        yield ModelChange(ChangeKind.DEVICE_REMOVED, old.device_type.type_id, device_id)
+
     def restore(
         self,
         device_id: DeviceId,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from server.core.clock import Clock
 from server.core.errors import IntegrationError
@@ -160,6 +160,24 @@ class Pipeline:
         """
         async with self._order:
             await self._spread(self.plant.uninstall(type_id))
+
+    async def retype(self, device_id: DeviceId, type_id: str) -> None:
+        """Let a device be of another type; raises NotFoundError. What it was goes, what it is now comes."""
+        async with self._order:
+            steps = list[ModelChange]()
+
+            def walked() -> Iterator[ModelChange]:
+                for change in self.plant.retype(device_id, type_id):
+                    steps.append(change)
+                    yield change
+
+            await self._spread(walked())
+            await self._save(steps)
+
+    async def forget(self, device_id: DeviceId) -> None:
+        """Let a device go until its next message; raises NotFoundError."""
+        async with self._order:
+            await self._spread(self.plant.forget(device_id))
 
     async def restore(self, devices: Iterable[tuple[str, str, tuple[str, ...], int, dict[str, str]]]) -> int:
         """Bring back devices of earlier runs; returns how many came back."""

@@ -22,6 +22,7 @@ from server.core.clock import ManualClock
 from server.core.errors import NotFoundError, RemoteError
 from server.core.values import Caller, ChangeKind, CommandResponse, DeviceId, ModelChange, Scalar
 from server.database.site import AccountRow
+from server.fdi.assignment import TypeAssignments
 from server.history.store import Page, StoredValue
 from server.model.plant import Plant
 from server.pipeline import Pipeline
@@ -91,6 +92,28 @@ class PackagesInMemory:
     def _require(self, package: str) -> None:
         if package not in self.installed:
             raise NotFoundError(f"no package {package!r}")
+
+
+class ChoicesInMemory:
+    """Types chosen by hand without bridge, disk and locks: all types share their topics."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, str] = {}
+
+    def assign(self, types: Mapping[str, str]) -> None: ...
+
+    def share(self, _one: str, _other: str) -> bool:
+        return True
+
+    def assigned_types(self) -> dict[str, str]:
+        return dict(self.rows)
+
+    def assign_type(self, device_id: str, type_id: str | None) -> None:
+        self.rows = {**self.rows, device_id: type_id or ""}
+
+    def delete_device(self, device_id: str) -> None: ...
+
+    def require(self, _device_id: DeviceId, _caller: Caller) -> None: ...
 
 
 class HistoryInMemory:
@@ -204,10 +227,12 @@ async def make_site(clock: ManualClock, folder: Path, *, pages: bool = False, **
         accounts.save_account(AccountRow(role, role, FAST.hash(PASSWORDS[role]), False, clock.now()))
     packages, history = PackagesInMemory(), HistoryInMemory()
     health: dict[str, Mapping[str, object]] = {"mqtt": {"ok": True}, "history": {"ok": True}}
+    choices = ChoicesInMemory()
     context = ConsoleContext(
         pipeline=pipeline,
         plant=plant,
         packages=packages,
+        assignments=TypeAssignments(plant, pipeline, choices, choices, choices, records.audit, clock),
         history=history,
         accounts=Accounts(accounts, folder, clock, hasher=FAST),
         sessions=Sessions(clock, 3_600, settings.get("login_attempts", 10)),

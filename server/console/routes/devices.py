@@ -8,8 +8,9 @@ from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from server.console import shapes
-from server.console.auth import READER, Commander, Console, Writer
-from server.console.problems import require_done
+from server.console.auth import READER, Commander, Console, PackageKeeper, Writer
+from server.console.context import Assignments, ConsoleContext
+from server.console.problems import ProblemError, require_done
 from server.core.errors import NotFoundError
 from server.core.values import Command, DeviceId
 
@@ -109,3 +110,47 @@ async def run_command(
     """
     params = body.params if body is not None else {}
     return require_done(await context.pipeline.submit(Command(DeviceId(device_id), name, params, caller)))
+
+
+class TypeBody(BaseModel):
+    """The type that a device is to have."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type_id: Annotated[str, Field(min_length=1, max_length=64)]
+
+
+def _assignments(context: ConsoleContext) -> Assignments:
+    if context.assignments is None:
+        raise ProblemError(404, "types are not chosen by hand here")
+    return context.assignments
+
+
+@router.get("/{device_id}/type", dependencies=READER)
+async def device_type(device_id: DeviceName, context: Console) -> dict[str, Any]:
+    """The type of a device as it is now, and the one chosen for it by hand; null for what there is not."""
+    return _type_of(device_id, context)
+
+
+@router.put("/{device_id}/type")
+async def assign_type(device_id: DeviceName, body: TypeBody, context: Console, caller: PackageKeeper) -> dict[str, Any]:
+    """Choose the type of a device by hand, where types share its topic; also before it is known.
+
+    A device of another type goes with its values and is there again under the same id at once; its history stays.
+    """
+    await _assignments(context).assign(device_id, body.type_id, caller)
+    return _type_of(device_id, context)
+
+
+@router.delete("/{device_id}/type", status_code=204)
+async def release_type(device_id: DeviceName, context: Console, caller: PackageKeeper) -> None:
+    """Let a device be again what it says itself: it goes, and its next message brings it back."""
+    await _assignments(context).release(device_id, caller)
+
+
+def _type_of(device_id: str, context: ConsoleContext) -> dict[str, Any]:
+    device = context.plant.devices.get(DeviceId(device_id))
+    chosen = context.assignments.types.get(device_id) if context.assignments is not None else None
+    if device is None and chosen is None:
+        raise NotFoundError(f"no device {device_id!r}")
+    return {"id": device_id, "type": device.device_type.type_id if device is not None else None, "chosen": chosen}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -63,6 +64,7 @@ class Rig:
     def __init__(self, clock: ManualClock, *bindings: DeviceBinding) -> None:
         self.clock = clock
         self.bindings = bindings
+        self.assigned: dict[str, str] = {}
         self.measured: list[Measurement] = []
         self.answers: list[CommandResponse] = []
         self.counters: dict[str, int | float] = {}
@@ -84,6 +86,7 @@ class Rig:
             return durable
 
         bridge = Bridge(source, self.bindings, inlet=inlet, answered=self.answers.append, clock=self.clock)
+        bridge.assign(self.assigned)
         task = asyncio.create_task(bridge.run())
         async with asyncio.timeout(5):
             await source.done.wait()
@@ -141,3 +144,31 @@ async def test_payloads_that_are_none_are_refused(clock: ManualClock, payload: b
 async def test_a_topic_of_one_type_asks_nothing(clock: ManualClock) -> None:
     rig = Rig(clock, SMALL)
     assert await rig.taken(rig.message(who("9")), rig.message(None)) == [("d-1", "small")] * 2
+
+
+async def test_a_type_chosen_by_hand_counts_before_what_the_device_says(clock: ManualClock) -> None:
+    # Also for a device that says nothing, which nobody else could take in.
+    rig = Rig(clock, SMALL, LARGE)
+    rig.assigned = {"s": "large", "quiet": "small", "other": "nobody"}
+    found = await rig.taken(
+        rig.message(who("1"), "s"),
+        rig.message(None, "quiet"),
+        rig.message(who("1"), "other"),
+        rig.message(None, "s", "response"),
+    )
+    assert found == [("s", "large"), ("quiet", "small"), ("other", "small")]
+    assert len(rig.answers) == 1
+
+
+def test_types_that_share_a_topic_are_known(clock: ManualClock) -> None:
+    elsewhere = replace(ANY, type_id="elsewhere", rows=(replace(ANY.rows[0], topic="elsewhere/{device}/raw"),))
+    bridge = Bridge(
+        OneBatch([]), (SMALL, LARGE, elsewhere), inlet=_no_inlet, answered=lambda _answer: None, clock=clock
+    )
+    assert bridge.share("small", "large")
+    assert not bridge.share("small", "elsewhere")
+    assert not bridge.share("small", "nobody")
+
+
+async def _no_inlet(_measurements: Sequence[Measurement]) -> asyncio.Future[None]:
+    return asyncio.get_running_loop().create_future()

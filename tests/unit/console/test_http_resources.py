@@ -407,3 +407,45 @@ async def test_facilities_count_their_assets_and_show_ranges(clock: ManualClock,
     assert listed == [{"id": "alpha", "name": "Power station Alpha", "location": "Kazan", "type": "power", "assets": 1}]
     assert assets[0]["values"]["temperature"] == 92.1
     assert assets[0]["ranges"] == {"temperature": {"min": 60.0, "max": 120.0}}
+
+
+# -- types chosen by hand
+
+
+async def test_an_engineer_chooses_the_type_of_a_device_and_lets_it_go(site: Site) -> None:
+    await site.feed(temperature=20.0)
+    await site.pipeline.install(pump_type("twin"))
+    path = "/api/devices/pump-1/type"
+    async with site.signed_in("engineer") as client:
+        assert (await client.get(path)).json() == {"id": "pump-1", "type": "pump", "chosen": None}
+        answer = await client.put(path, json={"type_id": "twin"})
+        assert (answer.status_code, answer.json()) == (200, {"id": "pump-1", "type": "twin", "chosen": "twin"})
+        assert (await client.get("/api/devices/pump-1")).json()["type"] == "twin"
+        unknown = await client.put("/api/devices/pump-9/type", json={"type_id": "twin"})
+        assert unknown.json() == {"id": "pump-9", "type": None, "chosen": "twin"}
+        assert (await client.delete(path)).status_code == 204
+        assert (await client.get("/api/devices/pump-1")).status_code == 404
+        assert (await client.delete(path)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("device", "body", "code"),
+    [
+        ("pump-1", {"type_id": "nobody"}, 404),
+        ("pump-1", {"type_id": ""}, 422),
+        ("pump-1", {"type_id": "x" * 65}, 422),
+        ("pump-1", {"type_id": 5}, 422),
+        ("pump-1", {}, 422),
+        ("Plant", {"type_id": "pump"}, 422),
+        ("a b", {"type_id": "pump"}, 422),
+    ],
+    ids=["type", "empty", "long", "number", "nothing", "reserved", "blank"],
+)
+async def test_a_wrong_choice_is_a_problem_and_changes_nothing(
+    site: Site, device: str, body: object, code: int
+) -> None:
+    await site.feed(temperature=20.0)
+    async with site.signed_in("engineer") as client:
+        answer = await client.put(f"/api/devices/{device}/type", json=body)
+        assert (answer.status_code, answer.headers["content-type"]) == (code, "application/problem+json")
+        assert (await client.get("/api/devices/pump-1")).json()["type"] == "pump"

@@ -193,17 +193,33 @@ def test_values_of_a_device_are_replaced_dropped_and_forgotten_one_by_one(site: 
     assert site.load_device_values() == []
 
 
-def test_a_database_of_the_first_version_gains_the_new_table_and_keeps_its_rows(path: Path) -> None:
+def test_a_database_of_the_first_version_gains_the_new_tables_and_keeps_its_rows(path: Path) -> None:
     # An update of the program must not cost a site its devices.
     site = SiteDatabase(path)
     site.save_device(DeviceRow("a", "smart_breaker", ("unassigned",), 6))
     site.close()
     with sqlite3.connect(path) as old:
         old.execute("DROP TABLE device_values")
+        old.execute("DROP TABLE assigned_types")
         old.execute("UPDATE site_schema SET version_num = 's0001'")
     old.close()
     again = SiteDatabase(path)
     assert [row.device_id for row in again.devices()] == ["a"]
     again.save_device_values([DeviceValueRow("a", "local", "x", 1.5)])
     assert again.load_device_values() == [DeviceValueRow("a", "local", "x", 1.5)]
+    again.assign_type("a", "other")
+    assert again.assigned_types() == {"a": "other"}
+    again.close()
+
+
+def test_types_chosen_by_hand_are_kept_one_a_device(path: Path) -> None:
+    site = SiteDatabase(path)
+    for device, kind in (("b", "one"), ("a", "one"), ("a", "two")):
+        site.assign_type(device, kind)
+    site.close()
+    again = SiteDatabase(path)
+    assert again.assigned_types() == {"a": "two", "b": "one"}
+    again.assign_type("a", None)
+    again.assign_type("nobody", None)
+    assert again.assigned_types() == {"b": "one"}
     again.close()
