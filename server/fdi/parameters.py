@@ -79,6 +79,10 @@ def translate_parameters(edd: EddModel, *, part: str) -> tuple[dict[str, Paramet
             raise PackageError(
                 f"array {array.name} has more than {MAX_PARAMETERS} elements", part=part, line=line, rule="edd.count"
             )
+        if len(specs) + (array.count or 0) > MAX_PARAMETERS:
+            # Said before they are made: a short source can ask for millions of elements.
+            text = f"more than {MAX_PARAMETERS} parameters with the elements of array {array.name}"
+            raise PackageError(text, part=part, line=line, rule="edd.count")
         base = _parameter(element, part, named(element.name))
         whole = named(array.name)
         base = replace(base, valid=base.valid and _holds(whole, "VALIDITY"))

@@ -11,7 +11,7 @@ from server.fdi.eddl.parser import parse
 from server.fdi.eddl.printing import print_edd
 from server.fdi.eddl.resolve import resolve
 
-LIMITS = EddLimits(source_bytes=256 * 1024, tokens=50_000, expansions=20_000, constructs=2_000)
+LIMITS = EddLimits(source_bytes=256 * 1024, tokens=50_000, expansions=20_000, constructs=2_000, inherited=50_000)
 # Brackets the printer must add may cross the limits the source just kept.
 ROOMY = EddLimits(nesting=1_000, operators=10_000, open_rules=10_000, string_chars=1 << 20)
 

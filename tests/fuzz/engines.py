@@ -121,6 +121,9 @@ def _atheris_process(name: str, seconds: float, seed: int, folder: Path, place: 
         random = Random(number)
         if random.random() < 0.15:
             return bytes(atheris.Mutate(data, most))
+        if random.random() < 0.4:
+            # Damage on damage ends before anything runs: often enough it begins from something whole again.
+            data = random.choice(starts)
         return target.damaged(data, random, starts)[:most]
 
     def one(data: bytes) -> None:

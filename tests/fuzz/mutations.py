@@ -108,6 +108,8 @@ def words(data: bytes, random: Random, others: Sequence[bytes]) -> bytes:
     if random.random() < 0.6:
         for _ in _rounds(random, 4):
             _gently(tokens, random, others)
+            if len(tokens) > MOST:
+                break
         return "".join(tokens).encode("utf-8", "surrogateescape")[:MOST]
     for _ in _rounds(random):
         if not tokens:
@@ -142,7 +144,8 @@ def words(data: bytes, random: Random, others: Sequence[bytes]) -> bytes:
                     tokens[start : end if random.randrange(2) else start] = foreign[first:last]
             case _:
                 # Deeply nested or very long: where limits are.
-                tokens[start:end] = tokens[start:end] * random.choice((2, 5, 40, 150))
+                many = (2, 5, 40, 150) if end - start < 500 else (2,)
+                tokens[start:end] = tokens[start:end] * random.choice(many)
         if sum(map(len, tokens)) > MOST:
             break
     return "".join(tokens).encode("utf-8", "surrogateescape")[:MOST]
@@ -161,7 +164,7 @@ def _gently(tokens: list[str], random: Random, others: Sequence[bytes]) -> None:
         case 3:
             del tokens[start:end]
         case 4:
-            tokens[end:end] = tokens[start:end] * random.choice((1, 1, 1, 30))
+            tokens[end:end] = tokens[start:end] * (30 if end - start < 500 and random.random() < 0.25 else 1)
         case 5 if others:
             foreign = _pieces(random.choice(others))
             first, last = _statement(foreign, random)

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 SLOW_CPU_S = 2.0  # one case that takes longer is a defect
+GREEDY_MB = 256.0  # and one that takes more memory than any before it by so much
 HANGS_CPU_S = 20.0  # and is stopped then
 PAGE = resource.getpagesize()
 
@@ -24,6 +25,11 @@ class HangError(BaseException):
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:
     raise HangError
+
+
+def peak_mb() -> float:
+    """The most that this process ever held in memory."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1_024 / 1e6
 
 
 def resident_mb() -> float:
@@ -85,6 +91,7 @@ class Watch:
 
     def run(self, data: bytes) -> None:
         """One case. Raises nothing, whatever the case does."""
+        held = peak_mb()
         before = time.process_time()
         signal.setitimer(signal.ITIMER_VIRTUAL, HANGS_CPU_S)
         try:
@@ -108,6 +115,8 @@ class Watch:
             report.slowest_s = took
             if took > SLOW_CPU_S:
                 self._defect(f"slow: {took:.1f} s of CPU", f"slow {took:.0f}", data)
+        if (grown := peak_mb() - held) > GREEDY_MB:
+            self._defect(f"greedy: {grown:.0f} MB", "greedy", data)
         if report.cases % 16 == 0 and time.monotonic() - self._started < self._seconds / 2:
             report.middle_mb = resident_mb()
 
@@ -115,7 +124,7 @@ class Watch:
         """Close the account."""
         self.report.seconds = time.monotonic() - self._started
         self.report.end_mb = resident_mb()
-        self.report.peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1_024 / 1e6
+        self.report.peak_mb = peak_mb()
 
     def save(self, file: Path) -> None:
         """The report as JSON, for the process that started this one."""

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from server.fdi.eddl.errors import Findings
 from server.fdi.eddl.inherit import Finished, Inheritance, finished
+from server.fdi.eddl.inherit_work import Work
 from server.fdi.eddl.keywords import KINDS
 from server.fdi.eddl.limits import EddLimits
 from server.fdi.eddl.nodes import Edd, HeaderEntry, Import, Position, Selection
@@ -66,6 +67,7 @@ class Imports:
     ) -> None:
         self._provider = provider
         self._findings = findings
+        self._work = Work(findings, limits.inherited)
         self._sources = sources  # the texts of imported files are added, for the excerpts of problems
         self._limits = limits
         self._known: dict[Identification, dict[str, Finished] | None] = {}  # None: it cannot be had
@@ -87,7 +89,7 @@ class Imports:
             self._findings.give_up(
                 edd.imports[-1].position, "limit", f"IMPORT brings more than {self._limits.constructs} constructs"
             )
-        made = finished(edd, self._findings, given, lenient=not self.complete)
+        made = finished(edd, self._work, given, lenient=not self.complete)
         self._open.pop()
         return made
 
@@ -95,7 +97,7 @@ class Imports:
         found = self._imported(order)
         if found is None:
             return {}
-        work = Inheritance(self._findings, self._selected(order, found))
+        work = Inheritance(self._work, self._selected(order, found))
         for item in order.redefinitions:
             work.redefine(item)
         return work.finish(lenient=not self.complete)

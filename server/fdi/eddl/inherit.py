@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from server.fdi.eddl.errors import Findings
 from server.fdi.eddl.expressions import DictionaryReference, Integer, Reference, Text
+from server.fdi.eddl.inherit_work import Work
 from server.fdi.eddl.nodes import (
     Attribute,
     Conditional,
@@ -36,8 +36,9 @@ LIKE_DEPTH = 64  # constructs made LIKE one that is itself made LIKE another
 class Inheritance:
     """Applies declarations one after the other to constructs that may already be there, from an IMPORT."""
 
-    def __init__(self, findings: Findings, given: Mapping[str, Finished] | None = None) -> None:
-        self._findings = findings
+    def __init__(self, work: Work, given: Mapping[str, Finished] | None = None) -> None:
+        self._work = work
+        self._findings = work.findings
         self._found: dict[str, Finished] = dict(given or {})
         self._likes: dict[str, Like] = {}
         self._order: list[str] = list(self._found)
@@ -71,7 +72,7 @@ class Inheritance:
     def finish(self, *, lenient: bool) -> dict[str, Finished]:
         """All constructs by name; with `lenient` what LIKE cannot find may come from an IMPORT that is not here."""
         for name in list(self._likes):
-            _made_like(name, self._found, self._likes, self._findings, lenient)
+            _made_like(name, self._found, self._likes, self._work, lenient)
         return {name: self._found[name] for name in self._order if name in self._found}
 
     def _remove(self, item: Removal) -> None:
@@ -91,28 +92,27 @@ class Inheritance:
             self._findings.add(item.position, "missing-target", text)
             return
         if isinstance(item, Construct) and isinstance(base, Construct) and any(map(_is_change, item.attributes)):
-            attributes = changed(base.attributes, item.attributes, self._findings)
+            attributes = changed(base.attributes, item.attributes, self._work)
             self._found[item.name] = replace(base, attributes=attributes)
         else:
             self._found[item.name] = replace(item, modifier=None)
 
 
 def finished(
-    edd: Edd, findings: Findings, given: Mapping[str, Finished] | None = None, *, lenient: bool
+    edd: Edd, work: Work, given: Mapping[str, Finished] | None = None, *, lenient: bool
 ) -> dict[str, Finished]:
     """Every construct of the EDD by name with LIKE and changes applied; `given` came by IMPORT and may be changed.
 
     Notes duplicates and missing targets.
     """
-    work = Inheritance(findings, given)
+    made = Inheritance(work, given)
     for item in edd.declarations:
-        work.declare(item)
-    return work.finish(lenient=lenient)
+        made.declare(item)
+    return made.finish(lenient=lenient)
 
 
-def _made_like(
-    name: str, found: dict[str, Finished], likes: dict[str, Like], findings: Findings, imported: bool
-) -> None:
+def _made_like(name: str, found: dict[str, Finished], likes: dict[str, Like], work: Work, imported: bool) -> None:
+    findings = work.findings
     chain: list[Like] = []
     seen: set[str] = set()
     while name in likes and name not in found:
@@ -133,14 +133,17 @@ def _made_like(
                     like.position, "missing-target", f"{like.name} is LIKE {kind} {like.base}, which is not here"
                 )
             continue
-        attributes = changed(base.attributes, like.attributes, findings)
+        work.repeat(base.attributes, like.position)
+        attributes = changed(base.attributes, like.attributes, work)
         found[like.name] = replace(base, name=like.name, attributes=attributes, position=like.position)
 
 
-def changed(base: Sequence[Attribute], changes: Sequence[Attribute], findings: Findings) -> tuple[Attribute, ...]:
+def changed(base: Sequence[Attribute], changes: Sequence[Attribute], work: Work) -> tuple[Attribute, ...]:
     """Attributes after ADD, REDEFINE and DELETE; one without such a word replaces its namesake."""
+    findings = work.findings
     result = list(base)
     for change in changes:
+        work.look(len(result), change.position)
         at = next((n for n, attribute in enumerate(result) if _same_attribute(attribute, change)), None)
         if change.modifier == "DELETE":
             if at is None:
@@ -152,7 +155,7 @@ def changed(base: Sequence[Attribute], changes: Sequence[Attribute], findings: F
                 findings.add(change.position, "missing-target", f"there is no {change.name} to redefine")
             result.append(replace(change, modifier=None))
         else:
-            result[at] = _merged(result[at], change, findings)
+            result[at] = _merged(result[at], change, work)
     return tuple(result)
 
 
@@ -170,20 +173,20 @@ def _number_of(transaction: Transaction) -> object:
     return 0 if transaction.number is None else _key_of(transaction.number)
 
 
-def _merged(old: Attribute, new: Attribute, findings: Findings) -> Attribute:
+def _merged(old: Attribute, new: Attribute, work: Work) -> Attribute:
     if isinstance(old.value, ItemList) and isinstance(new.value, ItemList) and _has_changes(new.value.items):
-        items = _changed_items(old.value.items, new.value.items, new.name in GROUPED, findings)
+        items = _changed_items(old.value.items, new.value.items, new.name in GROUPED, work)
         return replace(old, value=replace(old.value, items=items))
     if isinstance(old.value, Transaction) and isinstance(new.value, Transaction):
         if not any(map(_is_change, new.value.attributes)):
             return replace(new, modifier=None)
-        attributes = changed(old.value.attributes, new.value.attributes, findings)
+        attributes = changed(old.value.attributes, new.value.attributes, work)
         return replace(old, value=replace(old.value, attributes=attributes))
     if not isinstance(old.value, TypeSpec) or not isinstance(new.value, TypeSpec):
         return replace(new, modifier=None)
     if not _has_changes(new.value.items) or old.value.reference.name != new.value.reference.name:
         return replace(new, modifier=None)
-    items = _changed_items(old.value.items, new.value.items, False, findings)
+    items = _changed_items(old.value.items, new.value.items, False, work)
     return replace(old, value=replace(old.value, items=items, size=new.value.size or old.value.size))
 
 
@@ -237,10 +240,39 @@ def _entries(items: Sequence[Content], grouped: bool) -> list[list[Content]]:
     return entries
 
 
-def _changed_items(
-    old: Sequence[Content], new: Sequence[Content], grouped: bool, findings: Findings
-) -> tuple[Content, ...]:
-    result = _entries(old, grouped)
+class _Entries:
+    """Entries of a list in order, found by key in the time of one, however many there are."""
+
+    def __init__(self, entries: Sequence[list[Content]]) -> None:
+        self._entries: list[list[Content] | None] = []  # None: deleted
+        self._places: dict[object, list[int]] = {}
+        for entry in entries:
+            self.append(entry)
+
+    def find(self, key: object) -> int | None:
+        """Where the first entry of this key stands."""
+        places = self._places.get(key) if key is not None else None
+        while places and self._entries[places[0]] is None:
+            del places[0]
+        return places[0] if places else None
+
+    def append(self, entry: list[Content]) -> None:
+        self._places.setdefault(_key(entry[0]), []).append(len(self._entries))
+        self._entries.append(entry)
+
+    def put(self, at: int, entry: list[Content] | None) -> None:
+        """Another entry of the same key in the place of one, or none."""
+        self._entries[at] = entry
+
+    def left(self) -> list[list[Content]]:
+        """The entries that are there."""
+        return [entry for entry in self._entries if entry is not None]
+
+
+def _changed_items(old: Sequence[Content], new: Sequence[Content], grouped: bool, work: Work) -> tuple[Content, ...]:
+    entries = _Entries(_entries(old, grouped))
+    if new:
+        work.look(16 * (len(old) + len(new)), new[0].position)
     for entry in _entries(new, grouped):
         first = entry[0]
         key = own_key = _key(first)
@@ -248,25 +280,27 @@ def _changed_items(
             word: str | None = "DELETE"
         else:
             word = getattr(first, "modifier", None)
-        at = next((n for n, known in enumerate(result) if key is not None and _key(known[0]) == key), None)
+        at = entries.find(key)
         if isinstance(first, Deletion) and at is None:
             key = ("attribute", key)  # DELETE DEFAULT_VALUE; names an attribute of the type
-            at = next((n for n, known in enumerate(result) if _key(known[0]) == key), None)
+            at = entries.find(key)
         if word in ("DELETE", "REDEFINE") and at is None:
             if isinstance(first, ListItem | Attribute):
                 entry[0] = replace(first, modifier=None)
-            if _changed_inside(result, own_key, entry if word == "REDEFINE" else [], grouped):
+            inner = entry if word == "REDEFINE" else []
+            if _changed_inside(entries.left(), own_key, inner, grouped, work):
                 continue
-            findings.add(first.position, "missing-target", f"there is no such entry to {word.lower()}")
+            work.findings.add(first.position, "missing-target", f"there is no such entry to {word.lower()}")
             continue
         if isinstance(first, ListItem | Attribute):
             entry[0] = replace(first, modifier=None)
         if word == "DELETE" and at is not None:
-            del result[at]
+            entries.put(at, None)
         elif at is not None and (word == "REDEFINE" or isinstance(first, Attribute)):
-            result[at] = entry
+            entries.put(at, entry)
         else:
-            result.append(entry)
+            entries.append(entry)
+    result = entries.left()
     for entry in result[:-1]:
         last = entry[-1]
         if grouped and isinstance(last, ListItem) and last.separator != ";":
@@ -274,13 +308,16 @@ def _changed_items(
     return tuple(item for entry in result for item in entry)
 
 
-def _changed_inside(entries: list[list[Content]], key: object, new: Sequence[Content], grouped: bool) -> bool:
+def _changed_inside(
+    entries: list[list[Content]], key: object, new: Sequence[Content], grouped: bool, work: Work
+) -> bool:
     """Put `new` in the place of the entry that stands in a branch of a conditional; tells whether there is one."""
     for entry in entries:
+        work.look(4 * len(entry), entry[0].position)
         for at, part in enumerate(entry):
             if isinstance(part, Conditional) and key is not None:
-                branches = [_replaced(case.content, key, new, grouped) for case in part.cases]
-                default = None if part.default is None else _replaced(part.default, key, new, grouped)
+                branches = [_replaced(case.content, key, new, grouped, work) for case in part.cases]
+                default = None if part.default is None else _replaced(part.default, key, new, grouped, work)
                 if any(branch is not None for branch in (*branches, default)):
                     cases = tuple(
                         case if branch is None else replace(case, content=branch)
@@ -292,12 +329,14 @@ def _changed_inside(entries: list[list[Content]], key: object, new: Sequence[Con
 
 
 def _replaced(
-    content: Sequence[Content], key: object, new: Sequence[Content], grouped: bool
+    content: Sequence[Content], key: object, new: Sequence[Content], grouped: bool, work: Work
 ) -> tuple[Content, ...] | None:
+    if content:
+        work.look(16 * len(content), content[0].position)
     entries = _entries(content, grouped)
     at = next((n for n, known in enumerate(entries) if _key(known[0]) == key), None)
     if at is not None:
         entries[at] = list(new)
-    elif not _changed_inside(entries, key, new, grouped):
+    elif not _changed_inside(entries, key, new, grouped, work):
         return None
     return tuple(item for entry in entries for item in entry)

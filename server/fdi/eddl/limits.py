@@ -20,6 +20,7 @@ class EddLimits:
     operators: int = 200  # operators on one path of an expression
     open_rules: int = 1_000  # unfinished grammar rules, bounds chains such as else-if
     constructs: int = 20_000  # top-level constructs
+    inherited: int = 2_000_000  # nodes that LIKE and changes repeat; no more than tokens can be written out
     problems: int = 20  # listed before the rest of the file is given up
     import_depth: int = 8  # EDDs importing one another
     imports: int = 64  # EDDs imported in all

@@ -10,6 +10,7 @@ from server.fdi.eddl.commands import EddCommand
 from server.fdi.eddl.errors import EddError, Findings, GivenUpError
 from server.fdi.eddl.imports import ImportProvider, Imports
 from server.fdi.eddl.inherit import Finished, finished
+from server.fdi.eddl.inherit_work import Work
 from server.fdi.eddl.kinds import VIEWS
 from server.fdi.eddl.limits import DEFAULT_LIMITS, EddLimits
 from server.fdi.eddl.menu_depth import deepest
@@ -65,7 +66,7 @@ class _Resolver:
         self._dictionary = edd.dictionary
         lenient = bool(edd.imports)
         if provider is None or not edd.imports:
-            self._items: dict[str, Finished] = finished(edd, findings, lenient=lenient)
+            self._items: dict[str, Finished] = finished(edd, Work(findings, limits.inherited), lenient=lenient)
         else:
             followed = Imports(provider, findings, sources, limits)
             self._items = followed.constructs(edd)

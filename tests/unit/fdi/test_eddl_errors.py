@@ -142,7 +142,7 @@ def test_included_bytes_count_with_the_source() -> None:
 
 def test_the_limits_of_resolving_are_crossed_elsewhere_and_all_have_defaults() -> None:
     named = {field.name for field in dataclasses.fields(EddLimits)}
-    crossed = {*CROSSED, "include_depth", "includes", "problems", "menu_depth", "import_depth", "imports"}
+    crossed = {*CROSSED, "include_depth", "includes", "problems", "menu_depth", "import_depth", "imports", "inherited"}
     assert named == crossed
 
 

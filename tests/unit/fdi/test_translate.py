@@ -160,6 +160,14 @@ def test_an_array_too_long_is_refused() -> None:
     assert error.rule == "edd.count"
 
 
+def test_many_arrays_are_refused_before_their_elements_are_made() -> None:
+    """A line of source asks for ten thousand elements: the first arrays past the limit end it, not the last."""
+    arrays = "".join(f"ARRAY a{number} {{ TYPE p; NUMBER_OF_ELEMENTS 9000; }} " for number in range(500))
+    error = refused("VARIABLE p { TYPE FLOAT; } " + arrays)
+    assert error.rule == "edd.count"
+    assert "array a1" in str(error)
+
+
 MENUS = """
 VARIABLE a { LABEL "A"; TYPE DOUBLE; }
 VARIABLE b { LABEL "B"; TYPE DOUBLE; }
