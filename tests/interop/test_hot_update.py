@@ -188,7 +188,8 @@ async def test_a_roll_back_outlives_a_restart(tmp_path: Path) -> None:
         async with httpx.AsyncClient(base_url=server.http_url, timeout=60, headers=headers) as http:
             for data in (first(), second()):
                 assert (await http.post("/api/packages", content=data)).status_code == 201
-            package = next(e for e in (await http.get("/api/packages")).json() if e["version"] == "1.1.0")["package_id"]
+            packages = (await http.get("/api/packages")).json()
+            package = next(e for e in packages if e["version"] == "1.1.0" and not e["builtin"])["package_id"]
             answer = await http.post(f"/api/packages/{package}/rollback")
             assert (answer.status_code, answer.json()["version"]) == (200, "1.0.0")
             assert (await http.post(f"/api/packages/{package}/rollback")).status_code == 404
