@@ -10,6 +10,7 @@ from server.fdi.catalog import PackageCatalog
 from server.fdi.errors import PackageError
 from server.fdi.index import StoreIndex
 from server.fdi.package import Package
+from server.fdi.registration import Registration
 from server.fdi.signature.result import SignatureReport
 from server.model.device_type import DeviceType
 
@@ -28,6 +29,7 @@ class InstalledPackage:
     path: Path
     signature: SignatureReport
     builtin: bool = False  # out of the folder of built packages
+    registration: tuple[Registration, ...] = ()  # what registration authorities state
 
 
 @dataclass(frozen=True, slots=True)

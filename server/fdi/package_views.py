@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from server.core.clock import TimeUs, to_iso
+from server.fdi.registration import shown
 from server.fdi.signature.result import SignatureReport
 from server.fdi.store import InstalledPackage
 from server.model.device_type import DeviceType, ParameterSpec
@@ -26,6 +27,7 @@ def summary(entry: InstalledPackage, *, current: bool) -> dict[str, Any]:
         "size_bytes": entry.size_bytes,
         "digest": entry.digest,
         "signature": _signature(entry.signature),
+        "registration": shown(entry.registration),
         "warnings": list(entry.warnings),
     }
 

@@ -5,7 +5,9 @@ It is shown, not judged: what makes it believable is the package's signature.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from server.core.texts import Texts
 from server.fdi import literals
@@ -24,6 +26,19 @@ class Registration:
     device_model: str
     authority: str
     data: Texts
+
+
+def shown(registrations: Iterable[Registration]) -> list[dict[str, Any]]:
+    """Registrations as lists and reports show them. Plain JSON values."""
+    return [
+        {
+            "manufacturer": entry.manufacturer,
+            "device_model": entry.device_model,
+            "authority": entry.authority,
+            "data": dict(entry.data.by_language),
+        }
+        for entry in registrations
+    ]
 
 
 def read_registration(

@@ -7,6 +7,7 @@ from typing import Any
 from server.core.clock import TimeUs, to_iso
 from server.fdi.check import CheckResult
 from server.fdi.package import Package
+from server.fdi.registration import shown
 from server.fdi.signature.result import SignatureReport
 
 
@@ -67,15 +68,7 @@ def _package_of(package: Package) -> dict[str, Any]:
         "product_uri": package.catalog.product_uri,
         "device_types": [entry.type_id for entry in package.device_types],
         "uips": [{"id": entry.uip_id, "version": entry.version, "name": entry.name.default} for entry in package.uips],
-        "registration": [
-            {
-                "manufacturer": entry.manufacturer,
-                "device_model": entry.device_model,
-                "authority": entry.authority,
-                "data": dict(entry.data.by_language),
-            }
-            for entry in package.registration
-        ],
+        "registration": shown(package.registration),
     }
 
 

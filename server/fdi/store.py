@@ -355,6 +355,7 @@ class PackageStore:
             path=path,
             signature=package.signature,
             builtin=builtin,
+            registration=package.registration,
         )
         self._installed[entry.package_id, entry.version] = entry
         return entry

@@ -16,6 +16,7 @@ from server.fdi.service import PackageService
 from server.fdi.store import PackageStore
 from server.fdi.trust import TrustPolicy
 from server.model.device_type import DeviceType
+from tests.kit.attacks import with_plug_in
 from tests.kit.packages import EDD, make_package
 
 ENGINEER = Caller("emma", "engineer", "http")
@@ -232,3 +233,11 @@ async def test_a_type_that_cannot_be_shown_does_not_keep_the_server_from_startin
     await second.service.start()
     assert second.in_force() == {"test_thing": "1.0.0"}
     assert second.bindings == ["test_thing"]
+
+
+async def test_a_registration_certificate_is_shown_and_not_judged(rig: Rig) -> None:
+    (row,) = await rig.service.install(with_plug_in(), ENGINEER)
+    (entry,) = row["registration"]
+    assert (entry["manufacturer"], entry["authority"]) == ("0x7777", "Test Authority")
+    assert entry["data"] == {"en": "Registered", "ru": "Зарегистрировано"}
+    assert rig.service.list() == [row]
