@@ -1,6 +1,8 @@
 """The site database keeps what a restart needs: namespace order, devices, accounts, alarms, audit."""
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +16,7 @@ from server.core.errors import ConfigurationError, IntegrationError
 from server.core.values import AlarmEvent, DeviceId
 from server.database import tables
 from server.database.device_values import DeviceValueRow
+from server.database.migration import NEWEST, newest
 from server.database.site import AccountRow, AuditRow, DeviceRow, SiteDatabase
 from server.database.sqlite import engine
 
@@ -223,3 +226,18 @@ def test_types_chosen_by_hand_are_kept_one_a_device(path: Path) -> None:
     again.assign_type("nobody", None)
     assert again.assigned_types() == {"b": "one"}
     again.close()
+
+
+@pytest.mark.parametrize("tree", ["history", "site"])
+def test_the_schema_taken_for_the_newest_is_the_one_the_scripts_end_at(tree: str) -> None:
+    # Alembic is asked only where the two differ: a script added without it would never run.
+    assert NEWEST[tree] == newest(tree)
+
+
+def test_a_known_database_is_opened_without_alembic(path: Path) -> None:
+    SiteDatabase(path).close()
+    program = (
+        "import sys, pathlib; from server.database.site import SiteDatabase; "
+        f"SiteDatabase(pathlib.Path({str(path)!r})).close(); sys.exit('alembic' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 0
