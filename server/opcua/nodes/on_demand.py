@@ -8,8 +8,8 @@ from asyncua import ua
 
 from server.opcua.nodes.keys import Key
 
-Announcement = tuple[ua.QualifiedName, int, Key]
-"""(BrowseName, NodeClass, type definition) of a node that is not made yet."""
+Announcement = tuple[ua.QualifiedName, int, Key] | tuple[ua.QualifiedName, int, Key, ua.LocalizedText]
+"""(BrowseName, NodeClass, type definition) of a node that is not made yet, and its DisplayName when it is another."""
 
 
 class Maker(Protocol):

@@ -9,6 +9,7 @@ from asyncua import ua
 
 from server.opcua.nodes.keys import Key, namespace_of
 from server.opcua.nodes.node import OBJECT, VARIABLE, Node
+from server.opcua.nodes.on_demand import Announcement
 from server.opcua.nodes.store import NodeStore
 from server.opcua.roles import BROWSE, Audience, Rights
 
@@ -22,8 +23,8 @@ class Seen(NamedTuple):
     type_key: Key  # 0 unless an Object or a Variable
 
 
-Announced = Callable[[Key], tuple[ua.QualifiedName, int, Key] | None]
-"""(BrowseName, NodeClass, type) of a node that is made only when somebody looks at it; None for other keys."""
+Announced = Callable[[Key], Announcement | None]
+"""What is known of a node that is made only when somebody looks at it; None for other keys."""
 
 
 def nothing_announced(_key: Key) -> None:
@@ -53,8 +54,9 @@ class Sight:
             return None
         if not audience.bits_of(self._rights.defaults(namespace_of(key)).permissions) & BROWSE:
             return None
-        name, node_class, type_key = found
-        return Seen(name, ua.LocalizedText(name.Name), int(node_class), type_key)
+        name, node_class, type_key = found[:3]
+        display = found[3] if len(found) == 4 else ua.LocalizedText(name.Name)
+        return Seen(name, display, int(node_class), type_key)
 
     def seen(self, target: Node | Seen) -> Seen:
         """Name, class and type of a target."""

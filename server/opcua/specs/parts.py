@@ -40,6 +40,8 @@ class Part:
     """Makes what is below the Object, which is there already."""
     reference: ua.NodeId = HAS_COMPONENT
     wanted: Callable[[Device], bool] = _always
+    display: Callable[[Device], str] | None = None
+    """DisplayName where lists show the Object beside those of other devices; None: the BrowseName."""
 
 
 class DeviceParts:
@@ -106,7 +108,8 @@ class DeviceParts:
         if found is None or not found[2]:
             return None
         device, part, _ = found
-        return part.browse_name, OBJECT, key_of(part.type_of(device))
+        told = part.browse_name, OBJECT, key_of(part.type_of(device))
+        return told if part.display is None else (*told, ua.LocalizedText(part.display(device)))
 
     def make(self, key: Key) -> bool:
         """Make the part that a key belongs to; False when it is there already or none.
@@ -135,6 +138,7 @@ class DeviceParts:
     def _build(self, device: Device, part: Part, above: ua.NodeId) -> None:
         space = self._space
         root = space.id(PLANT_URI, f"{device.device_id}/{part.name}")
-        space.object(root, part.browse_name, part.type_of(device))
+        display = part.display(device) if part.display is not None else ""
+        space.object(root, part.browse_name, part.type_of(device), display=display)
         space.back(above, part.reference, root)
         part.build(device, root)

@@ -49,7 +49,9 @@ class Topology:
         self._online = space.point(space.id(DI_URI, ONLINE_ACCESS))
         self._shown: bool | None = None
         _profile(space, self._network)
-        binding.parts.add(Part(CONNECTION_POINT, self._name, lambda _device: self._type, self._build))
+        binding.parts.add(
+            Part(CONNECTION_POINT, self._name, lambda _device: self._type, self._build, display=_connection_name)
+        )
         binding.devices.parts.append(self._announce)
         binding.device_gone.append(self._forget)
         binding.device_changed.append(self._follow)
@@ -108,6 +110,11 @@ class Topology:
                 key_of(ORGANIZES),
                 topic.key,
             )
+
+
+def _connection_name(device: Device) -> str:
+    """The network lists the connection points of all devices: each is known by its device."""
+    return f"{device.name or device.device_id} (MQTT)"
 
 
 def connect(space: Space, root: ua.NodeId, address: bytes) -> None:

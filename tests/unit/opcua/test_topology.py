@@ -40,6 +40,22 @@ async def test_the_topic_is_one_of_the_address_parameters(rig: OpcUaRig) -> None
         assert (await found["Topic"].read_browse_name()).NamespaceIndex == rig.namespaces.names.index(TYPES)
 
 
+async def test_the_network_lists_connection_points_under_their_devices_names(rig: OpcUaRig) -> None:
+    # Hundreds of equal names are of no use; looked at or not, the name is the same.
+    async with rig.client() as client:
+        network = client.get_node(rig.node("Network/MQTT"))
+
+        async def names() -> set[str | None]:
+            found = await network.get_references(ua.NodeId(6030, rig.namespaces.names.index(DI)))
+            return {row.DisplayName.Text for row in found}
+
+        expected = {"pump-1 (MQTT)", "pump-2 (MQTT)"}
+        assert await names() == expected
+        display = await client.get_node(rig.node("pump-1/ConnectionPoint")).read_display_name()
+        assert display.Text == "pump-1 (MQTT)"
+        assert await names() == expected
+
+
 async def test_another_version_of_a_package_may_listen_elsewhere(rig: OpcUaRig) -> None:
     async with rig.client() as client:
         topic = client.get_node(rig.node("pump-1/ConnectionPoint/Topic"))
