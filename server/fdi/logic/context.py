@@ -23,7 +23,7 @@ MAX_DEPTH: Final = 250
 _STEP: Final = 3
 """What passing from one attribute to another counts, in operators: it is as deep for the interpreter's stack."""
 
-_KINDS: Final[Mapping[DataType, Kind]] = {
+KINDS: Final[Mapping[DataType, Kind]] = {
     DataType.BOOLEAN: Kind.INT32,
     DataType.SBYTE: Kind.INT32,
     DataType.BYTE: Kind.INT32,
@@ -38,6 +38,7 @@ _KINDS: Final[Mapping[DataType, Kind]] = {
     DataType.DURATION: Kind.DOUBLE,
     DataType.DATETIME: Kind.INT64,
 }
+"""The kind of number that a value of each type counts as in expressions and METHODs."""
 
 
 class ValueSource(Protocol):
@@ -70,7 +71,7 @@ class Attributes(Protocol):
 
 def kind_of(data_type: DataType) -> Kind | None:
     """The kind that values of a parameter have in expressions (C's promotions); None for texts and octets."""
-    return _KINDS.get(data_type)
+    return KINDS.get(data_type)
 
 
 class Context:
@@ -149,7 +150,7 @@ def value_of(raw: Scalar, data_type: DataType | None = None) -> Value:
         return Texts.of(raw)
     if isinstance(raw, bytes):
         raise EvaluationError("octets have no value in an expression")
-    kind = _KINDS.get(data_type) if data_type is not None else None
+    kind = KINDS.get(data_type) if data_type is not None else None
     if kind is None:
         kind = Kind.DOUBLE if isinstance(raw, float) else Kind.INT32 if -(2**31) <= raw < 2**31 else Kind.INT64
     return of_kind(kind, raw)

@@ -14,29 +14,14 @@ from typing import Final
 from server.core import status
 from server.core.floats import single
 from server.core.values import Scalar
+from server.fdi.logic.context import KINDS
 from server.fdi.logic.errors import EvaluationError
 from server.fdi.logic.numbers import Kind
 from server.fdi.methods.ctype import TEXT, Raw, Shape
 from server.fdi.methods.host import ValueRefusedError
 from server.model.device_type import DataType, ParameterSpec
 
-_SHAPES: Final[Mapping[DataType, Shape]] = {
-    DataType.BOOLEAN: Kind.INT32,
-    DataType.SBYTE: Kind.INT32,
-    DataType.BYTE: Kind.INT32,
-    DataType.INT16: Kind.INT32,
-    DataType.UINT16: Kind.INT32,
-    DataType.INT32: Kind.INT32,
-    DataType.UINT32: Kind.UINT32,
-    DataType.INT64: Kind.INT64,
-    DataType.UINT64: Kind.UINT64,
-    DataType.FLOAT: Kind.FLOAT,
-    DataType.DOUBLE: Kind.DOUBLE,
-    DataType.DURATION: Kind.DOUBLE,
-    DataType.STRING: TEXT,
-    DataType.BYTESTRING: TEXT,
-    DataType.DATETIME: Kind.INT64,
-}
+_SHAPES: Final[Mapping[DataType, Shape]] = {**KINDS, DataType.STRING: TEXT, DataType.BYTESTRING: TEXT}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND_US = 1_000_000
 _LAST_US = 253_402_300_799 * _SECOND_US  # 9999-12-31T23:59:59
