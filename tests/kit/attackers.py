@@ -73,6 +73,10 @@ class Attacker:
         (code,) = await self.at(f"{device}/Lock", 6393, text("attack"), uri=DI)
         return int(code)
 
+    def cut(self) -> None:
+        """The line breaks: no Service ends the session."""
+        self.client.uaclient.protocol.transport.abort()
+
     async def read(self, node: ua.NodeId) -> ua.DataValue:
         """A Value with whatever status."""
         (value,) = await self.client.uaclient.read_attributes([node], ua.AttributeIds.Value)

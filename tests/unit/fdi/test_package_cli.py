@@ -1,4 +1,4 @@
-"""`fieldloom package install, list, rollback, remove` on the data folder of a server that does not run."""
+"""`fieldloom package install, list, rollback, remove, assign, release` on the data folder of a server that is away."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from server.cli.package import app
+from server.database.site import SiteDatabase
 from server.fdi.store import PackageStore
 from tests.kit.packages import make_package
 
@@ -60,3 +61,23 @@ def test_a_damaged_package_is_told_in_the_list(site: Path) -> None:
     code, lines = run("list")
     assert code == 0
     assert any(line.startswith("refused: ") and "store.damaged" in line for line in lines)
+
+
+def test_the_type_of_a_device_is_chosen_and_released(site: Path) -> None:
+    run("install", str(site / "1.0.0.fdix"))
+    assert run("assign", "d-1", "test_thing") == (0, ["d-1 is test_thing from the next start on"])
+    assert chosen(site) == {"d-1": "test_thing"}
+    for device, kind in (("d-1", "nobody"), ("../d", "test_thing"), ("Plant", "test_thing")):
+        assert run("assign", device, kind)[0] != 0
+    assert run("release", "d-2")[0] != 0
+    assert chosen(site) == {"d-1": "test_thing"}
+    assert run("release", "d-1") == (0, ["d-1 comes back with its next message"])
+    assert chosen(site) == {}
+
+
+def chosen(site: Path) -> dict[str, str]:
+    database = SiteDatabase(site / "data" / "site.db")
+    try:
+        return database.assigned_types()
+    finally:
+        database.close()
