@@ -20,6 +20,7 @@ class XmlLimits:
     max_bytes: int = 4 * 1024 * 1024
     max_depth: int = 64
     max_elements: int = 100_000
+    max_attributes: int = 64  # of one element, and namespaces declared there or around it
 
 
 @dataclass(slots=True)
@@ -50,11 +51,14 @@ class _Builder:
         self._open: list[XmlElement] = []
         self._texts: list[list[str]] = []
         self._count = 0
+        self._namespaces = 0  # declared here and around
         self.parser = expat.ParserCreate(namespace_separator=_SEPARATOR)
         self.parser.buffer_text = True
         self.parser.XmlDeclHandler = self._declaration
         self.parser.StartDoctypeDeclHandler = self._doctype
         self.parser.EntityDeclHandler = self._doctype
+        self.parser.StartNamespaceDeclHandler = self._namespace
+        self.parser.EndNamespaceDeclHandler = self._namespace_end
         self.parser.StartElementHandler = self._start
         self.parser.EndElementHandler = self._end
         self.parser.CharacterDataHandler = self._data
@@ -70,12 +74,22 @@ class _Builder:
     def _doctype(self, *details: object) -> None:
         raise self.refuse("a document type or entity declaration is not allowed in package XML", "xml.dtd")
 
+    def _namespace(self, prefix: str | None, uri: str) -> None:
+        self._namespaces += 1
+
+    def _namespace_end(self, prefix: str | None) -> None:
+        self._namespaces -= 1
+
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         self._count += 1
         if self._count > self.limits.max_elements:
             raise self.refuse(f"more than {self.limits.max_elements} elements", "xml.count")
         if len(self._open) >= self.limits.max_depth:
             raise self.refuse(f"elements nested deeper than {self.limits.max_depth}", "xml.depth")
+        # A schema check takes time with the third power of attributes, the second of namespaces (xmlschema 4.3).
+        if max(len(attributes), self._namespaces) > self.limits.max_attributes:
+            reason = f"an element with more than {self.limits.max_attributes} attributes or namespaces"
+            raise self.refuse(reason, "xml.attributes")
         namespace, _, name = tag.rpartition(_SEPARATOR)
         element = XmlElement(namespace, name, self.parser.CurrentLineNumber)
         for key, value in attributes.items():
@@ -118,6 +132,7 @@ def read_xml(data: bytes, *, part: str, limits: XmlLimits) -> XmlElement:
         with contextlib.suppress(AttributeError):
             parser = builder.parser
             parser.StartElementHandler = parser.EndElementHandler = parser.CharacterDataHandler = None
+            parser.StartNamespaceDeclHandler = parser.EndNamespaceDeclHandler = None
             parser.XmlDeclHandler = parser.StartDoctypeDeclHandler = parser.EntityDeclHandler = None
     if builder.root is None:
         raise PackageError("no root element", part=part, rule="xml.syntax")

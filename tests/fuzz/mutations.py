@@ -208,7 +208,7 @@ def xml(data: bytes, random: Random, others: Sequence[bytes]) -> bytes:
         elements = [element for element in root.iter() if isinstance(element.tag, str)]
         element, target = random.choice(elements), random.choice(elements)
         parent = element.getparent()
-        match random.randrange(9):
+        match random.randrange(10):
             case 0 if parent is not None:
                 parent.remove(element)
             case 1 if parent is not None:
@@ -228,6 +228,9 @@ def xml(data: bytes, random: Random, others: Sequence[bytes]) -> bytes:
             case 7:
                 for _ in range(random.choice((2, 10, 80))):
                     element = etree.SubElement(element, target.tag)
+            case 8:
+                for number in range(random.choice((8, 64, 1_500))):
+                    element.set(f"{random.choice(('', '{urn:z}'))}a{number}", "1")
             case _:
                 element.set(random.choice(("x", "Id", "{urn:y}z", *target.attrib)), random.choice(_TEXTS))
         if len(elements) > 800:

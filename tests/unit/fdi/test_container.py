@@ -13,7 +13,7 @@ from server.fdi.archive import ContainerLimits
 from server.fdi.container import Container, Part, Relationship
 from server.fdi.errors import PackageError
 from server.fdi.writer import write_container
-from server.fdi.xml_reader import XmlLimits
+from server.fdi.xml_reader import XmlLimits, read_xml
 from tests.kit.packages import CONTENT_TYPES, Item, container, deflate, make_package, raw_zip
 
 RELS = b'<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">%s</Relationships>'
@@ -296,6 +296,28 @@ def test_document_types_and_entities_are_refused_before_anything_is_expanded(doc
 def test_xml_nested_too_deep_is_refused() -> None:
     error = refused(container(content_types=b"<a>" * 65 + b"</a>" * 65))
     assert error.rule == "xml.depth"
+
+
+@pytest.mark.parametrize("word", ["a{}='1'", "xmlns:a{}='urn:{}'"], ids=["attributes", "namespaces"])
+def test_an_element_with_too_many_attributes_or_namespaces_is_refused(word: str) -> None:
+    """Two thousand of them in 20 KB kept a schema check busy for half a minute."""
+
+    def types(count: int) -> bytes:
+        more = " ".join(word.format(number, number) for number in range(count))
+        return CONTENT_TYPES.replace(b"<Types ", f"<Types {more} ".encode())
+
+    assert refused(container(Item(name="a.txt"), content_types=types(65))).rule == "xml.attributes"
+    Container.read(container(Item(name="a.txt"), content_types=types(60)))  # control
+
+
+def test_namespaces_that_ended_do_not_count() -> None:
+    """Siblings may declare as many as they like; what stands in the way of a reader is what holds at one place."""
+    one = b"<a:a xmlns:a='urn:a' xmlns:b='urn:b'/>"
+    assert read_xml(b"<x>" + one * 200 + b"</x>", part="/x.xml", limits=XmlLimits()).children
+    nested = b"".join(b"<x xmlns:a%d='urn:a' xmlns:b%d='urn:b'>" % (number, number) for number in range(40))
+    with pytest.raises(PackageError) as caught:
+        read_xml(nested, part="/x.xml", limits=XmlLimits())
+    assert caught.value.rule == "xml.attributes"
 
 
 def test_xml_with_too_many_elements_is_refused() -> None:
