@@ -11,6 +11,7 @@ from server.core.texts import NO_TEXT, Texts
 from server.fdi.errors import PackageError
 
 MAX_BYTES = 256 * 1024
+MAX_DOTS = 200  # in one line: tomllib takes time with the second power of the steps of a key
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
 
 
@@ -18,18 +19,22 @@ def read_toml(data: bytes, *, part: str) -> dict[str, Any]:
     """The document as plain values.
 
     Raises:
-        PackageError: too large, not UTF-8, not TOML.
+        PackageError: too large, a line with hundreds of dots, not UTF-8, not TOML.
     """
     if len(data) > MAX_BYTES:
         raise PackageError(f"{len(data)} bytes of TOML, at most {MAX_BYTES}", part=part, rule="toml.size")
+    for number, line in enumerate(data.split(b"\n"), 1):
+        if line.count(b".") > MAX_DOTS:
+            reason = f"more than {MAX_DOTS} dots in one line"
+            raise PackageError(reason, part=part, line=number, rule="toml.syntax")
     try:
         return tomllib.loads(data.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise PackageError(f"not UTF-8: {error.reason}", part=part, rule="toml.syntax") from None
     except tomllib.TOMLDecodeError as error:
         found = re.search(r"at line (\d+)", str(error))
-        line = int(found.group(1)) if found else data.count(b"\n") + 1
-        raise PackageError(f"not TOML: {error}", part=part, line=line, rule="toml.syntax") from None
+        at = int(found.group(1)) if found else data.count(b"\n") + 1
+        raise PackageError(f"not TOML: {error}", part=part, line=at, rule="toml.syntax") from None
     except RecursionError:
         raise PackageError("brackets nested too deep", part=part, rule="toml.syntax") from None
 

@@ -248,6 +248,7 @@ def test_what_nobody_sends_or_writes_is_a_warning() -> None:
         (b"type = 'thing'\nbroken", "toml.syntax", 2),
         (b"\xff\xfe", "toml.syntax", 0),
         (b"a = " + b"[" * 100_000, "toml.syntax", 0),
+        (b"x = 1\na" + b".a" * 20_000 + b" = 1", "toml.syntax", 2),  # took tomllib eleven seconds
         (b"#" * 300_000, "toml.size", 0),
     ],
 )
