@@ -28,7 +28,7 @@ def read_toml(data: bytes, *, part: str) -> dict[str, Any]:
             reason = f"more than {MAX_DOTS} dots in one line"
             raise PackageError(reason, part=part, line=number, rule="toml.syntax")
     try:
-        return tomllib.loads(data.decode("utf-8"))
+        document = tomllib.loads(data.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise PackageError(f"not UTF-8: {error.reason}", part=part, rule="toml.syntax") from None
     except tomllib.TOMLDecodeError as error:
@@ -37,6 +37,26 @@ def read_toml(data: bytes, *, part: str) -> dict[str, Any]:
         raise PackageError(f"not TOML: {error}", part=part, line=at, rule="toml.syntax") from None
     except RecursionError:
         raise PackageError("brackets nested too deep", part=part, rule="toml.syntax") from None
+    except ValueError as error:
+        # A number of more digits than Python converts; tomllib lets it through.
+        raise PackageError(f"not TOML: {error}", part=part, rule="toml.syntax") from None
+    if _has_wide_number(document):
+        raise PackageError("a whole number of more than 64 bits", part=part, rule="toml.syntax")
+    return document
+
+
+def _has_wide_number(document: object) -> bool:
+    """Whether some number is beyond what TOML promises; messages could not even show it."""
+    waiting = [document]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)
+        elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+            return True
+    return False
 
 
 class Table:

@@ -249,6 +249,8 @@ def test_what_nobody_sends_or_writes_is_a_warning() -> None:
         (b"\xff\xfe", "toml.syntax", 0),
         (b"a = " + b"[" * 100_000, "toml.syntax", 0),
         (b"x = 1\na" + b".a" * 20_000 + b" = 1", "toml.syntax", 2),  # took tomllib eleven seconds
+        (b"x = " + b"9" * 5_000, "toml.syntax", 0),  # more digits than Python converts to a number
+        (b"x = [{ y = 0x" + b"f" * 9_000 + b" }]", "toml.syntax", 0),  # or from one
         (b"#" * 300_000, "toml.size", 0),
     ],
 )
