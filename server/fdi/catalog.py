@@ -34,6 +34,9 @@ __all__ = [
 ]
 
 
+MAX_DEVICE_TYPES = 64
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogInterface:
     """How a device type is reached: what a scan would find, and the files that describe the protocol."""
@@ -115,6 +118,11 @@ class _Reader:
                 raise values.refuse(
                     f"element {child.name} carries the namespace; only Catalog may", child.line, "catalog.namespace"
                 )
+        listed = root.first("ListOfDeviceTypes")
+        if listed is not None and len(listed.children) > MAX_DEVICE_TYPES:
+            # Each may name the same EDD, and has it read and translated.
+            reason = f"more than {MAX_DEVICE_TYPES} device types in one package"
+            raise values.refuse(reason, listed.line, "catalog.device-types")
         identifier = values.uuid(root, "PackageId")
         package_type = values.text(root, "PackageType")
         known = {name.lower(): name for name in literals.PACKAGE_TYPES}

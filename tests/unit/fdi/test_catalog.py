@@ -62,6 +62,14 @@ def test_the_sheets_example_is_read() -> None:
     assert only.documents[0].file == "rIdDoc1"
 
 
+def test_a_catalog_of_masses_of_device_types_is_refused() -> None:
+    """Nine thousand fit into its 4 MB, and each could have the same long EDD read."""
+    first, last = SHEET.index("<DeviceType>"), SHEET.index("</DeviceType>") + len("</DeviceType>")
+    many = SHEET[:first] + SHEET[first:last] * 65 + SHEET[last:]
+    assert refused(many).rule == "catalog.device-types"
+    assert len(read(SHEET[:first] + SHEET[first:last] * 64 + SHEET[last:])[0].device_types) == 64  # control
+
+
 def test_what_is_written_is_read_back() -> None:
     catalog = PackageCatalog(
         package_id="6f1c2b0e-6f0f-4f4d-9d55-0d9b2a3f7a10",
