@@ -1,4 +1,4 @@
-"""Sign-ins of OPC UA clients on their way to the site's audit trail: in their order, off the event loop."""
+"""What OPC UA clients do (sign in, lock, apply, transfer) on its way to the audit trail: in its order, off the loop."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from server.core.values import Caller
 from server.security.audit import AuditTrail
 
 log = structlog.get_logger("fieldloom.opcua")
+SIGN_IN = "sign in"
 WAITING = 1_000
 """Records that wait for the disk at most; further ones are lost, counted and logged."""
 
@@ -23,8 +24,8 @@ class SignInTrail:
         self.lost = 0
 
     def __call__(self, caller: Caller, action: str, target: str, outcome: str, detail: str) -> None:
-        """Take a record; returns at once. A refusal is logged too."""
-        if outcome != "Good":
+        """Take a record; returns at once. A refused sign-in is logged too."""
+        if action == SIGN_IN and outcome != "Good":
             # Nobody has vouched for this text: no control characters of it reach an operator's terminal.
             user = caller.user if caller.user.isprintable() else ascii(caller.user)
             log.info("sign_in_refused", user=user, address=caller.address, reason=outcome)

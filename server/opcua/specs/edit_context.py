@@ -166,7 +166,8 @@ class EditContextServices:
             for incident in outcome.incidents
         ]
         detail = ", ".join(f"{one.name} {status.name_of(one.status)}" for one in outcome.incidents)
-        self._audit.note(caller, "apply", device_id, "Good" if not outcome.status else f"({outcome.status})", detail)
+        told = f"refused ({outcome.status})" if outcome.status else "Good"
+        self._audit.note(caller, "apply", device_id, told, detail)
         return answer(structure(ApplyResult(Status=outcome.status, TransferIncidents=incidents)), inputs=1)
 
     def _reset(

@@ -61,6 +61,15 @@ async def test_refusals_are_logged_and_sign_ins_are_not() -> None:
     ]
 
 
+async def test_a_refused_lock_is_no_refused_sign_in() -> None:
+    written = Written()
+    trail = SignInTrail(AuditTrail(written, ManualClock()))
+    with capture_logs() as logs:
+        trail(CALLER, "lock", "breaker-001", "refused (-1)", "a look")
+    await trail.drain()
+    assert (logs, [line[5:8] for line in written.lines]) == ([], [("lock", "breaker-001", "refused (-1)")])
+
+
 async def test_what_the_disk_cannot_keep_up_with_is_counted() -> None:
     written = Written()
     trail = SignInTrail(AuditTrail(written, ManualClock()), most=2)
