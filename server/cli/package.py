@@ -17,7 +17,7 @@ from server.cli.signer_files import load_signer, replace_file, time_stamper
 from server.core.clock import SystemClock
 from server.core.errors import RemoteError
 from server.fdi.archive import ContainerLimits
-from server.fdi.build import build_package, source_folders
+from server.fdi.build import assemble, build_package, read_sources, source_folders
 from server.fdi.check import inspect
 from server.fdi.package_views import summary
 from server.fdi.report import report_of
@@ -60,15 +60,16 @@ def build(
 
 @app.command()
 def check(
-    file: PackageFile,
+    file: Annotated[Path, typer.Argument(help="An FDI package (.fdix), or a source folder.")],
     settings: SettingsFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings count as errors.")] = False,
 ) -> None:
-    """Check a package file; exit code 0 good, 1 when there are errors."""
+    """Check a package file or a source folder; exit code 0 good, 1 when there are errors."""
     configured = load(settings)
     limits = limits_of(configured)
-    result = inspect(read_file(file, limits), limits, policy_of(configured, SystemClock()))
+    data = assemble(read_sources(file))[0] if file.is_dir() else read_file(file, limits)
+    result = inspect(data, limits, policy_of(configured, SystemClock()))
     good = result.spotless if strict else result.good
     if as_json:
         typer.echo(json.dumps(report_of(result, good=good), ensure_ascii=False, indent=2))

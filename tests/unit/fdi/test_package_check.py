@@ -28,7 +28,7 @@ from server.fdi.signature.verifying import Trust, verify
 from server.fdi.trust import TrustPolicy, judge, policy_of, trusted_certificates
 from server.settings import PackageSettings, Settings
 from tests.kit.attacks import added, changed, stranger, with_plug_in
-from tests.kit.packages import EDD, Item, make_package, members, raw_zip, repacked
+from tests.kit.packages import EDD, Item, make_package, members, package_files, raw_zip, repacked
 from tests.kit.signing import CODE, DAY, NOW, Identity, certify, ec_key, maker, middle, root, rsa_key, signed, stamper
 
 POLICY = TrustPolicy(clock=ManualClock(NOW), certificates=(root().certificate,))
@@ -255,6 +255,18 @@ def test_check_prints_findings_and_ends_with_0_or_1(shop: Path) -> None:
     assert bad.exit_code == 1
     assert "/edd/device.ddl:" in bad.output
     assert "TRIPLE" in bad.output
+
+
+def test_check_takes_a_source_folder_that_does_not_build(shop: Path) -> None:
+    # Its author has no package to look at: build stops at the first mistake and writes nothing.
+    (shop / "thing").mkdir()
+    for name, content in package_files(edd=EDD.replace("HANDLING READ;", "HANDLING RAED;")).items():
+        (shop / "thing" / name).write_bytes(content)
+    checked = run("check", "thing")
+    assert checked.exit_code == 1
+    assert checked.output.count("[edd.handling]") == EDD.count("HANDLING READ;") > 1
+    (shop / "thing" / "device.ddl").write_text(EDD, encoding="utf-8")
+    assert run("check", "thing").exit_code == 0
 
 
 def test_check_writes_json_for_programs(shop: Path) -> None:
