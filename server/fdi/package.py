@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from server.core import collector
 from server.core.texts import NO_TEXT, Texts
 from server.fdi import literals
 from server.fdi.archive import DEFAULT_LIMITS, ContainerLimits
@@ -79,7 +80,8 @@ def read_contents(container: Container, limits: ContainerLimits, signature: Sign
     """What a container holds, its signatures already judged. Raises PackageError."""
     part = find_catalog(container, limits)
     catalog, findings = read_catalog_with_findings(part.data, part=part.name, limits=limits.xml)
-    return _Reader(container, part.name, catalog, [*findings], limits).package(signature)
+    with collector.paused():
+        return _Reader(container, part.name, catalog, [*findings], limits).package(signature)
 
 
 def find_catalog(container: Container, limits: ContainerLimits) -> Part:
