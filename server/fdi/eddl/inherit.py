@@ -143,7 +143,8 @@ def changed(base: Sequence[Attribute], changes: Sequence[Attribute], work: Work)
     findings = work.findings
     result = list(base)
     for change in changes:
-        work.look(len(result), change.position)
+        cost = 16 if isinstance(change.value, Transaction) else 1  # their numbers are compared, too
+        work.look(cost * len(result), change.position)
         at = next((n for n, attribute in enumerate(result) if _same_attribute(attribute, change)), None)
         if change.modifier == "DELETE":
             if at is None:

@@ -49,6 +49,21 @@ def test_changes_that_look_through_a_long_branch_again_and_again_are_refused(cha
     assert "limit" in rules(body, EddLimits(inherited=100_000))
 
 
+def test_many_transactions_changed_one_by_one_are_refused() -> None:
+    """A TRANSACTION goes by its number, so each change compares those of all others."""
+
+    def transactions(word: str) -> str:
+        return " ".join(f"{word} TRANSACTION {number} {{ REQUEST {{ }} REPLY {{ v }} }}" for number in range(400))
+
+    body = (
+        "VARIABLE v { TYPE FLOAT; }\n"
+        f"COMMAND a {{ NUMBER 1; OPERATION READ; {transactions('')} }}\n"
+        f"b LIKE COMMAND a {{ REDEFINE NUMBER 2; {transactions('REDEFINE')} }}"
+    )
+    assert isinstance(resolve(edd(body)), EddModel)  # control
+    assert rules(body, EddLimits(inherited=50_000)) == ["limit"]
+
+
 def test_a_long_list_takes_many_changes() -> None:
     """Each change finds its entry by key: three thousand ADDs to three thousand entries, the order as written."""
     body = enumeration(range(3_000)) + (
