@@ -10,7 +10,7 @@ import typer
 
 from server.cli.assign import assign, release
 from server.cli.draft import draft
-from server.cli.package_report import report_lines
+from server.cli.package_report import listed, report_lines
 from server.cli.remote import Remote, local_store, running
 from server.cli.serve import SettingsFile
 from server.cli.signer_files import load_signer, replace_file, time_stamper
@@ -31,6 +31,7 @@ app = typer.Typer(no_args_is_help=True)
 app.command()(draft)
 app.command()(assign)
 app.command()(release)
+PackageName = Annotated[str, typer.Argument(help="A device type of the package, or the package id.")]
 PackageFile = Annotated[Path, typer.Argument(help="An FDI package (.fdix).")]
 
 
@@ -130,7 +131,7 @@ def install(file: PackageFile, settings: SettingsFile = None) -> None:
 
 @app.command("list")
 def list_(settings: SettingsFile = None) -> None:
-    """List the installed packages with their signature state; * marks the version in use."""
+    """List the installed packages: device types, manufacturer, version, signature, package id; * is in use."""
     configured = load(settings)
     server = running(configured)
     if server is not None:
@@ -140,15 +141,13 @@ def list_(settings: SettingsFile = None) -> None:
             found = [summary(entry, current=store.in_use(entry)) for entry in store.list()]
             for refused in store.refused:
                 typer.echo(f"refused: {refused.path}: {refused.error.text}", err=True)
-    for entry in found:
-        types = ", ".join(str(item["type_id"]) for item in entry["device_types"])
-        mark = "*" if entry["current"] else " "
-        typer.echo(f"{mark} {entry['package_id']}  {entry['version']}  {entry['signature']['state']}  {types}".rstrip())
+    for line in listed(found):
+        typer.echo(line)
 
 
 @app.command()
 def rollback(
-    package: Annotated[str, typer.Argument(help="Package id.")],
+    package: PackageName,
     to: Annotated[
         str | None, typer.Option("--to", help="Version to use; default: the next lower one.", show_default=False)
     ] = None,
@@ -168,7 +167,7 @@ def rollback(
 
 @app.command()
 def remove(
-    package: Annotated[str, typer.Argument(help="Package id.")],
+    package: PackageName,
     version: Annotated[str | None, typer.Option("--version", help="One version only.", show_default=False)] = None,
     settings: SettingsFile = None,
 ) -> None:

@@ -69,7 +69,9 @@ def inspect(data: bytes, limits: ContainerLimits = DEFAULT_LIMITS, policy: Trust
 
 def _signature_findings(report: SignatureReport, policy: TrustPolicy) -> Iterable[Finding]:
     if report.state is SignatureState.UNSIGNED:
-        refused = "" if policy.allow_unsigned else "; the settings in force refuse it at upload"
+        refused = (
+            "" if policy.allow_unsigned else ": uploads are refused unless packages.unsigned is allow (the demo does)"
+        )
         yield Finding(rule=report.rule, text=report.reason + refused)
         return
     if not report.signatures:

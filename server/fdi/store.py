@@ -297,11 +297,16 @@ class PackageStore:
         return self._folder / INDEX
 
     def _versions(self, package: str, version: str | None) -> tuple[InstalledPackage, ...]:
-        key = package_id(package)
+        key = package_id(package) or self._holder(package)
         found = tuple(e for e in self.list() if e.package_id == key and version in (None, e.version))
         if not found:
             raise NotFoundError(f"no installed package {package}{f' {version}' if version else ''}")
         return found
+
+    def _holder(self, type_id: str) -> str | None:
+        """The one package that holds a device type, in whatever version."""
+        holders = (e.package_id for e in self.list() if any(kind.type_id == type_id for kind in e.device_types))
+        return next(holders, None)
 
     def _admitted(self, package: Package, data: bytes, *, builtin: bool = False) -> Prepared:
         known = self._installed.get((package.package_id, package.version))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -155,7 +156,9 @@ def test_a_missing_signature_is_a_warning() -> None:
     assert result.good
     assert not result.spotless
     assert [finding.rule for finding in result.findings] == ["signature.unsigned"]
-    assert "refuse it at upload" in result.findings[0].text
+    assert "uploads are refused unless packages.unsigned is allow" in result.findings[0].text
+    allowed = inspect(make_package(), ContainerLimits(), replace(POLICY, allow_unsigned=True))
+    assert "upload" not in allowed.findings[0].text
 
 
 def test_all_mistakes_of_an_edd_come_with_place_and_text_around() -> None:

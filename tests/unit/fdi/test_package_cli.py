@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from server.cli.package import app
+from server.cli.package_report import counted, listed
 from server.database.site import SiteDatabase
 from server.fdi.store import PackageStore
 from tests.kit.packages import make_package
@@ -34,18 +35,46 @@ def test_a_package_is_installed_rolled_back_and_removed(site: Path) -> None:
     for version in ("1.0.0", "1.1.0"):
         assert run("install", str(site / f"{version}.fdix"))[0] == 0
     code, lines = run("list")
-    identifier = lines[0].split()[0]
-    assert (code, [line.split() for line in lines]) == (
+    identifier = lines[0].split()[-1]
+    assert (code, lines) == (
         0,
-        [[identifier, "1.0.0", "Unsigned", "test_thing"], ["*", identifier, "1.1.0", "Unsigned", "test_thing"]],
+        [
+            f"  test_thing  Test Works  1.0.0  Unsigned  {identifier}",
+            f"* test_thing  Test Works  1.1.0  Unsigned  {identifier}",
+        ],
     )
     assert run("rollback", identifier) == (0, [f"{identifier} 1.0.0 is in use from the next start on"])
-    assert [line.split()[0] for line in run("list")[1]] == ["*", identifier]
+    assert [line.split()[0] for line in run("list")[1]] == ["*", "test_thing"]
     assert run("rollback", identifier, "--to", "1.1.0")[0] == 0
     assert run("remove", identifier, "--version", "1.1.0") == (0, [f"removed {identifier} 1.1.0"])
     store = PackageStore(site / "data" / "packages")
     store.load()
     assert [entry.version for entry in store.current()] == ["1.0.0"]
+
+
+def test_a_package_is_named_by_its_device_type_too(site: Path) -> None:
+    # Nobody types a UUID who knows what the device is called.
+    for version in ("1.0.0", "1.1.0"):
+        run("install", str(site / f"{version}.fdix"))
+    identifier = run("list")[1][0].split()[-1]
+    assert run("rollback", "test_thing") == (0, [f"{identifier} 1.0.0 is in use from the next start on"])
+    assert run("remove", "test_other")[0] != 0
+    assert run("remove", "test_thing", "--version", "1.0.0") == (0, [f"removed {identifier} 1.0.0"])
+    assert run("remove", "test_thing") == (0, [f"removed {identifier} 1.1.0"])
+    assert run("list") == (0, [])
+
+
+def test_a_list_keeps_its_lines_and_columns() -> None:
+    rows = [
+        {"device_types": [{"type_id": kind} for kind in kinds], "manufacturer": maker, "version": "1.0.0"}
+        | {"current": bool(kinds), "signature": {"state": "Valid"}, "package_id": "id"}
+        for kinds, maker in ((("a", "b"), "Acme\x1b[2J\nWorks"), ((), ""))
+    ]
+    assert list(listed(rows)) == [
+        "* a, b  Acme [2J Works  1.0.0  Valid  id",
+        "  -     -               1.0.0  Valid  id",
+    ]
+    assert [counted(number, "error") for number in (0, 1, 2)] == ["0 errors", "1 error", "2 errors"]
 
 
 def test_an_unsigned_package_is_refused_where_the_settings_say_so(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
