@@ -54,7 +54,10 @@ class EddParts:
                 line=first.line,
                 rule=f"edd.{first.rule}",
                 problems=[str(problem) for problem in error.problems],
-                findings=self.findings(error.problems, Severity.ERROR),
+                findings=[
+                    *self.findings(error.problems, Severity.ERROR),
+                    *self.findings(error.warnings, Severity.WARNING),
+                ],
             ) from None
 
     def findings(self, problems: Iterable[Problem], severity: Severity) -> list[Finding]:

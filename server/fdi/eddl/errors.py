@@ -44,12 +44,13 @@ def _blank(text: str) -> str:
 
 
 class EddError(RemoteError):
-    """An EDD source that cannot be used; `problems` lists every finding in the order found."""
+    """An EDD source that cannot be used; `problems` and `warnings` list every finding in the order found."""
 
     status = status.BAD
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], warnings: Sequence[Problem] = ()) -> None:
         self.problems = tuple(problems)
+        self.warnings = tuple(warnings)
         count = len(self.problems)
         more = f" (and {count - 3} more)" if count > 3 else ""
         super().__init__("EDD refused: " + "; ".join(str(problem) for problem in self.problems[:3]) + more)
@@ -89,6 +90,11 @@ class Findings:
             if found not in self.warnings:
                 self.warnings.append(found)
 
+    @property
+    def no_more_warnings(self) -> bool:
+        """True once the list of warnings is full."""
+        return len(self.warnings) >= self._limit
+
     def give_up(self, position: Position, rule: str, text: str) -> NoReturn:
         """Note a problem that ends the reading. Raises GivenUpError."""
         self.add(position, rule, text)
@@ -97,7 +103,7 @@ class Findings:
     def raise_if_any(self) -> None:
         """Raise EddError with all problems noted so far."""
         if self.problems:
-            raise EddError(self.problems)
+            raise EddError(self.problems, self.warnings)
 
     def _problem(self, position: Position, rule: str, text: str) -> Problem:
         file, line, column = position.file, position.line, position.column

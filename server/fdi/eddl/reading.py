@@ -113,9 +113,7 @@ class Reader:
         if attribute is None:
             return True, True
         words = self.view.words(attribute, self.dynamic, every_branch=True)
-        for wrong in sorted(words - {"READ", "WRITE"}):
-            text = f"{self.owner}: HANDLING {wrong} is neither READ nor WRITE"
-            self.view.findings.add(attribute.position, "handling", text)
+        self.view.check_handling(attribute, self.owner)
         return "READ" in words, "WRITE" in words
 
     def _scalar(self, name: str) -> object:

@@ -24,10 +24,11 @@ from server.fdi.eddl.model import (
     EddVariable,
     OtherConstruct,
 )
-from server.fdi.eddl.nodes import Edd, Position, RelationItem
+from server.fdi.eddl.nodes import Construct, Edd, Position, RelationItem
 from server.fdi.eddl.reading import Reader
 from server.fdi.eddl.reference_checks import ReferenceChecks, relation_references
 from server.fdi.eddl.references import References
+from server.fdi.eddl.spelling import check_spelling
 from server.fdi.eddl.static_view import StaticView
 from server.fdi.eddl.structures import array, collection, menu, method
 from server.fdi.eddl.texts import Described
@@ -46,7 +47,7 @@ def resolve(edd: Edd, *, limits: EddLimits = DEFAULT_LIMITS, imports: ImportProv
     try:
         model = _Resolver(edd, findings, limits, imports, sources).model()
     except GivenUpError:
-        raise EddError(findings.problems) from None
+        raise EddError(findings.problems, findings.warnings) from None
     findings.raise_if_any()
     return model
 
@@ -116,6 +117,7 @@ class _Resolver:
         self._menu_depth(menus)
         self._written_together(relations, variables)
         self._command_numbers(views.get("commands", {}))
+        check_spelling((item for item in self._items.values() if isinstance(item, Construct)), self._findings)
         model = EddModel(
             manufacturer=manufacturer,
             device_type=device_type,

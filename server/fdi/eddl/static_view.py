@@ -170,12 +170,35 @@ class StaticView:
             scalars = [shown] if shown else []
         return frozenset(word for scalar in scalars for value in scalar.values for word in names_in(value))
 
+    def check_handling(self, attribute: Attribute | None, owner: str) -> None:
+        """Note every word of a HANDLING that is neither READ nor WRITE, where it stands."""
+        for word in placed_words(attribute) if attribute is not None else ():
+            if word.name not in ("READ", "WRITE"):
+                text = f"{owner}: HANDLING {word.name} is neither READ nor WRITE"
+                self.findings.add(word.position, "handling", text)
+
     def word(self, attribute: Attribute | None, dynamic: set[str]) -> str | None:
         """The single name an attribute holds."""
         if attribute is None:
             return None
         scalar = self.scalar(attribute, dynamic)
         return next(iter(names_in(scalar.values[0])), None) if scalar else None
+
+
+def placed_words(attribute: Attribute) -> Iterator[Reference]:
+    """The plain names of `A & B`, or of `A, B`, with their places, in every branch whatever its condition."""
+    pending: list[object] = [attribute.value]
+    while pending:
+        match pending.pop():
+            case Scalar(values=values):
+                pending.extend(reversed(values))
+            case Conditional(cases=cases, default=default):
+                pending.extend(reversed(default or ()))
+                pending.extend(part for case in reversed(cases) for part in reversed(case.content))
+            case Binary(operator="&" | "|") as joined:
+                pending += (joined.right, joined.left)
+            case Reference(steps=()) as word:
+                yield word
 
 
 def names_in(expression: object) -> list[str]:

@@ -37,8 +37,7 @@ def variable(construct: Construct, view: StaticView) -> EddVariable | None:
 
     handling = construct.attribute("HANDLING")
     access = view.words(handling, dynamic, every_branch=True)
-    for wrong in sorted(access - {"READ", "WRITE"}):
-        add(construct.position, "handling", f"VARIABLE {name}: HANDLING {wrong} is neither READ nor WRITE")
+    view.check_handling(handling, f"VARIABLE {name}")
     unit = construct.attribute("CONSTANT_UNIT") or inner.get("CONSTANT_UNIT")
     scaling = view.value(attribute("SCALING_FACTOR"), dynamic)
     result = EddVariable(
