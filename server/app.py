@@ -255,10 +255,14 @@ class Server:
         devices = await self._pipeline.restore(known)
         await self._assignments.settle()
         await self._fdi.settle()
-        alarms = self._engine.restore(await asyncio.to_thread(self._site.alarms))
+        states = await asyncio.to_thread(self._site.alarms)
+        lost = self._engine.lost(states, self._clock.now())
+        if lost:
+            await asyncio.to_thread(self._site.save_alarms, lost)
+        alarms = self._engine.restore(states)
         # Nodes live as long as the server: the collector need not walk a hundred thousand of them again and again.
         gc.freeze()
-        log.info("restored", devices=devices, retained_alarms=alarms)
+        log.info("restored", devices=devices, retained_alarms=alarms, ended_alarms=len(lost))
 
     async def _start_console(self, accounts: Accounts, reader: HistoryReader, folder: DataFolder) -> None:
         # Pages and routes are the larger half of what this process imports; OPC UA clients need not wait for them.

@@ -20,6 +20,8 @@ from server.model.device_type import DeviceType, ParameterSpec
 from server.model.plant import Plant
 
 COMMENT_LIMIT = 1_024
+NOT_JUDGED = "is no longer judged by the device type's new version"
+DEVICE_GONE = "has ended: the device was removed"
 
 
 def new_event_id() -> bytes:
@@ -60,7 +62,8 @@ class AlarmEngine:
 
     def model_changed(self, change: ModelChange, now: TimeUs = 0) -> list[AlarmEvent]:
         """Learn the conditions of a type. When another version takes over, conditions that are gone end, those that are
-        new or judge by other rules are judged on the present value, and all others stay as they are.
+        new or judge by other rules are judged on the present value, and all others stay as they are. Those of a device
+        that goes end.
         """
         kind, type_id = change.kind, change.type_id
         if kind is ChangeKind.TYPE_ADDED:
@@ -74,6 +77,8 @@ class AlarmEngine:
                 known.pop(type_id, None)
         elif kind is ChangeKind.DEVICE_CHANGED and change.device_id is not None:
             return self._follow(self._plant.devices[change.device_id], now)
+        elif kind is ChangeKind.DEVICE_REMOVED and change.device_id is not None:
+            return self._leave(change.device_id, type_id, now)
         return []
 
     def _compare(self, before: DeviceType, conditions: Sequence[Condition]) -> _Difference:
@@ -99,7 +104,7 @@ class AlarmEngine:
         for condition in difference.gone:
             standing = self._standing.pop(condition_id(device.device_id, condition.name), None)
             if standing is not None and standing.event.retain:
-                events.append(self._ended(standing.event, now))
+                events.append(self._ended(standing.event, NOT_JUDGED, now))
         for condition in difference.judged:
             point = condition.judged(device)
             if point is None or point.source_time == 0:
@@ -110,14 +115,20 @@ class AlarmEngine:
                 events.append(event)
         return events
 
-    def _ended(self, last: AlarmEvent, now: TimeUs) -> AlarmEvent:
+    def _leave(self, device_id: DeviceId, type_id: str, now: TimeUs) -> list[AlarmEvent]:
+        """End what stands for a device that goes; if it comes back, its values are judged anew."""
+        names = (condition_id(device_id, condition.name) for condition in self.conditions_of(type_id))
+        gone = [self._standing.pop(name).event for name in names if name in self._standing]
+        return [self._ended(event, DEVICE_GONE, now) for event in gone if event.retain]
+
+    def _ended(self, last: AlarmEvent, why: str, now: TimeUs) -> AlarmEvent:
         """A condition that no longer exists: nobody has to see or acknowledge it any more."""
         return replace(
             last,
             event_id=self._event_id(),
             time=now,
             receive_time=now,
-            message=f"{last.device_id}: {last.name} is no longer judged by the device type's new version",
+            message=f"{last.device_id}: {last.name} {why}",
             active=False,
             acked=True,
             retain=False,
@@ -298,14 +309,26 @@ class AlarmEngine:
                 return _initial(condition, device)
         return None
 
+    def lost(self, events: Iterable[AlarmEvent], now: TimeUs) -> list[AlarmEvent]:
+        """The ends of states of an earlier run that nobody could ever clear: `restore` leaves their conditions out."""
+        return [
+            self._ended(event, NOT_JUDGED if event.device_id in self._plant.devices else DEVICE_GONE, now)
+            for event in events
+            if event.retain and not self._exists(event)
+        ]
+
+    def _exists(self, event: AlarmEvent) -> bool:
+        return event.condition_id in self.condition_ids(event.device_id)
+
     def restore(self, events: Iterable[AlarmEvent]) -> int:
         """Take back the states of an earlier run; returns how many are retained.
 
-        Conditions that a known device no longer has are left out: its package changed while no server ran.
+        Left out are conditions of devices that are gone, and those that a device no longer has: packages were changed
+        or removed while no server ran.
         """
         retained = 0
         for event in events:
-            if event.device_id in self._plant.devices and event.condition_id not in self.condition_ids(event.device_id):
+            if not self._exists(event):
                 continue
             state = state_of(active=event.active, acked=event.acked)
             self._standing[event.condition_id] = _Standing(event, state, {event.event_id})

@@ -39,6 +39,12 @@ class Bench:
             found += self.engine.model_changed(change, self.clock.now())
         return found
 
+    def remove(self) -> list[AlarmEvent]:
+        found: list[AlarmEvent] = []
+        for change in self.plant.uninstall("pump"):
+            found += self.engine.model_changed(change, self.clock.now())
+        return found
+
 
 @pytest.fixture
 def bench(clock: ManualClock) -> Bench:
@@ -149,6 +155,54 @@ def test_a_retained_value_starts_no_alarm_because_of_an_update(bench: Bench) -> 
 def test_a_device_that_has_said_nothing_raises_nothing(bench: Bench) -> None:
     bench.feed(state=0)
     assert bench.update(lower_limit(pump_type())) == []
+
+
+def test_alarms_of_a_device_that_goes_end_with_it(bench: Bench) -> None:
+    # Nobody could acknowledge or clear them any more: the device is not there.
+    trip, hot = bench.feed(temperature=85.0, state=2)[::-1]
+    bench.engine.acknowledge(hot.condition_id, None, "seen", "olga", bench.clock.now())
+    bench.clock.advance(1)
+    ended = bench.remove()
+    assert {(event.condition_id, event.active, event.acked, event.retain, event.enabled) for event in ended} == {
+        (TEMPERATURE, False, True, False, False),
+        (TRIP, False, True, False, False),
+    }
+    assert {event.time for event in ended} == {bench.clock.now()}
+    assert len({event.event_id for event in (*ended, trip, hot)}) == 4
+    assert "the device was removed" in ended[0].message
+    assert (bench.engine.retained(), bench.engine.state(TRIP)) == ([], None)
+
+
+def test_a_device_that_goes_quietly_ends_nothing(bench: Bench) -> None:
+    bench.feed(temperature=85.0, state=0)
+    bench.engine.acknowledge(TEMPERATURE, None, "", "olga", bench.clock.now())
+    bench.feed(temperature=20.0)
+    assert bench.remove() == []
+
+
+def test_a_device_that_comes_back_is_judged_anew(bench: Bench) -> None:
+    bench.feed(temperature=85.0)
+    bench.remove()
+    for change in bench.plant.install(pump_type()):
+        bench.engine.model_changed(change, bench.clock.now())
+    (event,) = bench.feed(temperature=85.0)
+    assert (event.condition_id, event.active, event.acked, event.comment) == (TEMPERATURE, True, False, "")
+
+
+def test_a_restart_ends_what_nobody_could_clear(bench: Bench) -> None:
+    # Its package was removed while no server ran; what ended before is not told again.
+    hot, trip = bench.feed(temperature=85.0, state=2)
+    done = bench.engine.acknowledge(TEMPERATURE, None, "", "olga", bench.clock.now())
+    bench.plant.uninstall("pump")
+    second = AlarmEngine(bench.plant)
+    lost = second.lost([hot, trip, replace(done, retain=False)], bench.clock.now())
+    assert [(event.condition_id, event.retain, event.active) for event in lost] == [
+        (TEMPERATURE, False, False),
+        (TRIP, False, False),
+    ]
+    assert second.restore([hot, trip]) == 0
+    assert second.retained() == []
+    assert second.lost(lost, bench.clock.now()) == []
 
 
 def test_a_restart_forgets_conditions_that_a_known_device_no_longer_has(bench: Bench) -> None:

@@ -247,6 +247,23 @@ async def test_a_new_device_appears_with_a_model_change_event(rig: OpcUaRig) -> 
     assert value.Value.Value == 7.0
 
 
+async def test_alarms_of_a_removed_device_end_for_those_who_listen(rig: OpcUaRig) -> None:
+    # A client shows what has Retain: without this event the alarm would stand on its screen for ever.
+    changes = Changes()
+    async with rig.client() as client:
+        subscription = await client.create_subscription(50, changes)
+        await subscription.subscribe_events(ua.ObjectIds.Server, evtypes=[ua.ObjectIds.AlarmConditionType])
+        await rig.live(temperature=85.0)
+        await changes.wait(1)
+        await rig.pipeline.uninstall("pump")
+        await changes.wait(2)
+    began, ended = changes.events
+    assert (began.Retain, ended.Retain) == (True, False)
+    assert (began.SourceName, ended.SourceName) == ("pump-1", "pump-1")
+    assert "removed" in ended.Message.Text
+    assert rig.pipeline.alarms.retained() == []
+
+
 async def test_a_removed_device_is_told_to_those_who_watch_it(rig: OpcUaRig) -> None:
     await rig.live(temperature=1.0)
     changes = Changes()
