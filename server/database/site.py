@@ -274,9 +274,11 @@ class SiteDatabase:
             connection.execute(insert(AUDIT).values(time=time, **values))
 
     def audit_rows(self, limit: int) -> list[AuditRow]:
-        """The newest lines, newest first."""
+        """The newest lines by the time of what they tell, newest first."""
         with self._transaction() as connection:
-            rows = connection.execute(select(AUDIT).order_by(AUDIT.c.entry.desc()).limit(limit)).all()
+            rows = connection.execute(
+                select(AUDIT).order_by(AUDIT.c.time.desc(), AUDIT.c.entry.desc()).limit(limit)
+            ).all()
         return [
             AuditRow(
                 row.time, row.user, row.role, row.door, row.address, row.action, row.target, row.outcome, row.detail

@@ -6,6 +6,7 @@ import asyncio
 
 import structlog
 
+from server.core.clock import TimeUs
 from server.core.values import Caller
 from server.security.audit import AuditTrail
 
@@ -20,7 +21,7 @@ class SignInTrail:
 
     def __init__(self, trail: AuditTrail, *, most: int = WAITING) -> None:
         self._trail = trail
-        self._waiting: asyncio.Queue[tuple[Caller, str, str, str, str]] = asyncio.Queue(most)
+        self._waiting: asyncio.Queue[tuple[TimeUs, tuple[Caller, str, str, str, str]]] = asyncio.Queue(most)
         self.lost = 0
 
     def __call__(self, caller: Caller, action: str, target: str, outcome: str, detail: str) -> None:
@@ -30,7 +31,7 @@ class SignInTrail:
             user = caller.user if caller.user.isprintable() else ascii(caller.user)
             log.info("sign_in_refused", user=user, address=caller.address, reason=outcome)
         try:
-            self._waiting.put_nowait((caller, action, target, outcome, detail))
+            self._waiting.put_nowait((self._trail.clock.now(), (caller, action, target, outcome, detail)))
         except asyncio.QueueFull:
             if not self.lost % self._waiting.maxsize:
                 log.error("sign_ins_not_recorded", lost=self.lost + 1, user=caller.user, address=caller.address)
@@ -39,8 +40,8 @@ class SignInTrail:
     async def run(self) -> None:
         """Write what comes."""
         while True:
-            record = await self._waiting.get()
-            writing = asyncio.ensure_future(self._trail.write(*record))
+            time, record = await self._waiting.get()
+            writing = asyncio.ensure_future(self._trail.write(*record, time=time))
             try:
                 await asyncio.shield(writing)
             except asyncio.CancelledError:
@@ -50,4 +51,5 @@ class SignInTrail:
     async def drain(self) -> None:
         """Write what waits."""
         while not self._waiting.empty():
-            await self._trail.write(*self._waiting.get_nowait())
+            time, record = self._waiting.get_nowait()
+            await self._trail.write(*record, time=time)

@@ -105,12 +105,12 @@ class CommandDesk:
             self._guard.require(device_id, caller)
         code = check_value(spec, value)
         if not status.is_good(code):
-            return CommandResult(code, f"{value!r} does not fit {parameter}")
+            return CommandResult(code, f"the value does not fit {parameter}")
         if self.hooks is None:
             return await self._carry(device, spec, value, caller)
         code, value = await self.hooks.before_write(device_id, parameter, value, caller)
         if status.is_bad(code):
-            return CommandResult(code, f"{parameter}: the package's actions refused {value!r}")
+            return CommandResult(code, f"{parameter}: the package's actions refused the value")
         # The actions may have changed the value; and the lock, the device or its type may be others meanwhile.
         device = self._plant.device(device_id)
         point = device.points.get(parameter)
@@ -235,7 +235,7 @@ def check_arguments(device: Device, binding: CommandBinding, params: Mapping[str
         if spec is None or not spec.writable or not spec.valid:
             codes[0], reason = status.BAD_OUT_OF_RANGE, f"no writable parameter {name!r}"
         else:
-            codes[1], reason = check_value(spec, value), f"{value!r} does not fit {name!r}"
+            codes[1], reason = check_value(spec, value), f"the value does not fit {name!r}"
     if all(map(status.is_good, codes)):
         return None
     return CommandResult(status.BAD_INVALID_ARGUMENT, reason, argument_status=tuple(codes))

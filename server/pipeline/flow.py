@@ -231,9 +231,7 @@ class Pipeline:
             await self._audit(command.caller, "command", target, name_of(error.status), error.text)
             raise
         detail = " ".join(f"{key}={value!r}" for key, value in command.params.items())
-        await self._audit(
-            command.caller, "command", target, name_of(result.status), f"{detail} {result.reason}".strip()
-        )
+        await self._audit(command.caller, "command", target, name_of(result.status), _joined(detail, result.reason))
         return result
 
     async def write_parameter(
@@ -246,7 +244,7 @@ class Pipeline:
         except IntegrationError as error:
             await self._audit(caller, "write", target, name_of(error.status), error.text)
             raise
-        await self._audit(caller, "write", target, name_of(result.status), f"{value!r} {result.reason}".strip())
+        await self._audit(caller, "write", target, name_of(result.status), _joined(repr(value), result.reason))
         return result
 
     def answered(self, response: CommandResponse) -> None:
@@ -311,3 +309,8 @@ class Pipeline:
         values |= {f"refused_{reason}": count for reason, count in plant.refused.items()}
         values |= {f"commands_{name}": count for name, count in self._desk.counters.items()}
         return values
+
+
+def _joined(said: str, reason: str) -> str:
+    """What was asked for, and why it did not come about."""
+    return ": ".join(part for part in (said, reason) if part)

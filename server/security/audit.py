@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Protocol
 
-from server.core.clock import Clock
+from server.core.clock import Clock, TimeUs
 from server.core.values import Caller
 
 DETAIL_LIMIT = 1_000  # characters; what a client sends must not fill the disk
@@ -32,15 +32,21 @@ class AuditWriter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AuditTrail:
-    """Writes records with the time of now."""
+    """Writes records with the time at which something happened."""
 
     writer: AuditWriter
     clock: Clock
 
-    def record(self, caller: Caller, action: str, target: str, outcome: str, detail: str = "") -> None:
-        """Append one record; blocks. Texts from outside lose control characters and are cut to their limits."""
+    def record(
+        self, caller: Caller, action: str, target: str, outcome: str, detail: str = "", *, time: TimeUs | None = None
+    ) -> None:
+        """Append one record; blocks. Texts from outside lose control characters and are cut to their limits.
+
+        Args:
+            time: when it happened, now when absent. Records that wait for the disk may change places; times do not.
+        """
         self.writer(
-            self.clock.now(),
+            self.clock.now() if time is None else time,
             one_line(caller.user, TARGET_LIMIT),
             caller.role,
             caller.door,
@@ -51,9 +57,12 @@ class AuditTrail:
             one_line(detail, DETAIL_LIMIT),
         )
 
-    async def write(self, caller: Caller, action: str, target: str, outcome: str, detail: str = "") -> None:
-        """Append one record off the event loop; it is on disk when this returns."""
-        await asyncio.to_thread(self.record, caller, action, target, outcome, detail)
+    async def write(
+        self, caller: Caller, action: str, target: str, outcome: str, detail: str = "", *, time: TimeUs | None = None
+    ) -> None:
+        """Append one record off the event loop; it is on disk when this returns. `time`: now when absent."""
+        when = self.clock.now() if time is None else time
+        await asyncio.to_thread(self.record, caller, action, target, outcome, detail, time=when)
 
 
 def one_line(text: str, limit: int) -> str:

@@ -54,6 +54,7 @@ class Action:
         self._answer: asyncio.Future[Answer] | None = None
         self._abort = asyncio.Event()
         self._deserted = False
+        self._abort_reason = ""
         self.result: Scalar | None = None
         self.error = ""
 
@@ -98,16 +99,18 @@ class Action:
         self._changed(self)
         return True
 
-    def abort(self, *, deserted: bool = False) -> bool:
+    def abort(self, reason: str = "", *, deserted: bool = False) -> bool:
         """End it; abort methods run. False when it has ended or is ending already.
 
         Args:
+            reason: what ended it when it was not its user.
             deserted: nobody is there any more to read messages of the abort methods.
         """
         self._deserted = self._deserted or deserted
         if not self._life.allows(ActionEvent.ABORT):
             return False
         self._life.happen(ActionEvent.ABORT)
+        self._abort_reason = reason
         self._request, self._request_id = None, 0
         self._abort.set()
         if self._answer is not None and not self._answer.done():
@@ -131,7 +134,8 @@ class Action:
         else:
             # A METHOD that was told to abort at its last step has ended all the same.
             self._life.happen(ActionEvent.ABORTED)
-            self.error = outcome.message[:TEXT_LIMIT] if isinstance(outcome, Aborted) else ""
+            told = outcome.message if isinstance(outcome, Aborted) else ""
+            self.error = (self._abort_reason or told)[:TEXT_LIMIT]
         self._changed(self)
 
     # -- the desk

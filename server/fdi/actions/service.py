@@ -51,6 +51,12 @@ E_INVALID_STATE = -5
 
 LOCK_KEPT_S = 10.0
 """Seconds for which nobody gets the lock that an Action has lost while its abort methods bring the device back."""
+LOCK_ENDED = {
+    "session closed": "the session ended",
+    "time-out": "the lock ran out",
+    "removed": "the device was removed",
+}
+"""What users read of why a lock ended; every other reason is "the lock ended"."""
 OPERATOR_CLASS = "OPERATE"
 """METHODs of this CLASS are for operators; all others need an engineer."""
 
@@ -142,7 +148,7 @@ class ActionService:
                 self._group = group
                 await self._stop.wait()
                 for action in self._running():
-                    action.abort(deserted=True)
+                    action.abort("the server stops", deserted=True)
         finally:
             self._group = None
 
@@ -289,14 +295,14 @@ class ActionService:
         for action in self._running():
             if action.caller.session == session:
                 self._keep_lock(action)
-                action.abort(deserted=True)
+                action.abort("the session ended", deserted=True)
 
-    def _released(self, _scope: str, owner: LockOwner, _reason: str) -> None:
+    def _released(self, _scope: str, owner: LockOwner, reason: str) -> None:
         """A lock is lost. A network's lock counts for every device, so each of the owner's Actions is looked at."""
         for action in self._running():
             if owner_of(action.caller) == owner and not self._locks.owns(action.device_id, owner):
                 self._keep_lock(action)
-                action.abort()
+                action.abort(LOCK_ENDED.get(reason, "the lock ended"))
 
     def _keep_lock(self, action: Action) -> None:
         """Somebody else's lock would forbid what the abort methods write."""
@@ -361,7 +367,10 @@ class ActionService:
 
     async def _audit(self, action: Action, what: str, code: StatusCode) -> None:
         if self._trail is not None:
-            detail = " ".join(part for part in (action.state.value, action.error) if part)
+            state, error = action.state.value, action.error
+            # "Aborted by the user" rather than "Aborted: aborted by the user".
+            own = f"{state} ".lower()
+            detail = state + error[len(own) - 1 :] if error.startswith(own) else f"{state}: {error}" if error else state
             target = f"{action.device_id}/ActionSet/{action.name}"
             await self._trail.write(action.caller, what, target, name_of(code), detail)
 

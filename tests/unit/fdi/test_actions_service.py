@@ -384,9 +384,21 @@ async def test_abort_methods_talk_to_the_device_and_wait_for_nobody() -> None:
         assert room.made[0].answers == [Cancelled(), Ok(), CommandDone(), Cancelled()]
 
 
-@pytest.mark.parametrize("how", ["exit", "break", "expire", "session", "closed"])
-async def test_without_its_lock_or_session_an_action_is_aborted(how: str) -> None:
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        ("exit", "the lock ended"),
+        ("break", "the lock ended"),
+        ("expire", "the lock ran out"),
+        ("session", "the session ended"),
+        ("closed", "the session ended"),
+    ],
+)
+async def test_without_its_lock_or_session_an_action_is_aborted(how: str, told: str) -> None:
+    # Its value and the audit trail do not say that a user did it.
+    records: list[tuple[object, ...]] = []
     async with Room(script(Acknowledge(HI))).open() as room:
+        room.service._trail = AuditTrail(lambda *record: records.append(record), room.things.clock)
         action = await room.start()
         if how == "exit":
             room.locks.exit_lock("thing-1", owner_of(ENGINEER))
@@ -399,8 +411,14 @@ async def test_without_its_lock_or_session_an_action_is_aborted(how: str) -> Non
             room.locks.session_closed("s1")
         else:
             room.service.session_closed("s1")
-        await settle()
-        assert room.state(action) == "Aborted"
+        async with asyncio.timeout(10.0):
+            while len(records) < 2:
+                await settle()
+        assert (room.state(action), room.root(action).findtext(f"{NS}Error")) == ("Aborted", told)
+        assert [(record[5], record[8]) for record in records] == [
+            ("invoke", "Executing"),
+            ("action ended", f"Aborted: {told}"),
+        ]
 
 
 async def test_nobody_gets_a_lost_lock_while_abort_methods_run() -> None:

@@ -48,6 +48,17 @@ async def test_records_are_written_in_their_order_and_the_rest_at_the_end() -> N
     assert written.lines[0][1:8] == ("olga", "operator", "opcua", "127.0.0.1", "sign in", "olga", "Good")
 
 
+async def test_a_record_tells_when_it_happened_however_long_it_waited() -> None:
+    # Other records go to the disk by other ways: only their times put a lock before the METHOD that it allows.
+    clock, written = ManualClock(), Written()
+    trail, happened = SignInTrail(AuditTrail(written, clock)), clock.now()
+    trail(CALLER, "lock", "breaker-001", "Good", "")
+    clock.advance(2)
+    await AuditTrail(written, clock).write(CALLER, "invoke", "breaker-001/ActionSet/guided", "Good")
+    await trail.drain()
+    assert [(line[0], line[5]) for line in written.lines] == [(clock.now(), "invoke"), (happened, "lock")]
+
+
 async def test_refusals_are_logged_and_sign_ins_are_not() -> None:
     trail = SignInTrail(AuditTrail(Written(), ManualClock()))
     with capture_logs() as logs:

@@ -147,6 +147,21 @@ async def test_wrong_arguments_never_reach_the_device(
     assert rig.sender.sent == []
 
 
+async def test_the_audit_trail_names_a_refused_value_once(rig: Rig) -> None:
+    await rig.live(state=1)
+    await rig.pipeline.write_parameter(PUMP, "limit_high", 333.0, Caller("emma", "engineer", "opcua"))
+    await rig.pipeline.submit(Command(PUMP, "set_threshold", {"name": "limit_high", "value": 333.0}, OPERATOR))
+    assert [audit[5:] for audit in rig.points.audits] == [
+        ("write", "pump-1/limit_high", "BadOutOfRange", "333.0: the value does not fit limit_high"),
+        (
+            "command",
+            "pump-1/set_threshold",
+            "BadInvalidArgument",
+            "name='limit_high' value=333.0: the value does not fit 'limit_high'",
+        ),
+    ]
+
+
 async def test_rights_and_unknown_names(rig: Rig) -> None:
     await rig.live(state=1)
     with pytest.raises(DeniedError):
