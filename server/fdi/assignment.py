@@ -128,6 +128,7 @@ class TypeAssignments:
         self, action: str, device_id: str, detail: str, caller: Caller, change: Callable[[], Awaitable[None]]
     ) -> None:
         async with self._turn:
+            old = self._types.get(device_id, "")
             try:
                 require(caller, Right.PACKAGES, f"{action} of {device_id[:64]}")
                 if device_id in self._plant.devices:
@@ -136,6 +137,7 @@ class TypeAssignments:
             except IntegrationError as error:
                 await self._audit.write(caller, action, device_id[:64], name_of(error.status), error.text)
                 raise
+        log.info("type_assigned" if detail else "type_released", user=caller.user, device=device_id, type=detail or old)
         await self._audit.write(caller, action, device_id, "Good", detail)
 
     async def _keep(self, device_id: str, type_id: str | None) -> None:

@@ -14,12 +14,14 @@ from server.core.errors import IntegrationError, RemoteError
 from server.core.status import name_of
 from server.core.values import Caller
 from server.fdi.package_views import summary, type_details
+from server.fdi.signature.result import SignatureState
 from server.fdi.store import InstalledPackage, PackageStore, StoreState
 from server.fdi.type_switch import ShowOthers, Types, TypeSwitch
 from server.model.device_type import DeviceType
 from server.security.access import Right, require
 from server.security.audit import AuditTrail, AuditWriter
 
+TRUSTED = (SignatureState.VALID, SignatureState.VALID_WITH_WARNINGS)
 log = structlog.get_logger("fieldloom.packages")
 
 
@@ -48,6 +50,10 @@ class PackageService:
         """Show every type of the store; one that cannot be shown is told, and the server starts without it."""
         async with self._turn:
             await self._switch.follow(self._store.device_types(), self._store.other_types(), refused=_refused)
+        states = [entry.signature.state for entry in self._store.list()]
+        unsigned = states.count(SignatureState.UNSIGNED)
+        untrusted = sum(state not in TRUSTED for state in states) - unsigned
+        log.info("packages", installed=len(states), unsigned=unsigned, untrusted=untrusted)
 
     async def _follow(self, before: StoreState) -> None:
         """Let everything follow the store; when that fails, the store is what it was before, too."""
@@ -78,6 +84,10 @@ class PackageService:
             except IntegrationError as error:
                 await self._audit.write(caller, "package install", "", name_of(error.status), error.text)
                 raise
+        known = before.installed
+        if (installed.package_id, installed.version) not in known:
+            updated = self._store.in_use(installed) and any(package == installed.package_id for package, _ in known)
+            _tell("package_updated" if updated else "package_installed", installed, caller)
         await self._audit.write(caller, "package install", _name(installed), "Good", installed.digest)
         return [self._summary(installed)]
 
@@ -99,6 +109,7 @@ class PackageService:
                 target = f"{package} {version}" if version else package
                 await self._audit.write(caller, "package rollback", target, name_of(error.status), error.text)
                 raise
+        _tell("package_rolled_back", chosen, caller)
         await self._audit.write(caller, "package rollback", _name(chosen), "Good", chosen.digest)
         return self._summary(chosen)
 
@@ -121,6 +132,7 @@ class PackageService:
                 await self._audit.write(caller, "package remove", package, name_of(error.status), error.text)
                 raise
         for entry in removed:
+            _tell("package_removed", entry, caller)
             await self._audit.write(caller, "package remove", _name(entry), "Good", entry.digest)
 
     def list(self) -> list[dict[str, Any]]:
@@ -150,6 +162,17 @@ class PackageService:
 
 def _refused(device_type: DeviceType, error: IntegrationError) -> None:
     log.error("type_refused", type=device_type.type_id, version=device_type.version, reason=error.text)
+
+
+def _tell(event: str, entry: InstalledPackage, caller: Caller) -> None:
+    log.info(
+        event,
+        user=caller.user,
+        package=entry.package_id,
+        types=[device_type.type_id for device_type in entry.device_types],
+        version=entry.version,
+        signature=entry.signature.state.value,
+    )
 
 
 def _name(entry: InstalledPackage) -> str:

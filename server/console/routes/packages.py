@@ -40,7 +40,8 @@ _UPLOAD = {
 @router.get("", dependencies=READER)
 async def list_packages(context: Console) -> list[dict[str, Any]]:
     """Every installed package and version."""
-    return context.packages.list()
+    # Aside: the store may be writing to the disk, and whoever reads it waits.
+    return await asyncio.to_thread(context.packages.list)
 
 
 @router.post("", status_code=201, openapi_extra=_UPLOAD)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from server.core.clock import ManualClock
 from server.core.errors import DeniedError, IntegrationError, LockedError, NotFoundError, RemoteError
@@ -91,6 +92,14 @@ async def test_a_device_becomes_what_was_chosen(around: Around) -> None:
     assert around.changes == [(ChangeKind.DEVICE_REMOVED, "pump"), (ChangeKind.DEVICE_ADDED, "twin")]
     assert around.rows == around.known == dict(around.service.types) == {PUMP: "twin"}
     assert around.audits == [("assign type", PUMP, "Good")]
+
+
+async def test_the_log_tells_who_chose_which_type(around: Around) -> None:
+    with capture_logs() as logs:
+        await around.service.assign(PUMP, "twin", ENGINEER)
+        await around.service.release(PUMP, ENGINEER)
+    told = {"user": ENGINEER.user, "device": PUMP, "type": "twin", "log_level": "info"}
+    assert logs == [{"event": "type_assigned", **told}, {"event": "type_released", **told}]
 
 
 async def test_a_choice_may_come_before_the_device(around: Around) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from server.core.binding import DeviceBinding
 from server.core.clock import ManualClock
@@ -188,6 +189,28 @@ async def test_refusals_are_in_the_audit_trail(rig: Rig) -> None:
         ("emma", "package rollback"),
         ("emma", "package rollback"),
         ("emma", "package install"),
+    ]
+
+
+async def test_the_log_tells_who_changed_which_package(rig: Rig) -> None:
+    # What an operator reads in the log when devices look different since this morning.
+    with capture_logs() as logs:
+        for version in ("1.0.0", "1.0.0", "1.1.0", "0.9.0"):
+            await rig.service.install(make_package(version=version), ENGINEER)
+        await rig.service.rollback("test_thing", None, ENGINEER)
+        await rig.service.remove("test_thing", "1.1.0", ENGINEER)
+        with pytest.raises(NotFoundError):
+            await rig.service.remove("test_thing", "7.0.0", ENGINEER)
+        await PackageService(rig.store, rig, bindings_changed=rig.bind, audit=rig.audit, clock=ManualClock()).start()
+    told = {"user": "emma", "package": identifier(rig), "types": ["test_thing"], "signature": "Unsigned"}
+    level = {"log_level": "info"}
+    assert logs == [
+        {"event": "package_installed", "version": "1.0.0", **told, **level},
+        {"event": "package_updated", "version": "1.1.0", **told, **level},
+        {"event": "package_installed", "version": "0.9.0", **told, **level},
+        {"event": "package_rolled_back", "version": "1.0.0", **told, **level},
+        {"event": "package_removed", "version": "1.1.0", **told, **level},
+        {"event": "packages", "installed": 2, "unsigned": 2, "untrusted": 0, **level},
     ]
 
 
