@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from server.core.texts import Texts
@@ -50,7 +51,8 @@ class Calls:
             return self._builtin(node, name, found)
         if self._names.is_parameter(name):
             return self._enumeration_text(node)
-        raise MethodError(node.position, "method-builtin", f"there is no builtin or METHOD {name}")
+        meant = self._in.library.meant(name, chain(BUILTINS, PSEUDO, self._in.library.model.methods))
+        raise MethodError(node.position, "method-builtin", f"there is no builtin or METHOD {name}{meant}")
 
     # ---- METHODs
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from server.fdi.eddl.model import EddMethod
 from server.fdi.eddl.nodes import Position
@@ -31,7 +32,9 @@ from server.fdi.methods.program import Local, Program, Scope
 from server.fdi.methods.returning import give_back
 
 MAX_NESTING = 64  # statements inside one another; bounds the recursion of the compiler
+MAX_PROBLEMS = 10  # listed of one METHOD
 MAX_ALL_INSTRUCTIONS = 500_000  # of one device type
+_LIMITS = frozenset({"method-size", "method-depth"})
 _RESULTS = {
     "INTEGER": LONG,
     "UNSIGNED_INTEGER": ULONG,
@@ -55,14 +58,14 @@ def compile_method(logic: TypeLogic, name: str) -> Program:
         return found
     refused = library.refused.get(name)
     if refused is not None:
-        raise _again(refused)
+        raise refused.again()
     method = library.model.methods.get(name)
     if method is None:
         raise MethodError(Position("", 0, 0), "method-name", f"there is no METHOD {name}")
     try:
         return _Batch(library).method(method)
     except MethodError as error:
-        library.refused[name] = _again(error)
+        library.refused[name] = error.again()
         raise
 
 
@@ -75,16 +78,15 @@ def compile_block(logic: TypeLogic, block: Block, name: str = "action") -> Progr
         try:
             made = _Batch(library).block(block, name)
         except MethodError as error:
-            made = _again(error)
+            made = error.again()
         known = library.blocks[id(block)] = (block, made)
     if isinstance(known[1], MethodError):
-        raise _again(known[1])
+        raise known[1].again()
     return known[1]
 
 
-def _again(error: MethodError) -> MethodError:
-    """The same problem without the traces of those who were told before."""
-    return MethodError(error.position, error.rule, error.reason)
+class _GivenUpError(Exception):
+    """The rest of a METHOD is not looked at."""
 
 
 class _Batch:
@@ -148,7 +150,7 @@ def _returned(word: str | None, position: Position) -> CType | None:
 
 
 class _Compiler:
-    """Compiles the statements of one METHOD."""
+    """Compiles the statements of one METHOD; what is wrong in one statement does not hide what is in the next."""
 
     def __init__(self, library: Library, program: Program, callee: Callable[[str, Position], Program]) -> None:
         self._library = library
@@ -160,12 +162,18 @@ class _Compiler:
         self._breaks: list[Label] = []
         self._continues: list[Label] = []
         self._nesting = 0
+        self._problems: list[MethodError] = []
 
     def run(self, block: Block) -> None:
         """Fill the program. Raises MethodError."""
         for local in self._program.parameters:
             self._in.scope.declare(local)
-        self._block(block.statements)
+        with suppress(_GivenUpError):
+            self._block(block.statements)
+        if self._problems:
+            first, *rest = self._problems
+            first.more = tuple(rest)
+            raise first
         self._code.emit(give_back(False, self._program.returns), block.position)
         self._program.code, self._program.positions = self._code.finished()
         self._library.instructions += len(self._program.code)
@@ -182,8 +190,23 @@ class _Compiler:
         self._in.scope = Scope(outer)
         for statement in statements:
             if not isinstance(statement, CaseLabel):
-                self._statement(statement)
+                self._checked(statement)
         self._in.scope = outer
+
+    def _checked(self, statement: Statement) -> None:
+        """Compile a statement; after what is wrong in it the next one is looked at, for the list of problems."""
+        scope, nesting, loops = self._in.scope, self._nesting, (len(self._breaks), len(self._continues))
+        try:
+            self._statement(statement)
+        except MethodError as error:
+            if error.reason not in {entry.reason for entry in self._problems}:
+                self._problems.append(error.again())
+            # What is not declared after all, or a limit that is crossed, would be told again and again.
+            hopeless = isinstance(statement, Declaration) or error.rule in _LIMITS
+            if hopeless or len(self._problems) >= MAX_PROBLEMS:
+                raise _GivenUpError from None
+            self._in.scope, self._nesting = scope, nesting
+            del self._breaks[loops[0] :], self._continues[loops[1] :]
 
     def _statement(self, statement: Statement) -> None:
         self._nesting += 1
@@ -297,7 +320,7 @@ class _Compiler:
             if isinstance(part, CaseLabel):
                 self._code.place(next(waiting)[1])
             else:
-                self._statement(part)
+                self._checked(part)
         self._in.scope = outer
         self._breaks.pop()
         self._code.place(end)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from weakref import WeakKeyDictionary
 
 from server.core.texts import Texts
 from server.fdi.eddl.commands import EddCommand, EddTransaction, ResponseCode
+from server.fdi.eddl.spelling import meant
 from server.fdi.eddl.statements import Block
 from server.fdi.logic.type_logic import TypeLogic
 from server.fdi.methods.ctype import DOUBLE, FLOAT, LONG_LONG, STRING, CType
@@ -14,6 +16,7 @@ from server.fdi.methods.errors import MethodError
 from server.fdi.methods.names import Names
 from server.fdi.methods.program import Program
 
+MAX_COMPARED = 20_000  # words, about a second
 _ELEMENT_TYPES = {
     **dict.fromkeys(("ASCII", "PACKED_ASCII", "VISIBLE", "EUC", "PASSWORD", "BITSTRING", "OCTET"), STRING),
     "FLOAT": FLOAT,
@@ -33,7 +36,14 @@ class Library:
         self.refused: dict[str, MethodError] = {}  # METHODs that cannot run, so that nobody compiles them again
         self.instructions = 0  # of everything compiled so far
         self.blocks: dict[int, tuple[Block, Program | MethodError]] = {}  # by identity of the block, kept with it
+        self._compared = 0  # words compared with wrong ones so far
         self._commands = {found.number: found for found in logic.model.commands.values() if found.number is not None}
+
+    def meant(self, word: str, known: Iterable[str]) -> str:
+        """`; did you mean …?` for the known word most like a wrong one; "" past a bound, since comparing takes long."""
+        words = tuple(islice(known, MAX_COMPARED - self._compared))
+        self._compared += len(words)
+        return meant(word, words)
 
     def command(self, number: int | None, name: str = "") -> EddCommand | None:
         """The COMMAND of a number, or of a name."""

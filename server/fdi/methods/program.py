@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -48,6 +48,13 @@ class Scope:
             return False
         self._names[local.name] = local
         return True
+
+    def names(self) -> Iterator[str]:
+        """Every name visible, the innermost first."""
+        scope: Scope | None = self
+        while scope is not None:
+            yield from scope._names
+            scope = scope._outer
 
     def find(self, name: str) -> Local | None:
         scope: Scope | None = self

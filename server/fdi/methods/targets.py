@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from server.fdi.eddl.expressions import Expression, Index, Integer, Reference
@@ -200,7 +201,9 @@ class Targets:
             first = steps.pop(0)
             start = None if isinstance(first, Index) else names.block_member(first.name)
         if start is None or names.kind(start) is None:
-            raise MethodError(node.position, "method-name", f"{written(node)} is not declared")
+            library = self._expressions.library
+            meant = library.meant(node.name, chain(self._expressions.scope.names(), library.model.constructs))
+            raise MethodError(node.position, "method-name", f"{written(node)} is not declared{meant}")
         path = Path(start, start)
         for at, step in enumerate(steps):
             if isinstance(step, Index):
