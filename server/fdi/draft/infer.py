@@ -26,6 +26,8 @@ NAMEPLATE = {
 }  # fmt: skip
 """Texts named so that never change on a device are facts of its nameplate, no parameters."""
 NAMEPLATE_PARENTS = frozenset({"meta", "metadata", "nameplate"})
+APART_SHOWN = 3
+"""Topics named in the note about devices of different kinds."""
 ALWAYS = 0.9
 """A place is the time of its message when it is one in so many of the objects; the others will be refused."""
 
@@ -61,12 +63,19 @@ def infer(sample: Sample, asked: Sequence[str], naming: Naming) -> DraftModel:
 
 
 def _apart(messages: Sequence[_Message]) -> Iterator[str]:
-    for message in messages[1:]:
-        if message.devices and message.devices.isdisjoint(messages[0].devices):
-            yield (
-                f"{message.pattern} and {messages[0].pattern} have no device in common: "
-                "if these are different kinds of devices, draft each by its own topic"
-            )
+    """One note when there are topics whose devices never send on the first one; three of them are named."""
+    apart = [
+        message.pattern
+        for message in messages[1:]
+        if message.devices and message.devices.isdisjoint(messages[0].devices)
+    ]
+    if apart:
+        count = "1 topic has" if len(apart) == 1 else f"{len(apart)} topics have"
+        more = ", …" if len(apart) > APART_SHOWN else ""
+        yield (
+            f"{count} no device in common with {messages[0].pattern}: {', '.join(apart[:APART_SHOWN])}{more}. "
+            "If these are different kinds of devices, draft each by its own topic"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,8 @@ UNIT_SUFFIXES = {
     "minutes": "min", "seconds": "s", "ms": "ms", "volt": "V", "volts": "V", "amps": "A", "mv": "mV", "kv": "kV",
 }  # fmt: skip
 """Last words of names that tell the unit. Single letters do not: `phase_a` is no current."""
+NO_UNIT_WORDS = frozenset({"factor"})
+"""Last words of names of plain ratios: the unit that a message names for a whole group is not theirs."""
 EXACT = 2**53
 """Doubles hold every whole number up to here."""
 
@@ -137,13 +139,18 @@ def unit_of(name: str, units: Counter[str]) -> str:
 
 
 def unit_place(path: Path, siblings: set[Path]) -> Path | None:
-    """Where a message names the unit of the value at `path`: `<key>_unit` beside it, else a lone `unit` beside it."""
+    """Where a message names the unit of the value at `path`: `<key>_unit` beside it, else a lone `unit` beside it.
+
+    A factor, such as a power factor among powers, takes no lone one.
+    """
     key, above = path[-1], path[:-1]
     own = words(key)
     for other in sorted(siblings):
         found = words(other[-1])
         if other[:-1] == above and len(found) > 1 and found[:-1] == own:
             return other
+    if own and own[-1] in NO_UNIT_WORDS:
+        return None
     lone = [other for other in siblings if other[:-1] == above and len(words(other[-1])) == 1]
     return min(lone) if lone and (above or "_".join(own) in LONE) else None
 

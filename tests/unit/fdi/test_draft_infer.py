@@ -258,6 +258,44 @@ def test_a_unit_beside_a_value_belongs_to_it() -> None:
     assert (decoded.unit_mismatches, len(decoded.measurements[0].values)) == (0, 3)
 
 
+def test_a_factor_in_a_group_does_not_take_the_units_of_the_group() -> None:
+    # A power factor stands among powers and is a plain ratio; a unit of its own would still be its unit.
+    power = {
+        "total": 5.0,
+        "power_factor": 0.9,
+        "factor": 1.0,
+        "crest_factor": 3.0,
+        "crest_factor_unit": "1",
+        "unit": "kW",
+    }
+    draft = drafted([message("d/p-1/raw", {"power": power})])
+    assert {name: found.unit for name, found in parameters(draft).items()} == {
+        "power_total": "kW",
+        "power_power_factor": "",
+        "power_factor": "",
+        "power_crest_factor": "1",
+    }
+    assert decode(built(draft), message("d/p-1/raw", {"power": power})).unit_mismatches == 0
+
+
+@pytest.mark.parametrize(
+    ("topics", "told"),
+    [
+        (1, None),
+        (2, "1 topic has no device in common with a0/{device}/raw: a1/{device}/raw. If"),
+        (
+            6,
+            "5 topics have no device in common with a0/{device}/raw: "
+            "a1/{device}/raw, a2/{device}/raw, a3/{device}/raw, …. If",
+        ),
+    ],
+)
+def test_topics_of_other_devices_are_told_in_one_note(topics: int, told: str | None) -> None:
+    messages = [message(f"a{kind}/p-{kind}/raw", {f"v{kind}": 1.5}) for kind in range(topics) for _ in range(2)]
+    notes = [note for note in drafted(messages, "#").notes if "in common" in note]
+    assert [note.startswith(told or "?") for note in notes] == ([True] if told else []), notes
+
+
 def test_percentages_range_from_0_to_100() -> None:
     (found,) = drafted([message("d/p-1/raw", {"load_percent": content}) for content in (40, 60)]).parameters
     assert (found.unit, found.low, found.high) == ("%", 0.0, 100.0)
