@@ -17,8 +17,8 @@ from server.cli.signer_files import load_signer, replace_file, time_stamper
 from server.core.clock import SystemClock
 from server.core.errors import RemoteError
 from server.fdi.archive import ContainerLimits
-from server.fdi.build import assemble, build_package, read_sources, source_folders
-from server.fdi.check import inspect
+from server.fdi.build import build_package, read_sources, source_folders
+from server.fdi.check import inspect, inspect_sources
 from server.fdi.package_views import summary
 from server.fdi.report import report_of
 from server.fdi.signature.chain import common_name
@@ -69,8 +69,11 @@ def check(
     """Check a package file or a source folder; exit code 0 good, 1 when there are errors."""
     configured = load(settings)
     limits = limits_of(configured)
-    data = assemble(read_sources(file))[0] if file.is_dir() else read_file(file, limits)
-    result = inspect(data, limits, policy_of(configured, SystemClock()))
+    policy = policy_of(configured, SystemClock())
+    if file.is_dir():
+        result = inspect_sources(read_sources(file), limits, policy)
+    else:
+        result = inspect(read_file(file, limits), limits, policy)
     good = result.spotless if strict else result.good
     if as_json:
         typer.echo(json.dumps(report_of(result, good=good), ensure_ascii=False, indent=2))

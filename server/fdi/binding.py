@@ -8,11 +8,12 @@ from __future__ import annotations
 import difflib
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from server.core.binding import ArgumentBinding, CommandBinding, DeviceBinding, ParameterBinding, RowBinding
-from server.fdi.errors import PackageError
+from server.core.texts import NO_TEXT
+from server.fdi.errors import Finding, PackageError
 from server.fdi.parameters import INTEGER_RANGES
 from server.fdi.toml_table import Table, read_toml
 from server.model.device_type import DataType, ParameterSpec
@@ -56,6 +57,28 @@ def read_binding(data: bytes, *, part: str, parameters: Mapping[str, ParameterSp
         summary = "; ".join(problems[:5]) + (f" (and {count - 5} more)" if count > 5 else "")
         raise PackageError(summary, part=part, rule="binding", problems=problems)
     return found
+
+
+def binding_mistakes(data: bytes, *, part: str) -> tuple[Finding, ...]:
+    """What is wrong in a binding whose EDD cannot be used, so that any parameter may be named."""
+    try:
+        read_binding(data, part=part, parameters=_AnyParameter())
+    except PackageError as error:
+        return error.findings
+    return ()
+
+
+class _AnyParameter(Mapping[str, ParameterSpec]):
+    """Has every name and lists none."""
+
+    def __getitem__(self, name: str) -> ParameterSpec:
+        return ParameterSpec(name=name, label=NO_TEXT, data_type=DataType.DOUBLE)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
 
 
 class _Reader:
@@ -173,7 +196,8 @@ class _Reader:
         quality_map = table.choice("quality_map", "quality_flag" if quality else "", ("", "quality_flag"))
         if count_only and parameters:
             table.note("count_only", "a message that is only counted names no parameters")
-        if not count_only and not parameters:
+        told = bool(parameters) or (bool(values) and isinstance(self._parameters, _AnyParameter))
+        if not count_only and not told:
             table.note("", "names no parameters: give parameters, metrics or values, or count_only = true")
         for name, places in Counter(entry.parameter for entry in parameters).items():
             if places > 1:

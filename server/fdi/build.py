@@ -51,7 +51,7 @@ def check_package(data: bytes, limits: ContainerLimits = DEFAULT_LIMITS) -> Chec
         PackageError: what is wrong, with part, line and rule.
     """
     package: Package = read_package(data, limits)
-    require_methods(package.device_types)
+    require_methods(package)
     return CheckReport(package.catalog, package.device_types, package.warnings, package.container.digest, len(data))
 
 

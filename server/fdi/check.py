@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from server.core.clock import to_iso
 from server.fdi import literals
 from server.fdi.archive import DEFAULT_LIMITS, ContainerLimits
+from server.fdi.build import assemble
 from server.fdi.catalog_schema import schema_findings
 from server.fdi.container import Container, Part
 from server.fdi.errors import Finding, PackageError, Severity
@@ -62,9 +63,20 @@ def inspect(data: bytes, limits: ContainerLimits = DEFAULT_LIMITS, policy: Trust
     else:
         findings += package.findings
         findings += _registrations(package)
-        findings += method_findings(package.device_types)
+        findings += method_findings(package)
     ordered = sorted(dict.fromkeys(findings), key=lambda finding: _WORST_FIRST[finding.severity])
     return CheckResult(tuple(ordered), report, package, container.digest, len(data))
+
+
+def inspect_sources(
+    files: Mapping[str, bytes], limits: ContainerLimits = DEFAULT_LIMITS, policy: TrustPolicy | None = None
+) -> CheckResult:
+    """Check a package by its source files, by relative path; mistakes that keep it from being built are findings."""
+    try:
+        data, _ = assemble(files)
+    except PackageError as error:
+        return CheckResult(error.findings, None, None, size_bytes=sum(map(len, files.values())))
+    return inspect(data, limits, policy)
 
 
 def _signature_findings(report: SignatureReport, policy: TrustPolicy) -> Iterable[Finding]:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from server.core import collector
 from server.core.texts import NO_TEXT, Texts
 from server.fdi import literals
 from server.fdi.archive import DEFAULT_LIMITS, ContainerLimits
-from server.fdi.binding import BindingFile, read_binding
+from server.fdi.binding import BindingFile, binding_mistakes, read_binding
 from server.fdi.catalog import CatalogDeviceType, CatalogInterface, PackageCatalog, read_catalog_with_findings
 from server.fdi.catalog_uips import CatalogDocument, CatalogUip, SupportedUip
 from server.fdi.container import Container, Part
 from server.fdi.errors import Finding, PackageError, Severity
-from server.fdi.package_edd import EddParts
+from server.fdi.package_edd import EddParts, EddPlaces
 from server.fdi.parameters import translate_parameters
 from server.fdi.registration import Registration, read_registration
 from server.fdi.signature.result import UNSIGNED, SignatureReport
@@ -42,6 +42,7 @@ class Package:
     images: tuple[Attachment, ...] = ()
     protocol_support: tuple[Attachment, ...] = ()
     registration: tuple[Registration, ...] = ()
+    edd_places: Mapping[str, EddPlaces] = field(default_factory=dict)  # by type id: where problems of its EDD stand
 
     @property
     def package_id(self) -> str:
@@ -123,6 +124,7 @@ class _Reader:
         self._limits = limits
         self._by_id = {entry.id: entry for entry in container.relationships(catalog_part)}
         self._protocol_support: list[Attachment] = []
+        self._edd_places: dict[str, EddPlaces] = {}
 
     def package(self, signature: SignatureReport) -> Package:
         catalog = self._catalog
@@ -158,6 +160,7 @@ class _Reader:
             images=tuple({entry.name: entry for several in images.values() for entry in several}.values()),
             protocol_support=tuple(self._protocol_support),
             registration=registration,
+            edd_places=self._edd_places,
         )
 
     def _note(self, text: str, rule: str, *, line: int = 0, part: str = "", severity: str = "warning") -> None:
@@ -193,8 +196,11 @@ class _Reader:
             return None
         edd_part = self._follow(entry.edd_source, literals.RELATIONSHIP_EDD_SOURCE, entry.line)
         parts = EddParts(self._container, edd_part)
-        edd = parts.model()
-        parameters, hidden = translate_parameters(edd, part=edd_part.name)
+        try:
+            edd = parts.model()
+            parameters, hidden = translate_parameters(edd, part=edd_part.name)
+        except PackageError as error:
+            raise _with_binding(error, support) from None
         binding = self._binding(entry, support, parameters, bound=bound)
         if binding is None:
             return None
@@ -218,8 +224,8 @@ class _Reader:
             revisions=tuple(interface.revisions),
         )
         result = translate(edd, source, binding, parameters, hidden)
-        for finding in parts.findings(edd.warnings, Severity.WARNING):
-            self._findings.append(finding)
+        self._edd_places[result.device_type.type_id] = parts.places
+        self._findings += parts.places.findings(edd.warnings, Severity.WARNING)
         for text in result.warnings:
             self._note(text, "edd", part=edd_part.name)
         return result.device_type
@@ -327,17 +333,38 @@ class _Reader:
         *,
         bound: bool,
     ) -> BindingFile | None:
-        for part in support:
-            if part.name.rpartition("/")[2].casefold() == literals.BINDING_FILE:
-                found = read_binding(part.data, part=part.name, parameters=parameters)
-                for text in found.warnings:
-                    self._note(text, "binding", part=part.name)
-                return found
+        part = _binding_part(support)
+        if part is not None:
+            found = read_binding(part.data, part=part.name, parameters=parameters)
+            for text in found.warnings:
+                self._note(text, "binding", part=part.name)
+            return found
         reason = f"no protocol support file {literals.BINDING_FILE}, which says how the device talks MQTT"
         if bound:
             raise PackageError(reason, part=self._part, line=entry.line, rule="binding.missing")
         self._note(f"{entry.name.default}: {reason}; no device type", "binding.missing", line=entry.line)
         return None
+
+
+def _binding_part(support: tuple[Part, ...]) -> Part | None:
+    return next((part for part in support if part.name.rpartition("/")[2].casefold() == literals.BINDING_FILE), None)
+
+
+def _with_binding(error: PackageError, support: tuple[Part, ...]) -> PackageError:
+    """What is wrong with an EDD, and in the binding that stands beside it."""
+    part = _binding_part(support)
+    found = binding_mistakes(part.data, part=part.name) if part is not None else ()
+    if part is None or not found:
+        return error
+    problems = error.problems or [str(finding) for finding in error.findings]
+    return PackageError(
+        f"{error.reason}; {part.name} has mistakes, too: {len(found)}",
+        part=error.part,
+        line=error.line,
+        rule=error.rule,
+        problems=[*problems, *map(str, found)],
+        findings=[*error.findings, *found],
+    )
 
 
 def _attached(part: Part, title: Texts = NO_TEXT, language: str = "") -> Attachment:

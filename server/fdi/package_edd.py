@@ -6,16 +6,58 @@ from collections.abc import Iterable, Mapping
 
 from server.fdi import literals, part_names
 from server.fdi.container import Container, Part, Relationship
-from server.fdi.eddl.errors import EddError, Problem
+from server.fdi.eddl.errors import EddError, Problem, excerpt_of
 from server.fdi.eddl.imports import Identification, identification_of
 from server.fdi.eddl.model import EddModel
 from server.fdi.eddl.nodes import Edd
 from server.fdi.eddl.parser import parse
 from server.fdi.eddl.resolve import resolve
-from server.fdi.eddl.strings import DictionaryError, parse_dictionary
+from server.fdi.eddl.strings import DictionaryError, decode_bytes, parse_dictionary
 from server.fdi.errors import Finding, PackageError, Severity
 
 EDD_SUFFIX = ".ddl"
+
+
+class EddPlaces:
+    """From the file names in problems of one EDD to the parts they stand for."""
+
+    def __init__(self, container: Container, part: str) -> None:
+        self._container = container
+        self._part = part
+        self._folder, _, self._file = part.rpartition("/")
+
+    def beside(self, file: str) -> str:
+        """The name of the part that a file beside the EDD is."""
+        return f"{self._folder}/{file}"
+
+    def part_of(self, file: str) -> str:
+        """The name of the part that a file of the EDD is."""
+        return self._part if file == self._file else self.beside(file)
+
+    def findings(self, problems: Iterable[Problem], severity: Severity, *, lead: str = "") -> list[Finding]:
+        """Problems of the EDD as findings of the package; those without an excerpt get one. `lead` begins each text."""
+        lines: dict[str, list[str]] = {}
+        return [
+            Finding(
+                severity=severity,
+                rule=f"edd.{problem.rule}",
+                text=f"{lead}{problem.text}",
+                part=self.part_of(problem.file),
+                line=problem.line,
+                column=problem.column,
+                excerpt=problem.excerpt or self._excerpt(problem, lines),
+            )
+            for problem in problems
+        ]
+
+    def _excerpt(self, problem: Problem, lines: dict[str, list[str]]) -> str:
+        name = self.part_of(problem.file)
+        if name not in lines:
+            part = self._container.part(name)
+            text = decode_bytes(part.data) if part is not None else ""
+            lines[name] = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        found = lines[name]
+        return excerpt_of(found[problem.line - 1], problem.column)[0] if 0 < problem.line <= len(found) else ""
 
 
 class EddParts:
@@ -24,7 +66,7 @@ class EddParts:
     def __init__(self, container: Container, part: Part) -> None:
         self._container = container
         self._part = part
-        self._folder, _, self._file = part.name.rpartition("/")
+        self.places = EddPlaces(container, part.name)
         self._related = container.relationships(part.name)
         self._files = {
             part_names.key_of(entry.target): container.follow(entry, source=part.name)
@@ -50,37 +92,22 @@ class EddParts:
             more = len(error.problems) - 1
             raise PackageError(
                 f"{first.text}{f' (and {more} more)' if more else ''}",
-                part=self._part_of(first.file),
+                part=self.places.part_of(first.file),
                 line=first.line,
                 rule=f"edd.{first.rule}",
                 problems=[str(problem) for problem in error.problems],
                 findings=[
-                    *self.findings(error.problems, Severity.ERROR),
-                    *self.findings(error.warnings, Severity.WARNING),
+                    *self.places.findings(error.problems, Severity.ERROR),
+                    *self.places.findings(error.warnings, Severity.WARNING),
                 ],
             ) from None
-
-    def findings(self, problems: Iterable[Problem], severity: Severity) -> list[Finding]:
-        """Problems of the EDD as findings of the package."""
-        return [
-            Finding(
-                severity=severity,
-                rule=f"edd.{problem.rule}",
-                text=problem.text,
-                part=self._part_of(problem.file),
-                line=problem.line,
-                column=problem.column,
-                excerpt=problem.excerpt,
-            )
-            for problem in problems
-        ]
 
     def _parsed(self, part: Part) -> Edd:
         file = part.name.rpartition("/")[2]
         return parse(part.data, file=file, include=self._include, dictionary=self._dictionary)
 
     def _include(self, name: str) -> bytes:
-        return self._files[part_names.key_of(f"{self._folder}/{name}")].data
+        return self._files[part_names.key_of(self.places.beside(name))].data
 
     def _imported(self, wanted: Identification) -> Edd:
         """The EDD beside this one that has the identification. Raises LookupError, and EddError where it is wrong."""
@@ -95,9 +122,6 @@ class EddParts:
             if known == wanted or (wanted.standard is not None and _standard(known, wanted)):
                 return edd
         raise LookupError(str(wanted))
-
-    def _part_of(self, file: str) -> str:
-        return self._part.name if file == self._file else f"{self._folder}/{file}"
 
     def _add_dictionary(self, entry: Relationship) -> None:
         part = self._container.follow(entry, source=self._part.name)

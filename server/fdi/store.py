@@ -152,7 +152,7 @@ class PackageStore:
         """
         try:
             package = self._read_package(data, self._trust)
-            require_methods(package.device_types)
+            require_methods(package)
             with self._lock:
                 return self._admitted(package, data)
         except PackageError as error:

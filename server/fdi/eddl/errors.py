@@ -111,9 +111,15 @@ class Findings:
             self._lines[file] = self._sources.get(file, "").split("\n")
         lines = self._lines[file]
         whole = lines[line - 1] if 0 < line <= len(lines) else ""
-        start = len(whole) - len(whole.lstrip())
-        if column - 1 - start > EXCERPT_CHARS - EXCERPT_LEAD:
-            start = column - 1 - EXCERPT_LEAD  # a long line is shown around the place
-        excerpt = whole[start : start + EXCERPT_CHARS].rstrip()
-        caret = column - 1 - start
-        return Problem(file, line, column, rule, text, excerpt, caret if 0 <= caret <= len(excerpt) else None)
+        excerpt, caret = excerpt_of(whole, column)
+        return Problem(file, line, column, rule, text, excerpt, caret)
+
+
+def excerpt_of(line: str, column: int) -> tuple[str, int | None]:
+    """What is shown of a source line around a column that counts from 1, and where in it the place is, from 0."""
+    start = len(line) - len(line.lstrip())
+    if column - 1 - start > EXCERPT_CHARS - EXCERPT_LEAD:
+        start = column - 1 - EXCERPT_LEAD  # a long line is shown around the place
+    excerpt = line[start : start + EXCERPT_CHARS].rstrip()
+    caret = column - 1 - start
+    return excerpt, caret if 0 <= caret <= len(excerpt) else None
