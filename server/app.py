@@ -39,6 +39,7 @@ from server.model.plant import Plant
 from server.opcua.server import OpcUaServer
 from server.opcua.test_nodes import TEST, TEST_TYPE
 from server.ops.instance import DataFolder, RunningServer
+from server.ops.long_lived import LongLived
 from server.ops.loop import LoopLag
 from server.ops.ports import require_free
 from server.pipeline import Pipeline
@@ -326,9 +327,12 @@ class Server:
             group.create_task(self._tick())
 
     async def _tick(self) -> None:
+        # A first start ends without devices: theirs come with their messages.
+        long_lived = LongLived(lambda: len(self._plant.devices))
         while True:
             await asyncio.sleep(TICK_S)
             await self._pipeline.tick()
+            long_lived.look()
 
     # -- stop
 
