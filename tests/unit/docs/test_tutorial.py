@@ -104,7 +104,8 @@ def test_every_file_and_command_of_the_tutorial_works(desk: Path) -> None:
     assert "the package carries no signature" in unsigned
     assert "signed by Desk (certified by Desk Root)" in trusted
     assert "it counts at the next start" in install
-    assert listed.split()[:4] == ["*", "5b1f0c66-3d0b-4c0b-8f0e-6f4b9d8c2a12", "1.0.0", "ValidWithWarnings"]
+    identifier = "5b1f0c66-3d0b-4c0b-8f0e-6f4b9d8c2a12"
+    assert listed.split() == ["*", "pump_p7", "Acme", "1.0.0", "ValidWithWarnings", identifier]
 
 
 def test_the_installed_package_reads_the_recording_and_raises_its_alarm(desk: Path) -> None:
