@@ -16,6 +16,7 @@ from tests.fuzz.seeds import CHOSEN
 from tests.fuzz.targets import TARGETS as DOORS
 from tests.fuzz.targets import Target
 from tests.fuzz.watch import Report, Watch
+from tests.kit.parts import require_module
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -127,7 +128,7 @@ def test_a_run_ends_by_itself_and_tells_what_it_found(
 
 
 def test_atheris_runs_where_it_is_installed(tmp_path: Path) -> None:
-    pytest.importorskip("atheris", reason="atheris is not installed (extra `fuzz`)")
+    require_module("atheris", "atheris is not installed (extra `fuzz`)")
     words = ["-m", "tests.fuzz.long", "catalog", "--engine", "atheris", "--minutes", "0.05", "--seed", "1"]
     done = subprocess.run(
         [sys.executable, *words, "--keep", str(tmp_path)],

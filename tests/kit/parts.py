@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 from collections.abc import Sequence
@@ -20,3 +21,11 @@ def require(name: str, folders: Sequence[str] = FOLDERS) -> str:
             pytest.fail(message)
         pytest.skip(message)
     return path
+
+
+def require_module(name: str, message: str) -> None:
+    """Go on when a Python module is installed; without it the test skips, or fails when CI=true."""
+    if importlib.util.find_spec(name) is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
