@@ -116,7 +116,7 @@ async def test_trip_asks_sends_waits_and_completes() -> None:
         action, error = room.invoke("trip")
         assert error == 0
         asked = await room.reach(action, "WaitingForResponse")
-        assert asked.findtext(f".//{NS}Prompt") == "The load carries  61.2 A and will be disconnected. Continue?"
+        assert asked.findtext(f".//{NS}Prompt") == "The load carries 61.2 A and will be disconnected. Continue?"
         russian = room.root(action, "ru").findtext(f".//{NS}Prompt")
         assert russian == "Ток нагрузки  61.2 А, она будет отключена. Продолжить?"
         assert room.breaker.commands == []
