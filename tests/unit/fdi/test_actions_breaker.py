@@ -118,7 +118,7 @@ async def test_trip_asks_sends_waits_and_completes() -> None:
         asked = await room.reach(action, "WaitingForResponse")
         assert asked.findtext(f".//{NS}Prompt") == "The load carries 61.2 A and will be disconnected. Continue?"
         russian = room.root(action, "ru").findtext(f".//{NS}Prompt")
-        assert russian == "Ток нагрузки  61.2 А, она будет отключена. Продолжить?"
+        assert russian == "Ток нагрузки 61.2 А, она будет отключена. Продолжить?"
         assert room.breaker.commands == []
         assert room.answer(action, ACKNOWLEDGED) == 0
         await room.reach(action, "Completed")
