@@ -125,6 +125,7 @@ class _Reader:
         self._by_id = {entry.id: entry for entry in container.relationships(catalog_part)}
         self._protocol_support: list[Attachment] = []
         self._edd_places: dict[str, EddPlaces] = {}
+        self._edds: dict[str, EddParts] = {}  # by part: device types that name one EDD share what was read of it
 
     def package(self, signature: SignatureReport) -> Package:
         catalog = self._catalog
@@ -195,7 +196,9 @@ class _Reader:
             )
             return None
         edd_part = self._follow(entry.edd_source, literals.RELATIONSHIP_EDD_SOURCE, entry.line)
-        parts = EddParts(self._container, edd_part)
+        parts = self._edds.get(edd_part.name)
+        if parts is None:
+            parts = self._edds[edd_part.name] = EddParts(self._container, edd_part)
         try:
             edd = parts.model()
             parameters, hidden = translate_parameters(edd, part=edd_part.name)

@@ -75,18 +75,21 @@ class EddParts:
         }
         self._dictionary: dict[str, Mapping[str, str]] = {}
         self._importable: dict[Identification, Edd] | None = None
+        self._model: EddModel | None = None
 
     def model(self) -> EddModel:
-        """The EDD read and resolved.
+        """The EDD read and resolved, once.
 
         Raises:
             PackageError: every problem found, by part and line.
         """
+        if self._model is not None:
+            return self._model
         for entry in self._related:
             if entry.type == literals.RELATIONSHIP_EDD_DICTIONARY:
                 self._add_dictionary(entry)
         try:
-            return resolve(self._parsed(self._part), imports=self._imported)
+            self._model = resolve(self._parsed(self._part), imports=self._imported)
         except EddError as error:
             first = error.problems[0]
             more = len(error.problems) - 1
@@ -101,6 +104,7 @@ class EddParts:
                     *self.places.findings(error.warnings, Severity.WARNING),
                 ],
             ) from None
+        return self._model
 
     def _parsed(self, part: Part) -> Edd:
         file = part.name.rpartition("/")[2]
