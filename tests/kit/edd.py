@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +13,7 @@ from server.fdi.eddl.imports import Identification
 from server.fdi.eddl.limits import DEFAULT_LIMITS, EddLimits
 from server.fdi.eddl.model import EddModel
 from server.fdi.eddl.nodes import Construct, Edd
-from server.fdi.eddl.parser import parse
+from server.fdi.eddl.parser import grammar, parse
 from server.fdi.eddl.resolve import resolve
 from server.fdi.eddl.strings import parse_dictionary
 
@@ -61,3 +63,25 @@ def problems(body: str, limits: EddLimits = DEFAULT_LIMITS) -> tuple[Problem, ..
 def rules(body: str, limits: EddLimits = DEFAULT_LIMITS) -> list[str]:
     """The rules a short EDD breaks, in the order found."""
     return [problem.rule for problem in problems(body, limits)]
+
+
+class _Recording(dict[Any, Any]):
+    def __init__(self, callbacks: dict[Any, Any]) -> None:
+        super().__init__(callbacks)
+        self.seen: set[str] = set()
+
+    def __getitem__(self, rule: Any) -> Any:
+        self.seen.add(str(rule))
+        return super().__getitem__(rule)
+
+
+def forms_used(names: Iterable[str], monkeypatch: pytest.MonkeyPatch) -> tuple[set[str], set[str]]:
+    """(forms of grammar rules that reading these files used, all forms there are)."""
+    tables = grammar().parser.parser.parser
+    recording = _Recording(tables.callbacks)
+    monkeypatch.setattr(tables, "callbacks", recording)
+    for name in names:
+        read(name)
+    steps = [step for row in tables.parse_table.states.values() for _, step in row.values()]
+    forms = {str(step) for step in steps if hasattr(step, "expansion")}
+    return forms & recording.seen, forms

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -13,10 +12,10 @@ from server.fdi.eddl.errors import EddError
 from server.fdi.eddl.expressions import Call
 from server.fdi.eddl.model import EddModel
 from server.fdi.eddl.nodes import Construct, Edd
-from server.fdi.eddl.parser import grammar, parse
+from server.fdi.eddl.parser import parse
 from server.fdi.eddl.printing import print_edd
 from server.fdi.eddl.resolve import resolve
-from tests.kit.edd import CORPUS, FOLDER, UNRESOLVED, imported, read
+from tests.kit.edd import CORPUS, FOLDER, UNRESOLVED, forms_used, imported, read
 from tests.kit.eddl_words import ANSWERS, ATTRIBUTES, BUILTINS, CONSTRUCTS, TYPES, VALUES
 
 WRONG = sorted(path.stem for path in (FOLDER / "wrong").glob("*.ddl"))
@@ -44,27 +43,11 @@ def test_a_file_of_the_corpus_means_the_same_after_printing(name: str) -> None:
         assert same(resolve(again, imports=provider), resolve(source, imports=provider))
 
 
-class _Recording(dict[Any, Any]):
-    def __init__(self, callbacks: dict[Any, Any]) -> None:
-        super().__init__(callbacks)
-        self.seen: set[str] = set()
-
-    def __getitem__(self, rule: Any) -> Any:
-        self.seen.add(str(rule))
-        return super().__getitem__(rule)
-
-
 def test_the_corpus_uses_every_rule_of_the_grammar(monkeypatch: pytest.MonkeyPatch) -> None:
-    tables = grammar().parser.parser.parser
-    recording = _Recording(tables.callbacks)
-    monkeypatch.setattr(tables, "callbacks", recording)
-    for name in CORPUS:
-        read(name)
-    steps = [step for row in tables.parse_table.states.values() for _, step in row.values()]
-    forms = {str(step) for step in steps if hasattr(step, "expansion")}
-    share = 100 * len(forms & recording.seen) / len(forms)
-    print(f"grammar: {len(forms & recording.seen)} of {len(forms)} forms used by {len(CORPUS)} files, {share:.0f} %")
-    assert forms - recording.seen == set()
+    used, forms = forms_used(CORPUS, monkeypatch)
+    share = 100 * len(used) / len(forms)
+    print(f"grammar: {len(used)} of {len(forms)} forms used by {len(CORPUS)} files, {share:.0f} %")
+    assert forms - used == set()
 
 
 def _nodes(root: object) -> Iterator[object]:

@@ -8,34 +8,17 @@ import pytest
 
 from server.fdi.eddl.expressions import Assignment, Binary, Call, Cast, Integer, Reference, Ternary, Text, Unary
 from server.fdi.eddl.nodes import Attribute, Conditional, Construct, Group, ItemList, Like, ListItem, Scalar, TypeSpec
-from server.fdi.eddl.parser import grammar
 from server.fdi.eddl.statements import Block, Declaration, ExpressionStatement, For, If, Return, Switch, While
-from tests.kit.edd import FOLDER, construct, edd, read
+from tests.kit.edd import FOLDER, construct, edd, forms_used, read
 
 CORPUS = ("pump.ddl", "dialects.ddl", "forms.ddl")
 
 
-class _Recording(dict[Any, Any]):
-    def __init__(self, callbacks: dict[Any, Any]) -> None:
-        super().__init__(callbacks)
-        self.seen: set[str] = set()
-
-    def __getitem__(self, rule: Any) -> Any:
-        self.seen.add(str(rule))
-        return super().__getitem__(rule)
-
-
 def test_corpus_uses_every_form_of_every_grammar_rule(monkeypatch: pytest.MonkeyPatch) -> None:
-    tables = grammar().parser.parser.parser
-    recording = _Recording(tables.callbacks)
-    monkeypatch.setattr(tables, "callbacks", recording)
-    for name in CORPUS:
-        read(name)
-    steps = [step for row in tables.parse_table.states.values() for _, step in row.values()]
-    forms = {str(step) for step in steps if hasattr(step, "expansion")}
-    print(f"grammar rules: {len(forms & recording.seen)} of {len(forms)} forms used")
+    used, forms = forms_used(CORPUS, monkeypatch)
+    print(f"grammar rules: {len(used)} of {len(forms)} forms used")
     assert len(forms) > 250  # the tables were found
-    assert forms - recording.seen == set()
+    assert forms - used == set()
 
 
 def test_grammar_is_lalr_with_only_the_conflicts_that_shifting_settles(caplog: pytest.LogCaptureFixture) -> None:
