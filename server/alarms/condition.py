@@ -1,12 +1,28 @@
-"""What one kind of condition has to say: its level for a value, its severity and its words."""
+"""What one kind of condition has to say: its level for a value, its severity and its words. One kind a file."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from server.core.clock import TimeUs
 from server.core.values import Scalar
+from server.model.alarm_spec import AlarmSpec
 from server.model.device import Device, Point
+from server.model.device_type import DeviceType
+
+
+@dataclass(slots=True)
+class Look:
+    """What a condition is judged on."""
+
+    device: Device
+    value: Scalar  # of the point that `judged` found, not Bad
+    time: TimeUs  # the value's SourceTimestamp; the time now when time alone asks (`again_at`)
+    before: str = ""  # level as it stands, "" when normal
+    memory: dict[str, float] = field(default_factory=dict)
+    """The condition's own between judgements, kept by the engine: a sample before, a time. Empty after a start."""
 
 
 class Condition(Protocol):
@@ -18,24 +34,42 @@ class Condition(Protocol):
     kind: str  # AlarmEvent.kind
     name: str  # ConditionName and last part of its id
     input_parameter: str
+    spec: AlarmSpec
 
     def depends_on(self) -> frozenset[str]:
-        """Parameters whose change asks for a new judgement: the input and the limits."""
+        """Parameters whose change asks for a new judgement: the input, the limits, whatever else it looks at."""
 
     def judged(self, device: Device) -> Point | None:
         """The point whose value is judged; None when there is none."""
 
-    def level(self, device: Device, value: Scalar) -> str:
-        """ "" when normal, else the name of the active level."""
+    def level(self, look: Look) -> str:
+        """ "" when normal, else the name of the active level; several names joined by ", " for non-exclusive ones."""
+
+    def again_at(self, look: Look) -> TimeUs | None:
+        """When it must be judged again though no value comes (after `level`); None: only by values."""
 
     def worse(self, new: str, old: str) -> bool:
         """True when going from level `old` to `new` asks for a new acknowledgement."""
 
     def severity(self, level: str) -> int:
-        """1 … 1000 for a level; of the last active level while returned."""
+        """1 … 1000 for a level; "" is the initial state's."""
 
     def limits(self, device: Device) -> Mapping[str, float]:
-        """Limits as they are judged now."""
+        """Numbers it judges by now, by the names of its `AlarmSpec.sources`."""
 
     def message(self, device: Device, value: Scalar | None, level: str) -> str:
         """One sentence for the operator, in English."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConditionKind:
+    """The declaration of a file in `conditions/`, as `CONDITION`."""
+
+    kind: str
+    make: Callable[[AlarmSpec], Condition]
+    required: tuple[str, ...] = ()  # sources that must be there
+    optional: tuple[str, ...] = ()  # further sources that it knows
+    some: tuple[str, ...] = ()  # of these at least one must be there (limits)
+    check: Callable[[AlarmSpec, DeviceType], list[str]] | None = None
+    """Mistakes that only this kind knows of, each a sentence: the input's data type, the order of limits."""
+    condition_class: str = "Process"  # a name of model.alarm_spec.CLASSES

@@ -6,15 +6,17 @@ import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from server.alarms.condition import Condition
+from server.alarms.condition import Condition, Look
 from server.alarms.conditions.device_health import health_alarms
 from server.alarms.conditions.exclusive_limit import ExclusiveLimit
 from server.alarms.conditions.trip import Trip
 from server.alarms.states import Event, State, follow, is_acked, is_active, is_retained, state_of
 from server.core import status
+from server.core.alarm_actions import AlarmAction, Verb
 from server.core.clock import TimeUs
 from server.core.errors import NotFoundError, RemoteError
 from server.core.values import AlarmEvent, ChangeKind, DeviceId, ModelChange, PointUpdate, Scalar, UpdateKind
+from server.model.alarm_spec import AlarmSpec
 from server.model.device import Device
 from server.model.device_type import DeviceType, ParameterSpec
 from server.model.plant import Plant
@@ -139,8 +141,8 @@ class AlarmEngine:
         )
 
     def _learn(self, device_type: DeviceType) -> None:
-        conditions: list[Condition] = [ExclusiveLimit(spec) for spec in device_type.limit_alarms]
-        conditions += [Trip(spec) for spec in device_type.trip_alarms]
+        makers: dict[str, Callable[[AlarmSpec], Condition]] = {"exclusive_limit": ExclusiveLimit, "trip": Trip}
+        conditions: list[Condition] = [makers[spec.kind](spec) for spec in device_type.alarms]
         conditions += health_alarms(device_type.health)
         index: dict[str, list[Condition]] = {}
         for condition in conditions:
@@ -187,9 +189,10 @@ class AlarmEngine:
         point = condition.judged(device)
         if point is None or point.value is None or status.is_bad(point.status):
             return None
-        level = condition.level(device, point.value)
         identity = condition_id(device.device_id, condition.name)
         standing = self._standing.get(identity)
+        before_level = standing.event.limit_state if standing is not None else ""
+        level = condition.level(Look(device, point.value, update.source_time, before_level))
         if standing is None and not level:
             return None
         state = standing.state if standing is not None else State.NORMAL
@@ -287,6 +290,34 @@ class AlarmEngine:
                 status_code=status.BAD_EVENT_ID_UNKNOWN,
             )
         return standing
+
+    def act(self, action: AlarmAction, user: str, now: TimeUs) -> list[AlarmEvent]:
+        """See `AlarmJudge.act`."""
+        if action.verb is Verb.ACKNOWLEDGE:
+            return [self.acknowledge(action.condition_id, action.event_id, action.comment or "", user, now)]
+        if action.verb is Verb.COMMENT:
+            return [self.comment(action.condition_id, action.event_id, action.comment or "", user, now)]
+        raise RemoteError(f"{action.condition_id} knows no {action.verb.value}", status_code=status.BAD_METHOD_INVALID)
+
+    def tick(self, now: TimeUs) -> list[AlarmEvent]:
+        """See `AlarmJudge.tick`."""
+        return []
+
+    def branches(self, condition_id: str) -> list[AlarmEvent]:
+        """See `AlarmJudge.branches`."""
+        return []
+
+    def spec(self, condition_id: str) -> AlarmSpec | None:
+        """See `AlarmJudge.spec`."""
+        device_id, _, name = condition_id.partition("/Alarms/")
+        device = self._plant.devices.get(DeviceId(device_id))
+        if device is None:
+            return None
+        return next((c.spec for c in self.conditions_of(device.device_type.type_id) if c.name == name), None)
+
+    def groups(self) -> dict[str, list[str]]:
+        """See `AlarmJudge.groups`."""
+        return {}
 
     # -- what is known
 

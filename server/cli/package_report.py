@@ -32,7 +32,7 @@ def report_lines(result: CheckResult, name: str, *, good: bool) -> Iterator[str]
 
 def _held(package: Package) -> Iterator[str]:
     for device_type in package.device_types:
-        alarms = len(device_type.limit_alarms) + len(device_type.trip_alarms)
+        alarms = len(device_type.alarms)
         yield (
             f"{device_type.type_id}: {counted(len(device_type.parameters), 'parameter')}, "
             f"{counted(len(device_type.methods), 'method')}, {counted(alarms, 'alarm')}"

@@ -155,7 +155,7 @@ class AlarmEvent:
     condition_id: str  # "<device_id>/Alarms/<name>", also the NodeId string
     device_id: DeviceId
     name: str  # ConditionName: parameter, or "Trip"
-    kind: str  # "exclusive_limit" | "trip" | "off_normal"
+    kind: str  # a file of server/alarms/conditions: "exclusive_limit", "trip" …
     event_id: bytes  # 16 bytes, unique across restarts
     time: TimeUs  # when it happened at the source
     receive_time: TimeUs  # when the server saw it
@@ -165,7 +165,7 @@ class AlarmEvent:
     acked: bool
     retain: bool
     enabled: bool = True
-    limit_state: str = ""  # "", "HighHigh", "High", "Low", "LowLow"
+    limit_state: str = ""  # level: "" normal, "HighHigh" … ; several joined by ", " for a non-exclusive limit
     active_time: TimeUs | None = None
     acked_time: TimeUs | None = None
     comment: str = ""
@@ -175,4 +175,57 @@ class AlarmEvent:
     value: Scalar | None = None  # of the input that caused it
     input_parameter: str = ""
     limits: Mapping[str, float] = field(default_factory=dict)  # HighHigh, High, Low, LowLow as judged
-    cause: str = "transition"  # "transition", "acknowledged", "commented", "restored"
+    cause: str = "transition"  # what made this event: a word of CAUSES
+    branch_id: str = ""  # "": the current state; else an earlier one that still has to be acknowledged or confirmed
+    has_confirm: bool = False  # ConfirmedState exists
+    confirmed: bool = True
+    confirmed_time: TimeUs | None = None
+    comment_time: TimeUs | None = None
+    inactive_time: TimeUs | None = None  # last time it became inactive
+    enabled_time: TimeUs | None = None  # last time it was enabled or disabled
+    severity_time: TimeUs | None = None  # last time Severity changed: of LastSeverity
+    quality_time: TimeUs | None = None
+    shelving: str = "Unshelved"  # "Unshelved", "TimedShelved", "OneShotShelved"
+    shelved_time: TimeUs | None = None  # last change of `shelving`
+    unshelve_time: TimeUs | None = None  # when it ends by itself
+    suppressed: bool = False  # by design
+    suppressed_time: TimeUs | None = None
+    suppressed_by: tuple[str, ...] = ()  # "operator" and names of suppression groups, sorted
+    out_of_service: bool = False
+    out_of_service_time: TimeUs | None = None
+    has_silence: bool = False  # SilenceState exists: the alarm is audible
+    silenced: bool = False
+    silenced_time: TimeUs | None = None
+    has_latch: bool = False  # LatchedState exists
+    latched: bool = False
+    latched_time: TimeUs | None = None
+    re_alarms: int = 0  # ReAlarmRepeatCount
+    first_in_group: bool = False  # FirstInGroupFlag
+    priority: str = ""  # "critical", "high", "medium", "low"
+
+    @property
+    def suppressed_or_shelved(self) -> bool:
+        """SuppressedOrShelved (OPC 10000-9, 5.8.2): not to be shown to operators now."""
+        return self.suppressed or self.out_of_service or self.shelving != "Unshelved"
+
+
+CAUSES = (
+    "transition",  # became active, inactive, or its level changed
+    "acknowledged",
+    "confirmed",
+    "commented",
+    "enabled",
+    "disabled",
+    "shelved",
+    "unshelved",
+    "suppressed",
+    "unsuppressed",
+    "removed from service",
+    "placed in service",
+    "silenced",
+    "latched",
+    "reset",
+    "re-alarmed",
+    "branched",  # the state before this activation became a branch
+    "ended",  # the condition no longer exists
+)

@@ -25,5 +25,6 @@ def from_text(text: str) -> AlarmEvent:
     body = {name: value for name, value in json.loads(text).items() if name in _FIELDS}
     body["event_id"] = bytes.fromhex(body["event_id"])
     body["value"] = untagged(body.get("value"))
+    body["suppressed_by"] = tuple(body.get("suppressed_by", ()))
     body["limits"] = {name: float(limit) for name, limit in body.get("limits", {}).items()}
     return AlarmEvent(**body)

@@ -328,7 +328,7 @@ def _put_alarm(connection: Connection, event: AlarmEvent) -> None:
     }
     connection.execute(
         insert(ALARMS)
-        .values(condition_id=event.condition_id, **state)
-        .on_conflict_do_update(index_elements=["condition_id"], set_=state)
+        .values(condition_id=event.condition_id, branch_id=event.branch_id, **state)
+        .on_conflict_do_update(index_elements=["condition_id", "branch_id"], set_=state)
     )
     connection.execute(insert(ALARM_JOURNAL).values(**entry))

@@ -42,6 +42,7 @@ ALARMS = Table(
     "alarms",
     SITE,
     Column("condition_id", Text, primary_key=True),
+    Column("branch_id", Text, primary_key=True),  # "": the current state
     Column("device_id", Text, nullable=False),
     Column("time", BigInteger, nullable=False),
     Column("retain", Boolean, nullable=False),
@@ -60,6 +61,30 @@ ALARM_JOURNAL = Table(
     Column("body", Text, nullable=False),
     Index("alarm_journal_time", "time"),
     Index("alarm_journal_condition", "condition_id", "time"),
+)
+
+ALARM_RULES = Table(
+    "alarm_rules",
+    SITE,
+    Column("rule_id", Text, primary_key=True),
+    Column("body", Text, nullable=False),  # JSON, as the editor sent it
+    Column("changed_at", BigInteger, nullable=False),
+    Column("changed_by", Text, nullable=False),
+)
+
+OUTBOX = Table(
+    "outbox",
+    SITE,
+    Column("entry", Integer, primary_key=True),
+    Column("message_id", Text, nullable=False, unique=True),  # "<channel>:<hex EventId>": told once to each channel
+    Column("channel", Text, nullable=False),
+    Column("body", Text, nullable=False),  # JSON
+    Column("created_at", BigInteger, nullable=False),
+    Column("due_at", BigInteger, nullable=False),  # next try
+    Column("tries", Integer, nullable=False),
+    Column("state", Text, nullable=False),  # waiting, sent, given up
+    Column("error", Text, nullable=False),
+    Index("outbox_due", "state", "due_at"),
 )
 
 AUDIT = Table(

@@ -14,7 +14,8 @@ from server.fdi.eddl.model import EddCollection, EddModel
 from server.fdi.errors import PackageError
 from server.fdi.parameters import texts_of
 from server.fdi.references import variable_of
-from server.model.device_type import DataType, LimitAlarmSpec, ParameterSpec, TripAlarmSpec
+from server.model.alarm_spec import AlarmSpec, exclusive_limit, trip
+from server.model.device_type import DataType, ParameterSpec
 
 _LIMITS = ("HIGH_HIGH", "HIGH", "LOW", "LOW_LOW")  # from the greatest to the least
 
@@ -31,31 +32,23 @@ class AlarmReader:
         self._part = part
         self.warnings: list[str] = []
 
-    def limit_alarms(self) -> tuple[LimitAlarmSpec, ...]:
-        """Every `alarm_*` collection.
+    def read(self) -> tuple[AlarmSpec, ...]:
+        """Every alarm collection: `alarm_*` first, then `trip_*`, the first of them called Trip.
 
         Raises:
             PackageError: a member missing, unknown or unfit.
         """
-        found: dict[str, LimitAlarmSpec] = {}
+        found: dict[str, AlarmSpec] = {}
         for collection in self._named("alarm_"):
             spec = self._limit_alarm(collection)
-            if spec.parameter in found:
+            if spec.name in found:
                 raise self._refuse(collection, f"{spec.parameter} has two limit alarms")
-            found[spec.parameter] = spec
-        return tuple(found.values())
-
-    def trip_alarms(self) -> tuple[TripAlarmSpec, ...]:
-        """Every `trip_*` collection; the first is called Trip, further ones after their collection.
-
-        Raises:
-            PackageError: a member missing, unknown or unfit.
-        """
-        found: list[TripAlarmSpec] = []
-        for collection in self._named("trip_"):
-            name = "Trip" if not found else f"Trip_{collection.name.removeprefix('trip_')}"
-            found.append(self._trip_alarm(collection, name))
-        return tuple(found)
+            found[spec.name] = spec
+        trips = [
+            self._trip_alarm(collection, f"Trip_{collection.name.removeprefix('trip_')}" if number else "Trip")
+            for number, collection in enumerate(self._named("trip_"))
+        ]
+        return (*found.values(), *trips)
 
     def _named(self, prefix: str) -> list[EddCollection]:
         return [
@@ -83,7 +76,7 @@ class AlarmReader:
             if name not in known:
                 raise self._refuse(collection, f"member {name} means nothing here; known: {', '.join(known)}")
 
-    def _limit_alarm(self, collection: EddCollection) -> LimitAlarmSpec:
+    def _limit_alarm(self, collection: EddCollection) -> AlarmSpec:
         self._check_members(collection, ("INPUT", *_LIMITS))
         measured = self._member(collection, "INPUT")
         if measured.private or not measured.data_type.numeric:
@@ -117,7 +110,7 @@ class AlarmReader:
         for (upper, high), (lower, low) in pairwise(values):
             if high < low:
                 raise self._refuse(collection, f"{upper} ({high:g}) lies below {lower} ({low:g})")
-        return LimitAlarmSpec(
+        return exclusive_limit(
             parameter=measured.name,
             label=texts_of(collection.label) or measured.label,
             high_high=limits.get("HIGH_HIGH"),
@@ -126,7 +119,7 @@ class AlarmReader:
             low_low=limits.get("LOW_LOW"),
         )
 
-    def _trip_alarm(self, collection: EddCollection, name: str) -> TripAlarmSpec:
+    def _trip_alarm(self, collection: EddCollection, name: str) -> AlarmSpec:
         self._check_members(collection, ("INPUT", "TRIPPED"))
         state = self._member(collection, "INPUT")
         tripped = self._member(collection, "TRIPPED").default_value
@@ -136,7 +129,7 @@ class AlarmReader:
             raise self._refuse(collection, "TRIPPED must have a whole number as DEFAULT_VALUE")
         if state.enum_values and tripped not in {entry.value for entry in state.enum_values}:
             raise self._refuse(collection, f"TRIPPED is {tripped}, which {state.name} never is")
-        return TripAlarmSpec(
+        return trip(
             name=name,
             parameter=state.name,
             tripped_value=tripped,

@@ -77,8 +77,7 @@ def type_details(device_type: DeviceType) -> dict[str, Any]:
             {"name": document.name, "title": dict(document.title.by_language), "content_type": document.content_type}
             for document in device_type.documents
         ],
-        "alarms": [spec.parameter for spec in device_type.limit_alarms]
-        + [spec.name for spec in device_type.trip_alarms],
+        "alarms": [spec.name for spec in device_type.alarms],
     }
 
 

@@ -89,7 +89,7 @@ def translate(
     binding = bound.binding
     methods = tuple(_method(command) for command in binding.commands if command.method)
     alarms = AlarmReader(edd, parameters, hidden, source.edd_part)
-    limit_alarms, trip_alarms = alarms.limit_alarms(), alarms.trip_alarms()
+    declared = alarms.read()
     groups, left_out = translate_groups(
         edd, parameters, {method.command: method.name for method in methods if method.command in edd.methods}
     )
@@ -109,8 +109,7 @@ def translate(
         methods=methods,
         actions=_actions(edd),
         groups=groups,
-        limit_alarms=limit_alarms,
-        trip_alarms=trip_alarms,
+        alarms=declared,
         binding=binding,
         documents=source.documents,
         images=source.images,

@@ -11,6 +11,7 @@ from server.core.binding import DeviceBinding
 from server.core.texts import NO_TEXT, Texts
 from server.core.units import EUInformation
 from server.core.values import DeviceId, Scalar
+from server.model.alarm_spec import AlarmSpec
 
 
 class DataType(IntEnum):
@@ -170,35 +171,6 @@ class GroupSpec:
     uips: tuple[str, ...] = ()  # UipId of the plug-ins that the menu starts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LimitAlarmSpec:
-    """An exclusive limit alarm on one parameter (ExclusiveLevelAlarmType)."""
-
-    parameter: str
-    label: Texts
-    high_high: str | float | None = None  # parameter that holds the limit, or a constant
-    high: str | float | None = None
-    low: str | float | None = None
-    low_low: str | float | None = None
-    severity_outer: int = 800  # HighHigh, LowLow
-    severity_inner: int = 500  # High, Low
-
-    @property
-    def name(self) -> str:
-        return self.parameter
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TripAlarmSpec:
-    """An off-normal alarm of kind trip: active while an enumeration holds one value (TripAlarmType)."""
-
-    name: str  # "Trip"
-    parameter: str
-    tripped_value: int
-    label: Texts
-    severity: int = 900
-
-
 @dataclass(frozen=True, slots=True)
 class HealthSpec:
     """One bit of a DIAGNOSTIC BIT_ENUMERATED parameter and what it says of the device (NAMUR NE 107)."""
@@ -269,8 +241,7 @@ class DeviceType:
     methods: tuple[MethodSpec, ...] = ()
     actions: tuple[ActionSpec, ...] = ()
     groups: tuple[GroupSpec, ...] = ()
-    limit_alarms: tuple[LimitAlarmSpec, ...] = ()
-    trip_alarms: tuple[TripAlarmSpec, ...] = ()
+    alarms: tuple[AlarmSpec, ...] = ()  # those of `health` come besides
     binding: DeviceBinding
     documents: tuple[Attachment, ...] = ()
     images: tuple[Attachment, ...] = ()

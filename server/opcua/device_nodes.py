@@ -174,8 +174,7 @@ class DeviceNodes:
 
     def _alarms(self, device: Device, root: ua.NodeId) -> None:
         device_type = device.device_type
-        rows = [(spec.name, spec.parameter, "exclusive_limit") for spec in device_type.limit_alarms]
-        rows += [(spec.name, spec.parameter, "trip") for spec in device_type.trip_alarms]
+        rows = [(spec.name, spec.parameter, spec.kind) for spec in device_type.alarms]
         rows += [(alarm.name, alarm.input_parameter, alarm.kind) for alarm in health_alarms(device_type.health)]
         if not rows:
             return

@@ -311,11 +311,8 @@ def _same(key: Key) -> Key:
 def _conditions(device_type: DeviceType) -> dict[str, object]:
     """What decides which fields a condition has, by name."""
     found: dict[str, object] = {}
-    for spec in device_type.limit_alarms:
-        limits = (spec.high_high, spec.high, spec.low, spec.low_low)
-        found[spec.name] = ("limit", spec.parameter, *(limit is None for limit in limits))
-    for trip in device_type.trip_alarms:
-        found[trip.name] = ("trip", trip.parameter)
+    for spec in device_type.alarms:
+        found[spec.name] = (spec.kind, spec.parameter, frozenset(spec.sources), spec.life, spec.rationale, spec.groups)
     for alarm in health_alarms(device_type.health):
         found[alarm.name] = (alarm.kind, alarm.input_parameter)
     return found

@@ -18,7 +18,8 @@ from server.core.binding import DeviceBinding
 from server.core.clock import Clock, from_datetime, to_datetime
 from server.core.texts import Texts
 from server.core.values import DeviceId, Measurement
-from server.model.device_type import DataType, DeviceType, LimitAlarmSpec, ParameterSpec
+from server.model.alarm_spec import exclusive_limit
+from server.model.device_type import DataType, DeviceType, ParameterSpec
 from server.opcua.condition_types import STANDARD
 from server.opcua.datavalues import stack_status
 from server.opcua.events import EventBus
@@ -86,8 +87,8 @@ TEST_TYPE = DeviceType(
         )
         for name in ("Level", "History")
     },
-    limit_alarms=(
-        LimitAlarmSpec(parameter="Level", label=Texts.of("Level"), high_high=90.0, high=80.0, low=20.0, low_low=10.0),
+    alarms=(
+        exclusive_limit(parameter="Level", label=Texts.of("Level"), high_high=90.0, high=80.0, low=20.0, low_low=10.0),
     ),
     binding=DeviceBinding(type_id=TEST, codec="", rows=(), uncertain_after_s=_LIMIT_DAYS, bad_after_s=_LIMIT_DAYS),
 )

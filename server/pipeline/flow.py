@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from server.core.alarm_actions import BY_ENGINEERS, AlarmAction, Verb
 from server.core.clock import Clock
 from server.core.errors import IntegrationError
 from server.core.status import name_of
@@ -131,9 +132,13 @@ class Pipeline:
         """Look at silence and at answers nobody waited for; called every `TICK_S`."""
         await self._desk.drain()
         async with self._order:
-            stale = self.plant.decay(self._clock.now())
+            now = self._clock.now()
+            stale = self.plant.decay(now)
             if stale:
                 await self._flow(stale)
+            events = self.alarms.tick(now)
+            if events:
+                await self._announce(events)
 
     # -- types and devices
 
@@ -253,32 +258,35 @@ class Pipeline:
 
     # -- alarms
 
-    async def acknowledge(self, condition_id: str, event_id: bytes | None, comment: str, caller: Caller) -> AlarmEvent:
-        """Acknowledge an alarm; every door comes through here.
+    async def alarm_action(self, action: AlarmAction, caller: Caller) -> AlarmEvent:
+        """What an operator does to an alarm; every door comes through here. Leaves an audit record.
 
         Raises:
-            DeniedError, NotFoundError, RemoteError: as `AlarmJudge.acknowledge` says.
+            DeniedError, NotFoundError, RemoteError: as `AlarmJudge.act` says.
         """
-        return await self._judge_by_hand("acknowledge", condition_id, event_id, comment, caller)
+        verb, target = action.verb, action.condition_id
+        right = Right.MANAGE_ALARMS if verb in BY_ENGINEERS else Right.ACKNOWLEDGE
+        detail = action.comment or ""
+        if action.shelve_s is not None:
+            detail = _joined(f"{action.shelve_s:g} s", detail)
+        try:
+            require(caller, right, f"{verb.value} {target}")
+            async with self._order:
+                events = self.alarms.act(action, caller.user, self._clock.now())
+                await self._announce(events)
+        except IntegrationError as error:
+            await self._audit(caller, verb.value, target, name_of(error.status), error.text)
+            raise
+        await self._audit(caller, verb.value, target, "Good", detail)
+        return events[0]
+
+    async def acknowledge(self, condition_id: str, event_id: bytes | None, comment: str, caller: Caller) -> AlarmEvent:
+        """Acknowledge an alarm, with a comment unless it is empty."""
+        return await self.alarm_action(AlarmAction(Verb.ACKNOWLEDGE, condition_id, event_id, comment or None), caller)
 
     async def comment(self, condition_id: str, event_id: bytes | None, comment: str, caller: Caller) -> AlarmEvent:
-        """Add a comment to an alarm; errors as for `acknowledge`."""
-        return await self._judge_by_hand("comment", condition_id, event_id, comment, caller)
-
-    async def _judge_by_hand(
-        self, action: str, condition_id: str, event_id: bytes | None, comment: str, caller: Caller
-    ) -> AlarmEvent:
-        try:
-            require(caller, Right.ACKNOWLEDGE, f"{action} {condition_id}")
-            async with self._order:
-                change = self.alarms.acknowledge if action == "acknowledge" else self.alarms.comment
-                event = change(condition_id, event_id, comment, caller.user, self._clock.now())
-                await self._announce([event])
-        except IntegrationError as error:
-            await self._audit(caller, action, condition_id, name_of(error.status), error.text)
-            raise
-        await self._audit(caller, action, condition_id, "Good", comment)
-        return event
+        """Add a comment to an alarm."""
+        return await self.alarm_action(AlarmAction(Verb.COMMENT, condition_id, event_id, comment), caller)
 
     async def _announce(self, events: Sequence[AlarmEvent]) -> None:
         self._alarm_events += len(events)

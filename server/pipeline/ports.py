@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
+from server.core.alarm_actions import AlarmAction
 from server.core.clock import TimeUs
 from server.core.status import StatusCode
 from server.core.values import AlarmEvent, Caller, DeviceId, Measurement, ModelChange, PointUpdate, Scalar
+from server.model.alarm_spec import AlarmSpec
 from server.model.device_type import DeviceType, SpecChange
 
 
@@ -69,27 +71,37 @@ class AlarmJudge(Protocol):
     def judge(self, updates: Sequence[PointUpdate]) -> Sequence[AlarmEvent]:
         """Transitions that these updates cause, in order; times come from the updates."""
 
-    def acknowledge(
-        self, condition_id: str, event_id: bytes | None, comment: str, user: str, now: TimeUs
-    ) -> AlarmEvent:
-        """Acknowledge a condition's current state (event_id None), or the state that this EventId names.
+    def tick(self, now: TimeUs) -> Sequence[AlarmEvent]:
+        """What time alone does: delays that are over, shelving that ends, re-alarms; in order of when they were due."""
+
+    def act(self, action: AlarmAction, user: str, now: TimeUs) -> Sequence[AlarmEvent]:
+        """What an operator does; the first event answers him, further ones follow from it.
 
         Raises:
-            NotFoundError: no such condition.
-            RemoteError: BadEventIdUnknown or BadConditionBranchAlreadyAcked.
+            NotFoundError: BadNodeIdUnknown: no such condition.
+            RemoteError: BadEventIdUnknown, BadConditionBranchAlreadyAcked, BadConditionBranchAlreadyConfirmed,
+                BadConditionDisabled, BadConditionAlreadyEnabled, BadConditionAlreadyDisabled, BadConditionNotShelved,
+                BadConditionAlreadyShelved, BadShelvingTimeOutOfRange, BadInvalidState, BadMethodInvalid (the alarm has
+                no such state).
         """
 
-    def comment(self, condition_id: str, event_id: bytes | None, comment: str, user: str, now: TimeUs) -> AlarmEvent:
-        """Add a comment; errors as for `acknowledge`."""
-
     def retained(self) -> list[AlarmEvent]:
-        """Every condition that somebody must still see, oldest first."""
+        """Every condition and branch that somebody must still see, oldest first."""
 
     def state(self, condition_id: str) -> AlarmEvent | None:
-        """The last state of a condition; one that never changed is inactive and acknowledged.
+        """The current state of a condition; one that never changed is inactive and acknowledged.
 
         None: no such condition.
         """
+
+    def branches(self, condition_id: str) -> list[AlarmEvent]:
+        """Its earlier states that still have to be acknowledged or confirmed, oldest first."""
+
+    def spec(self, condition_id: str) -> AlarmSpec | None:
+        """How a condition is declared; None: no such condition."""
+
+    def groups(self) -> Mapping[str, Sequence[str]]:
+        """Alarm groups by id (`<device>/AlarmGroups/<name>`, `Fieldloom/AlarmGroups/<name>`): their conditions."""
 
     def condition_ids(self, device_id: str) -> list[str]:
         """Conditions of one device."""
@@ -125,7 +137,10 @@ class SiteRecords(Protocol):
         """(device_id, type_id, path, created_at, attributes) of devices seen; known ones are replaced."""
 
     def save_alarms(self, events: Sequence[AlarmEvent]) -> None:
-        """Latest state and journal entry of each, in one transaction."""
+        """Latest state of each condition and branch, and a journal entry of each, in one transaction.
+
+        A branch with Retain FALSE is over: only its journal entry stays.
+        """
 
     def audit(
         self,

@@ -16,6 +16,8 @@ class Right(Enum):
 
     READ = "read"
     ACKNOWLEDGE = "acknowledge alarms"
+    ALARM_RULES = "change alarm rules"
+    MANAGE_ALARMS = "suppress, disable and take out of service alarms"
     COMMAND = "command devices"
     WRITE = "write parameters"
     PACKAGES = "manage packages"
@@ -25,6 +27,8 @@ class Right(Enum):
 LEAST_ROLE = {
     Right.READ: "viewer",
     Right.ACKNOWLEDGE: "operator",
+    Right.ALARM_RULES: "operator",
+    Right.MANAGE_ALARMS: "engineer",
     Right.COMMAND: "operator",
     Right.WRITE: "operator",
     Right.PACKAGES: "engineer",

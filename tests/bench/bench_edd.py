@@ -113,8 +113,7 @@ def device_type(model: EddModel) -> DeviceType:
         logic=TypeLogic(model, {**shown, **hidden}),
         methods=(),
         actions=(),
-        limit_alarms=(),
-        trip_alarms=(),
+        alarms=(),
     )
 
 

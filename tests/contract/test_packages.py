@@ -164,7 +164,7 @@ def every_text(found: DeviceType) -> list[tuple[str, Any]]:
         texts += [(method.name, method.label), (f"description of {method.name}", method.description)]
         texts += [(f"{method.name}.{entry.name}", entry.description) for entry in (*method.inputs, *method.outputs)]
     texts += [(action.name, action.label) for action in found.actions]
-    texts += [(alarm.name, alarm.label) for alarm in (*found.limit_alarms, *found.trip_alarms)]
+    texts += [(alarm.name, alarm.label) for alarm in found.alarms]
     groups: list[GroupSpec] = list(found.groups)
     while groups:
         group = groups.pop()
@@ -265,8 +265,9 @@ def test_a_plant_assets_id_is_facility_and_asset() -> None:
 
 def limits(type_id: str) -> dict[str, tuple[Any, ...]]:
     return {
-        alarm.parameter: (alarm.low_low, alarm.low, alarm.high, alarm.high_high)
-        for alarm in built(type_id).limit_alarms
+        alarm.parameter: tuple(alarm.sources.get(level) for level in ("LowLow", "Low", "High", "HighHigh"))
+        for alarm in built(type_id).alarms
+        if alarm.kind == "exclusive_limit"
     }
 
 
@@ -313,8 +314,8 @@ def test_limits_of_breaker_loom_and_asset() -> None:
 def test_trips_of_breaker_and_engine() -> None:
     for type_id, parameter in (("smart_breaker", "status_breaker"), ("gas_engine", "status")):
         found = built(type_id)
-        assert [(alarm.name, alarm.parameter, alarm.tripped_value) for alarm in found.trip_alarms] == [
-            ("Trip", parameter, 2)
+        assert [(alarm.name, alarm.parameter, alarm.sources) for alarm in found.alarms if alarm.kind == "trip"] == [
+            ("Trip", parameter, {"Tripped": 2})
         ]
         assert [entry.value for entry in found.parameters[parameter].enum_values] == [0, 1, 2]
 

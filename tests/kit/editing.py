@@ -89,7 +89,7 @@ class BoilerRules:
 def boiler_type(**changes: object) -> DeviceType:
     """The type of the boiler; `changes` replace fields of it."""
     whole: dict[str, object] = {"parameters": PARAMETERS, "hidden": HIDDEN, "logic": BoilerRules(), **changes}
-    return replace(pump_type("boiler"), limit_alarms=(), trip_alarms=(), **whole)  # type: ignore[arg-type]
+    return replace(pump_type("boiler"), alarms=(), **whole)  # type: ignore[arg-type]
 
 
 def boiler_plant(clock: ManualClock, **values: Scalar) -> Plant:

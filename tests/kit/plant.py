@@ -7,14 +7,13 @@ from server.core.binding import ArgumentBinding, CommandBinding, DeviceBinding
 from server.core.texts import Texts
 from server.core.units import unit_of
 from server.core.values import DeviceId, Measurement, Scalar
+from server.model.alarm_spec import exclusive_limit, trip
 from server.model.device_type import (
     DataType,
     DeviceType,
     EnumValue,
-    LimitAlarmSpec,
     MethodSpec,
     ParameterSpec,
-    TripAlarmSpec,
 )
 from server.model.plant import Plant
 
@@ -54,16 +53,16 @@ def pump_type(type_id: str = "pump") -> DeviceType:
             ),
         },
         methods=(MethodSpec(name="Trip", command="trip"),),
-        limit_alarms=(
-            LimitAlarmSpec(
+        alarms=(
+            exclusive_limit(
                 parameter="temperature",
                 label=Texts.of("Temperature"),
                 high="limit_high",
                 high_high="limit_high_high",
                 low=10.0,
             ),
+            trip(name="Trip", parameter="state", tripped_value=2, label=Texts.of("Pump tripped")),
         ),
-        trip_alarms=(TripAlarmSpec(name="Trip", parameter="state", tripped_value=2, label=Texts.of("Pump tripped")),),
         binding=DeviceBinding(
             type_id=type_id,
             codec="pointer_json",

@@ -8,6 +8,7 @@ from typing import Any
 
 from server.core.texts import Texts
 from server.core.units import unit_of
+from server.model.alarm_spec import exclusive_limit
 from server.model.device_type import (
     ArgumentSpec,
     Attachment,
@@ -15,7 +16,6 @@ from server.model.device_type import (
     DeviceType,
     EnumValue,
     GroupSpec,
-    LimitAlarmSpec,
     MethodSpec,
 )
 from server.opcua.nodes.keys import Key, namespace_of
@@ -70,11 +70,10 @@ def pump_updated() -> DeviceType:
             GroupSpec("Operation", Texts.of("Running"), parameters=("temperature", "speed")),
             GroupSpec("Diagnosis", Texts.of("D"), parameters=("mode",), groups=(GroupSpec("Deep", Texts.of("D")),)),
         ),
-        limit_alarms=(
-            replace(old.limit_alarms[0], high_high=None, low=None),
-            LimitAlarmSpec(parameter="speed", label=Texts.of("Speed"), high=10.0),
+        alarms=(
+            replace(old.alarms[0], sources={"High": "limit_high"}),
+            exclusive_limit(parameter="speed", label=Texts.of("Speed"), high=10.0),
         ),
-        trip_alarms=(),
         documents=(
             Attachment("manual.txt", Texts.of("Manual"), "text/plain", b"second"),
             Attachment("notes.txt", Texts.of("Notes"), "text/plain", b"new"),

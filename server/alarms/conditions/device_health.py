@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from server.alarms.condition import Look
 from server.core import status
+from server.core.clock import TimeUs
 from server.core.texts import Texts
 from server.core.values import Scalar
+from server.model.alarm_spec import AlarmSpec
 from server.model.device import Device, Point
 from server.model.device_type import HealthSpec
 
@@ -45,6 +48,7 @@ class DeviceHealthAlarm:
         self.kind = of.kind
         self.name = of.name
         self.input_parameter = self._bits[0].parameter
+        self.spec = AlarmSpec(kind=of.kind, name=of.name, parameter=self.input_parameter, label=of.label)
         self._parameters = tuple(dict.fromkeys(bit.parameter for bit in self._bits))
 
     def __eq__(self, other: object) -> bool:
@@ -69,9 +73,12 @@ class DeviceHealthAlarm:
     def limits(self, device: Device) -> Mapping[str, float]:
         return {}
 
-    def level(self, device: Device, value: Scalar) -> str:
+    def level(self, look: Look) -> str:
         """The bits that are set, as `parameter:mask`: another set of them is another level."""
-        return _SEPARATOR.join(f"{bit.parameter}:{bit.mask:#x}" for bit in self.active(device))
+        return _SEPARATOR.join(f"{bit.parameter}:{bit.mask:#x}" for bit in self.active(look.device))
+
+    def again_at(self, look: Look) -> TimeUs | None:
+        return None
 
     def worse(self, new: str, old: str) -> bool:
         """A further bit is a new reason to look."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from server.alarms.condition import ConditionKind, Look
+from server.core.clock import TimeUs
 from server.core.values import Scalar
+from server.model.alarm_spec import LEVELS, AlarmSpec
 from server.model.device import Device, Point
-from server.model.device_type import LimitAlarmSpec
 
 _WORDS = {"HighHigh": "high-high", "High": "high", "Low": "low", "LowLow": "low-low"}
 _OUTER = frozenset({"HighHigh", "LowLow"})
@@ -17,23 +19,14 @@ class ExclusiveLimit:
 
     kind = "exclusive_limit"
 
-    def __init__(self, spec: LimitAlarmSpec) -> None:
-        self._spec = spec
+    def __init__(self, spec: AlarmSpec) -> None:
+        self.spec = spec
         self.name = spec.name
         self.input_parameter = spec.parameter
-        self._sources: tuple[tuple[str, str | float], ...] = tuple(
-            (level, source)
-            for level, source in (
-                ("HighHigh", spec.high_high),
-                ("High", spec.high),
-                ("Low", spec.low),
-                ("LowLow", spec.low_low),
-            )
-            if source is not None
-        )
+        self._sources = tuple((level, spec.sources[level]) for level in LEVELS if level in spec.sources)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, ExclusiveLimit) and self._spec == other._spec
+        return isinstance(other, ExclusiveLimit) and self.spec == other.spec
 
     def __hash__(self) -> int:
         return hash((self.kind, self.name))
@@ -52,10 +45,11 @@ class ExclusiveLimit:
                 found[level] = float(value)
         return found
 
-    def level(self, device: Device, value: Scalar) -> str:
+    def level(self, look: Look) -> str:
+        value = look.value
         if isinstance(value, bool) or not isinstance(value, int | float):
             return ""
-        limits = self.limits(device)
+        limits = self.limits(look.device)
         # Part 9: the limit itself still belongs to the normal side.
         for level in ("HighHigh", "High"):
             if level in limits and value > limits[level]:
@@ -65,14 +59,17 @@ class ExclusiveLimit:
                 return level
         return ""
 
+    def again_at(self, look: Look) -> TimeUs | None:
+        return None
+
     def worse(self, new: str, old: str) -> bool:
         return new in _OUTER or new[:1] != old[:1]
 
     def severity(self, level: str) -> int:
-        return self._spec.severity_outer if level in _OUTER else self._spec.severity_inner
+        return self.spec.severity.get(level) or self.spec.severity.get("") or (800 if level in _OUTER else 500)
 
     def message(self, device: Device, value: Scalar | None, level: str) -> str:
-        label = self._spec.label.default or self.name
+        label = self.spec.label.default or self.name
         parameter = device.device_type.parameters.get(self.input_parameter)
         unit = f" {parameter.unit_symbol}" if parameter is not None and parameter.unit_symbol else ""
         shown = f"{value:g}{unit}" if isinstance(value, int | float) else "no value"
@@ -81,3 +78,6 @@ class ExclusiveLimit:
         limit = self.limits(device).get(level)
         beyond = "above" if level.startswith("High") else "below"
         return f"{device.device_id}: {label} {shown} is {beyond} the {_WORDS[level]} limit {limit:g}{unit}"
+
+
+CONDITION = ConditionKind(kind="exclusive_limit", make=ExclusiveLimit, some=LEVELS)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from server.alarms.condition import ConditionKind, Look
+from server.core.clock import TimeUs
 from server.core.values import Scalar
+from server.model.alarm_spec import AlarmSpec
 from server.model.device import Device, Point
-from server.model.device_type import TripAlarmSpec
 
 TRIPPED = "Tripped"
 
@@ -16,13 +18,13 @@ class Trip:
 
     kind = "trip"
 
-    def __init__(self, spec: TripAlarmSpec) -> None:
-        self._spec = spec
+    def __init__(self, spec: AlarmSpec) -> None:
+        self.spec = spec
         self.name = spec.name
         self.input_parameter = spec.parameter
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Trip) and self._spec == other._spec
+        return isinstance(other, Trip) and self.spec == other.spec
 
     def __hash__(self) -> int:
         return hash((self.kind, self.name))
@@ -36,15 +38,21 @@ class Trip:
     def limits(self, device: Device) -> Mapping[str, float]:
         return {}
 
-    def level(self, device: Device, value: Scalar) -> str:
-        return TRIPPED if value == self._spec.tripped_value else ""
+    def level(self, look: Look) -> str:
+        return TRIPPED if look.value == self.spec.sources["Tripped"] else ""
+
+    def again_at(self, look: Look) -> TimeUs | None:
+        return None
 
     def worse(self, new: str, old: str) -> bool:
         return False
 
     def severity(self, level: str) -> int:
-        return self._spec.severity
+        return self.spec.severity.get("", 900)
 
     def message(self, device: Device, value: Scalar | None, level: str) -> str:
-        label = self._spec.label.default or self.name
+        label = self.spec.label.default or self.name
         return f"{device.device_id}: {label}" if level else f"{device.device_id}: {label} is over"
+
+
+CONDITION = ConditionKind(kind="trip", make=Trip, required=("Tripped",), condition_class="Process")

@@ -91,7 +91,7 @@ class DevicePanel:
             return
         self.device_id = device_id
         names = [spec.name for spec in columns_of(device.device_type) if drawable(spec)]
-        judged = [spec.parameter for spec in device.device_type.limit_alarms]
+        judged = [spec.parameter for spec in device.device_type.alarms]
         known = parameter in device.points and drawable(device.points[parameter].spec)
         self._parameter = (
             parameter if known else next((name for name in judged if name in names), next(iter(names), ""))

@@ -97,9 +97,7 @@ def priority_of(severity: int) -> int:
 
 def columns_of(device_type: DeviceType) -> list[ParameterSpec]:
     """The values worth a column: those that can alarm first, then in the package's order."""
-    judged = {spec.parameter for spec in device_type.trip_alarms} | {
-        spec.parameter for spec in device_type.limit_alarms
-    }
+    judged = {spec.parameter for spec in device_type.alarms}
     measured = [spec for spec in device_type.parameters.values() if spec.dynamic and _fits_a_column(spec)]
     chosen = sorted(measured, key=lambda spec: spec.name not in judged)[:COLUMNS]
     return [spec for spec in measured if spec in chosen]

@@ -12,7 +12,8 @@ from server.alarms.engine import AlarmEngine
 from server.core.clock import ManualClock
 from server.core.texts import Texts
 from server.core.values import AlarmEvent, ChangeKind, ModelChange
-from server.model.device_type import DeviceType, LimitAlarmSpec, TripAlarmSpec
+from server.model.alarm_spec import exclusive_limit, trip
+from server.model.device_type import DeviceType
 from tests.kit.plant import measured, pump_type, small_plant
 
 TEMPERATURE = "pump-1/Alarms/temperature"
@@ -56,7 +57,7 @@ def same(pump: DeviceType) -> DeviceType:
 
 
 def without_trip(pump: DeviceType) -> DeviceType:
-    return replace(pump, trip_alarms=())
+    return replace(pump, alarms=pump.alarms[:1])
 
 
 def lower_limit(pump: DeviceType) -> DeviceType:
@@ -66,17 +67,15 @@ def lower_limit(pump: DeviceType) -> DeviceType:
 
 
 def other_condition(pump: DeviceType) -> DeviceType:
-    return replace(pump, limit_alarms=(replace(pump.limit_alarms[0], low=None, high_high=70.0),))
+    return replace(
+        pump, alarms=(replace(pump.alarms[0], sources={"HighHigh": 70.0, "High": "limit_high"}), *pump.alarms[1:])
+    )
 
 
 def trip_by_temperature(pump: DeviceType) -> DeviceType:
-    limit = LimitAlarmSpec(parameter="temperature", label=Texts.of("Hot"), high=90.0)
-    trip = TripAlarmSpec(name="temperature", parameter="state", tripped_value=1, label=Texts.of("Odd"))
-    return (
-        replace(pump, limit_alarms=(), trip_alarms=(trip,))
-        if pump.trip_alarms
-        else replace(pump, limit_alarms=(limit,))
-    )
+    limit = exclusive_limit(parameter="temperature", label=Texts.of("Hot"), high=90.0)
+    odd = trip(name="temperature", parameter="state", tripped_value=1, label=Texts.of("Odd"))
+    return replace(pump, alarms=(odd,)) if len(pump.alarms) > 1 else replace(pump, alarms=(limit,))
 
 
 def test_conditions_that_stay_are_left_alone(bench: Bench) -> None:

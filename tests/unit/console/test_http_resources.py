@@ -358,9 +358,7 @@ async def test_engines_show_their_status_and_the_fleet_in_figures(site: Site) ->
 
 async def test_looms_show_rows_whole_and_page_by_page(site: Site) -> None:
     names = ("bbw_value", "temperature", "vibration")
-    kind = replace(
-        pump_type("loom_bbw"), parameters={name: parameter(name) for name in names}, limit_alarms=(), trip_alarms=()
-    )
+    kind = replace(pump_type("loom_bbw"), parameters={name: parameter(name) for name in names}, alarms=())
     await site.pipeline.install(kind)
     now = site.clock.now()
     values = {"bbw_value": 1500.0, "temperature": 27.0, "vibration": 1.0}

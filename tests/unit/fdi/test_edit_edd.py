@@ -64,8 +64,7 @@ class Gauge:
                 parameters=parameters,
                 hidden=hidden,
                 logic=self.logic,
-                limit_alarms=(),
-                trip_alarms=(),
+                alarms=(),
             )
         )
         self.configuration = Configuration(records, self.plant)

@@ -318,15 +318,15 @@ def test_alarm_collections_become_limit_alarms() -> None:
     found = device_type(
         ALARMS + 'COLLECTION alarm_level { LABEL "Level"; MEMBERS { INPUT, level; HIGH, high; HIGH_HIGH, highest; } }'
     )
-    only = found.limit_alarms[0]
-    assert (only.parameter, only.high_high, only.high, only.low, only.low_low) == ("level", 9.0, "high", None, None)
+    only = found.alarms[0]
+    assert (only.parameter, only.sources) == ("level", {"HighHigh": 9.0, "High": "high"})
     assert only.label.default == "Level"
 
 
 def test_trip_collections_become_trip_alarms() -> None:
     found = device_type(ALARMS + 'COLLECTION trip_it { LABEL "Tripped"; MEMBERS { INPUT, state; TRIPPED, tripped; } }')
-    only = found.trip_alarms[0]
-    assert (only.name, only.parameter, only.tripped_value) == ("Trip", "state", 3)
+    only = found.alarms[0]
+    assert (only.name, only.parameter, only.sources) == ("Trip", "state", {"Tripped": 3})
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,34 @@
+"""Every default, limit and path of the server."""
+
+from server.settings.alarms import AlarmSettings
+from server.settings.doors import HttpSettings, LimitSettings, OpcUaSettings
+from server.settings.rooms import (
+    FdiSettings,
+    HistorySettings,
+    LogSettings,
+    MqttSettings,
+    PackageSettings,
+    PipelineSettings,
+    SecuritySettings,
+)
+from server.settings.section import is_loopback
+from server.settings.tree import PREFIX, Settings, describe, load
+
+__all__ = [
+    "PREFIX",
+    "AlarmSettings",
+    "FdiSettings",
+    "HistorySettings",
+    "HttpSettings",
+    "LimitSettings",
+    "LogSettings",
+    "MqttSettings",
+    "OpcUaSettings",
+    "PackageSettings",
+    "PipelineSettings",
+    "SecuritySettings",
+    "Settings",
+    "describe",
+    "is_loopback",
+    "load",
+]
