@@ -15,6 +15,7 @@ from server.core import status
 from server.core.errors import ConfigurationError, IntegrationError
 from server.core.values import AlarmEvent, DeviceId
 from server.database import tables
+from server.database.alarm_rows import to_text
 from server.database.device_values import DeviceValueRow
 from server.database.migration import NEWEST, newest
 from server.database.site import AccountRow, AuditRow, DeviceRow, SiteDatabase
@@ -200,14 +201,24 @@ def test_a_database_of_the_first_version_gains_the_new_tables_and_keeps_its_rows
     # An update of the program must not cost a site its devices.
     site = SiteDatabase(path)
     site.save_device(DeviceRow("a", "smart_breaker", ("unassigned",), 6))
+    standing = alarm(condition_id="a/Alarms/x", device_id=DeviceId("a"))
     site.close()
     with sqlite3.connect(path) as old:
         old.execute("DROP TABLE device_values")
         old.execute("DROP TABLE assigned_types")
+        old.execute("DROP TABLE alarm_rules")
+        old.execute("DROP TABLE outbox")
+        old.execute("DROP TABLE alarms")
+        old.execute(
+            "CREATE TABLE alarms (condition_id TEXT PRIMARY KEY, device_id TEXT NOT NULL, time BIGINT NOT NULL,"
+            " retain BOOLEAN NOT NULL, body TEXT NOT NULL)"
+        )
+        old.execute("INSERT INTO alarms VALUES (?, 'a', 7, 1, ?)", ("a/Alarms/x", to_text(standing)))
         old.execute("UPDATE site_schema SET version_num = 's0001'")
     old.close()
     again = SiteDatabase(path)
     assert [row.device_id for row in again.devices()] == ["a"]
+    assert again.alarms() == [standing]
     again.save_device_values([DeviceValueRow("a", "local", "x", 1.5)])
     assert again.load_device_values() == [DeviceValueRow("a", "local", "x", 1.5)]
     again.assign_type("a", "other")
