@@ -31,6 +31,11 @@ def new_event_id() -> bytes:
     return uuid.uuid4().bytes
 
 
+def by_package(device: Device) -> Sequence[AlarmSpec]:
+    """What the package declares, with nothing changed by rules."""
+    return device.device_type.alarms
+
+
 @dataclass(slots=True)
 class _Standing:
     """One condition that has left its initial state at least once."""
@@ -51,7 +56,15 @@ class _Difference:
 class AlarmEngine:
     """All conditions of the plant."""
 
-    def __init__(self, plant: Plant, *, event_id: Callable[[], bytes] = new_event_id) -> None:
+    def __init__(
+        self,
+        plant: Plant,
+        *,
+        declared: Callable[[Device], Sequence[AlarmSpec]] = by_package,
+        event_id: Callable[[], bytes] = new_event_id,
+    ) -> None:
+        """`declared`: the alarms of a device as packages and rules declare them; those of its health come besides."""
+        self._declared = declared
         self._plant = plant
         self._event_id = event_id
         self._types: dict[str, DeviceType] = {}
@@ -161,6 +174,10 @@ class AlarmEngine:
         if device is None:
             return []
         return [condition_id(device_id, c.name) for c in self.conditions_of(device.device_type.type_id)]
+
+    def redeclared(self, device_ids: Sequence[DeviceId], now: TimeUs) -> list[AlarmEvent]:
+        """See `AlarmJudge.redeclared`."""
+        return []
 
     # -- values
 

@@ -18,7 +18,7 @@ import msgspec
 from server.console import shapes
 from server.core.errors import RemoteError
 from server.core.status import BAD_RESOURCE_UNAVAILABLE, name_of
-from server.core.values import AlarmEvent, ChangeKind, ModelChange, PointUpdate, UpdateKind
+from server.core.values import AlarmEvent, ChangeKind, DeviceId, ModelChange, PointUpdate, UpdateKind
 
 EVENTS_KEPT = 10_000
 SUBSCRIBERS_LIMIT = 500
@@ -104,6 +104,12 @@ class Feed:
     async def alarms_changed(self, events: Sequence[AlarmEvent]) -> None:
         for event in events:
             self._add("alarm", event.device_id, msgspec.json.encode(shapes.alarm(event)))
+        self._wake()
+
+    async def conditions_changed(self, device_ids: Sequence[DeviceId]) -> None:
+        """Readers ask for conditions anew with the model event of each device."""
+        for device_id in device_ids:
+            self._add("model", device_id, msgspec.json.encode({"change": "conditions", "device_id": device_id}))
         self._wake()
 
     def model_changed(self, change: ModelChange) -> None:

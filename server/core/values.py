@@ -202,6 +202,8 @@ class AlarmEvent:
     re_alarms: int = 0  # ReAlarmRepeatCount
     first_in_group: bool = False  # FirstInGroupFlag
     priority: str = ""  # "critical", "high", "medium", "low"
+    condition_class: str = "Process"  # a name of model.alarm_spec.CLASSES
+    earlier_ids: tuple[bytes, ...] = ()  # EventIds that named this state before, oldest first: they still count
 
     @property
     def suppressed_or_shelved(self) -> bool:
@@ -227,5 +229,6 @@ CAUSES = (
     "reset",
     "re-alarmed",
     "branched",  # the state before this activation became a branch
+    "quality changed",  # of the input, while the condition is retained
     "ended",  # the condition no longer exists
 )

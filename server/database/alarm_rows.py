@@ -15,6 +15,7 @@ def to_text(event: AlarmEvent) -> str:
     """One JSON object, ASCII only (a lone surrogate in a comment stays an escape)."""
     body: dict[str, object] = {name: getattr(event, name) for name in _FIELDS}
     body["event_id"] = event.event_id.hex()
+    body["earlier_ids"] = [earlier.hex() for earlier in event.earlier_ids]
     body["value"] = tagged(event.value)
     body["limits"] = {name: repr(float(limit)) for name, limit in event.limits.items()}
     return json.dumps(body, sort_keys=True)
@@ -25,6 +26,7 @@ def from_text(text: str) -> AlarmEvent:
     body = {name: value for name, value in json.loads(text).items() if name in _FIELDS}
     body["event_id"] = bytes.fromhex(body["event_id"])
     body["value"] = untagged(body.get("value"))
+    body["earlier_ids"] = tuple(bytes.fromhex(earlier) for earlier in body.get("earlier_ids", ()))
     body["suppressed_by"] = tuple(body.get("suppressed_by", ()))
     body["limits"] = {name: float(limit) for name, limit in body.get("limits", {}).items()}
     return AlarmEvent(**body)

@@ -20,12 +20,14 @@ class Life:
     enabled: bool = True  # as it begins; operators change it
     confirm: bool = False  # it has ConfirmedState: after the acknowledgement somebody confirms that it is dealt with
     latch: bool = False  # it has LatchedState: stays retained until somebody resets it
-    branches: int = 0  # earlier unacknowledged states kept beside the current one, at most; 0: the newest replaces them
+    branches: int | None = None  # earlier unacknowledged states kept beside the current one, at most; None: the site's
     on_delay_s: float = 0.0  # so long the value must be abnormal before the alarm becomes active
     off_delay_s: float = 0.0  # so long it must be normal before the alarm becomes inactive
     deadband: float = 0.0  # in the unit of the input: a level is left only so far on the normal side of its limit
     re_alarm_s: float = 0.0  # after so long active it asks for acknowledgement again; 0: never
-    max_time_shelved_s: float = 8 * 3600.0  # greatest ShelvingTime, and the end of a one-shot shelving
+    max_time_shelved_s: float | None = (
+        None  # greatest ShelvingTime, and the end of a one-shot shelving; None: the site's
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from asyncua import ua
 from server.core.clock import SECOND, Clock
 from server.model.device_type import SpecChange
 from server.model.plant import Plant
-from server.opcua.conditions import ConditionNodes, Refresh
+from server.opcua.conditions import ConditionNodes
 from server.opcua.device_nodes import DeviceNodes
 from server.opcua.endpoints import PRODUCT_URI, Endpoints, own_hosts
 from server.opcua.event_filter import ELEMENT_LIMIT, SELECT_LIMIT
@@ -28,6 +28,7 @@ from server.opcua.nodes.base import FILE_NAME, Base, base_nodes
 from server.opcua.nodes.on_demand import OnDemand
 from server.opcua.nodesets import fingerprint, load_folder
 from server.opcua.profiles import server_profiles
+from server.opcua.refresh import Refresh
 from server.opcua.required_nodes import require_nodes
 from server.opcua.roles import CALL, SEE, Rights, permissions
 from server.opcua.server_object import ServerFacts, ServerObject, describe

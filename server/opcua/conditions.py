@@ -12,7 +12,7 @@ from server.core.values import AlarmEvent
 from server.model.plant import Plant
 from server.opcua.condition_types import DEVICE_HEALTH, condition_class, condition_type
 from server.opcua.datavalues import stack_status
-from server.opcua.events import EventBus, Fields
+from server.opcua.events import Fields
 from server.opcua.names import ALARMS, HEALTH_ALARMS, PLANT_URI, folder_path, parameter_path
 from server.opcua.nodes.keys import Key, key_of
 from server.opcua.nodes.node import OBJECT, Node
@@ -232,33 +232,12 @@ class ConditionNodes:
                 gone += self._space.remove(self._space.subtree(root, f"{condition_id}/"))
         return gone
 
+    def redeclared(self, device_ids: Iterable[str]) -> None:
+        """Rules gave these devices other conditions: bring announcements and made instances in step."""
+
     def notifiers(self, event: AlarmEvent) -> list[Key]:
         """Every notifier above a condition: its device, the folders of its place, Plant, Server."""
         device = self._plant.devices.get(event.device_id)
         path = device.path if device is not None else ()
         found = [event.device_id, *(folder_path(*path[:depth]) for depth in range(len(path), 0, -1)), "Plant"]
         return [*(key_of(self._space.id(PLANT_URI, name)) for name in found), key_of(SERVER)]
-
-
-class Refresh:
-    """ConditionRefresh and ConditionRefresh2 (OPC 10000-9, 5.5.7 and 5.5.8)."""
-
-    def __init__(self, bus: EventBus, nodes: ConditionNodes, alarms: AlarmStates) -> None:
-        self._bus = bus
-        self._nodes = nodes
-        self._alarms = alarms
-
-    def run(self, subscription_id: int, item_id: int | None = None) -> None:
-        """RefreshStart, every retained condition with its own EventId, RefreshEnd; only to that subscription."""
-        self._mark(ua.ObjectIds.RefreshStartEventType, subscription_id, item_id)
-        for event in self._alarms.retained():
-            fields = self._nodes.fields_of(event)
-            notifiers = self._nodes.notifiers(event)
-            self._bus.send_to(subscription_id, fields, notifiers, self._nodes.key(event), item_id)
-        self._mark(ua.ObjectIds.RefreshEndEventType, subscription_id, item_id)
-
-    def _mark(self, event_type: int, subscription_id: int, item_id: int | None) -> None:
-        name = "started" if event_type == ua.ObjectIds.RefreshStartEventType else "ended"
-        fields = self._bus.base_fields(event_type, key_of(SERVER), "Server", f"Refresh {name}", 100)
-        # Every notifier that the subscription listens to sees where its refresh starts and ends.
-        self._bus.send_to(subscription_id, fields, self._bus.monitored(subscription_id), None, item_id)

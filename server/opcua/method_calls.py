@@ -13,11 +13,11 @@ from server.core.errors import IntegrationError
 from server.core.values import AlarmEvent, Caller, Command, CommandResult, DeviceId, Scalar
 from server.model.device_type import MethodSpec
 from server.model.plant import Plant
-from server.opcua.conditions import Refresh
 from server.opcua.datavalues import from_variant, stack_status
 from server.opcua.events import EventBus
 from server.opcua.names import ALARMS, METHOD_SET, PLANT_URI, Place, place_of
 from server.opcua.nodes.keys import Key, key_of, node_id_of
+from server.opcua.refresh import Refresh
 from server.opcua.services.context import Request
 from server.opcua.services.simple_method import SimpleMethod
 from server.opcua.space import Space

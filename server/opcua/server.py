@@ -229,6 +229,10 @@ class OpcUaServer:
             room.conditions.changed(event, fields)
             room.bus.send(fields, room.conditions.notifiers(event), room.conditions.key(event))
 
+    async def conditions_changed(self, device_ids: Sequence[DeviceId]) -> None:
+        """Show the conditions that devices have now."""
+        self._made.conditions.redeclared(device_ids)
+
     @property
     def sessions(self) -> int:
         """Sessions open now."""

@@ -258,6 +258,21 @@ class Pipeline:
 
     # -- alarms
 
+    async def redeclare(self, change: Callable[[], Sequence[DeviceId]]) -> Sequence[AlarmEvent]:
+        """Let rules change what conditions devices have; `change` does it in turn and says of which devices."""
+        async with self._order:
+            device_ids = change()
+            events = self.alarms.redeclared(device_ids, self._clock.now())
+            gone = [event for event in events if event.cause == "ended"]
+            if gone:
+                await self._announce(gone)
+            for sink in self._alarm_sinks:
+                await sink.conditions_changed(device_ids)
+            rest = [event for event in events if event.cause != "ended"]
+            if rest:
+                await self._announce(rest)
+            return events
+
     async def alarm_action(self, action: AlarmAction, caller: Caller) -> AlarmEvent:
         """What an operator does to an alarm; every door comes through here. Leaves an audit record.
 

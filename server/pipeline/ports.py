@@ -68,6 +68,9 @@ class AlarmJudge(Protocol):
     def model_changed(self, change: ModelChange, now: TimeUs) -> Sequence[AlarmEvent]:
         """A type or device came, went or changed; what that does to conditions: some end, some are judged anew."""
 
+    def redeclared(self, device_ids: Sequence[DeviceId], now: TimeUs) -> Sequence[AlarmEvent]:
+        """Rules changed what these devices' conditions are: some end, some are judged anew, all others stay."""
+
     def judge(self, updates: Sequence[PointUpdate]) -> Sequence[AlarmEvent]:
         """Transitions that these updates cause, in order; times come from the updates."""
 
@@ -111,6 +114,9 @@ class AlarmSink(Protocol):
     """Shows what alarms did: condition events, journal, streams."""
 
     async def alarms_changed(self, events: Sequence[AlarmEvent]) -> None: ...
+
+    async def conditions_changed(self, device_ids: Sequence[DeviceId]) -> None:
+        """Rules gave these devices other conditions; called before any event of a new one, after the last of an old."""
 
 
 class DurableSink(Protocol):

@@ -19,6 +19,7 @@ class Remembered:
         self.recorded: list[PointUpdate] = []
         self.events: list[AlarmEvent] = []
         self.changes: list[ModelChange] = []
+        self.redeclared: list[str] = []
         self.saved_devices: list[tuple[object, ...]] = []
         self.audits: list[tuple[object, ...]] = []
 
@@ -28,6 +29,9 @@ class Remembered:
 
     async def specs_changed(self, changes: Sequence[SpecChange]) -> None:
         self.seen.append(("specs", tuple(changes)))
+
+    async def conditions_changed(self, device_ids: Sequence[str]) -> None:
+        self.redeclared += device_ids
 
     async def alarms_changed(self, events: Sequence[AlarmEvent]) -> None:
         self.events += events
