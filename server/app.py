@@ -111,7 +111,9 @@ class Server:
             max_devices=settings.pipeline.max_devices,
             future_tolerance_s=settings.pipeline.future_tolerance_s,
         )
-        self._engine = AlarmEngine(self._plant)
+        self._engine = AlarmEngine(
+            self._plant, branches=settings.alarms.branches, max_time_shelved_s=settings.alarms.max_time_shelved_s
+        )
         self._feed = Feed()
         self._fdi = FdiRuntime(self._plant, clock, settings.fdi, self._site, self._site.audit)
         await self._fdi.load()

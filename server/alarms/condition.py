@@ -28,13 +28,29 @@ class Look:
 class Condition(Protocol):
     """One kind of condition on one input parameter. Stateless: the engine keeps the states.
 
-    Equal conditions judge by the same rules: what compares unequal is judged anew when its package is updated.
+    Equal conditions judge alike, whatever else their declarations say of their life and rationale: what compares
+    unequal is judged anew when its package or a rule changes.
     """
 
-    kind: str  # AlarmEvent.kind
-    name: str  # ConditionName and last part of its id
-    input_parameter: str
-    spec: AlarmSpec
+    @property
+    def kind(self) -> str:
+        """AlarmEvent.kind."""
+
+    @property
+    def name(self) -> str:
+        """ConditionName and last part of its id."""
+
+    @property
+    def input_parameter(self) -> str:
+        """The parameter that is judged, InputNode."""
+
+    @property
+    def spec(self) -> AlarmSpec:
+        """How it was declared."""
+
+    @property
+    def condition_class(self) -> str:
+        """Of its kind: a name of model.alarm_spec.CLASSES."""
 
     def depends_on(self) -> frozenset[str]:
         """Parameters whose change asks for a new judgement: the input, the limits, whatever else it looks at."""
@@ -72,4 +88,3 @@ class ConditionKind:
     some: tuple[str, ...] = ()  # of these at least one must be there (limits)
     check: Callable[[AlarmSpec, DeviceType], list[str]] | None = None
     """Mistakes that only this kind knows of, each a sentence: the input's data type, the order of limits."""
-    condition_class: str = "Process"  # a name of model.alarm_spec.CLASSES

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
+from server.alarms.actions import COMMENT_LIMIT, Actions
 from server.alarms.condition import Condition, Look
-from server.alarms.conditions.device_health import health_alarms
-from server.alarms.conditions.exclusive_limit import ExclusiveLimit
-from server.alarms.conditions.trip import Trip
-from server.alarms.states import Event, State, follow, is_acked, is_active, is_retained, state_of
+from server.alarms.condition_set import ConditionSet, ConditionSets, by_package, group_ids, is_suppressing
+from server.alarms.life import AGAIN, DELAY, OPERATOR, RE_ALARM, SHELVING, Life
+from server.alarms.priority import SEVERITIES
+from server.alarms.shelving import MAX_TIME_SHELVED_S
+from server.alarms.standing import Pending, Standing, condition_id, ended, initial
+from server.alarms.states import Event
+from server.alarms.timers import Timers
 from server.core import status
 from server.core.alarm_actions import AlarmAction, Verb
-from server.core.clock import TimeUs
-from server.core.errors import NotFoundError, RemoteError
-from server.core.values import AlarmEvent, ChangeKind, DeviceId, ModelChange, PointUpdate, Scalar, UpdateKind
+from server.core.clock import SECOND, TimeUs
+from server.core.errors import NotFoundError
+from server.core.values import AlarmEvent, ChangeKind, DeviceId, ModelChange, PointUpdate, UpdateKind
 from server.model.alarm_spec import AlarmSpec
 from server.model.device import Device
-from server.model.device_type import DeviceType, ParameterSpec
 from server.model.plant import Plant
 
-COMMENT_LIMIT = 1_024
+__all__ = ["COMMENT_LIMIT", "AlarmEngine", "by_package", "condition_id", "new_event_id"]
 NOT_JUDGED = "is no longer judged by the device type's new version"
 DEVICE_GONE = "has ended: the device was removed"
+RULE_GONE = "has ended: the rule that made it was changed or removed"
+_MARK = "/Alarms/"
 
 
 def new_event_id() -> bytes:
@@ -31,30 +36,8 @@ def new_event_id() -> bytes:
     return uuid.uuid4().bytes
 
 
-def by_package(device: Device) -> Sequence[AlarmSpec]:
-    """What the package declares, with nothing changed by rules."""
-    return device.device_type.alarms
-
-
-@dataclass(slots=True)
-class _Standing:
-    """One condition that has left its initial state at least once."""
-
-    event: AlarmEvent
-    state: State
-    valid_ids: set[bytes] = field(default_factory=set)  # EventIds since the last transition: these may be acknowledged
-
-
-@dataclass(frozen=True, slots=True)
-class _Difference:
-    """What another version of a type does to the conditions of each device."""
-
-    gone: tuple[Condition, ...]
-    judged: tuple[Condition, ...]  # new ones, and those whose rules are other ones now
-
-
 class AlarmEngine:
-    """All conditions of the plant."""
+    """All conditions of the plant. What each call means stands at `AlarmJudge` of server.pipeline.ports."""
 
     def __init__(
         self,
@@ -62,122 +45,127 @@ class AlarmEngine:
         *,
         declared: Callable[[Device], Sequence[AlarmSpec]] = by_package,
         event_id: Callable[[], bytes] = new_event_id,
+        branches: int = 0,
+        max_time_shelved_s: float = MAX_TIME_SHELVED_S,
+        severities: Mapping[str, int] = SEVERITIES,
     ) -> None:
-        """`declared`: the alarms of a device as packages and rules declare them; those of its health come besides."""
-        self._declared = declared
+        """`declared`: the alarms of a device as packages and rules declare them; those of its health come besides.
+        The same sequence for devices that are declared alike. `branches`, `max_time_shelved_s`: of alarms that say
+        nothing of it. `severities`: of each priority.
+        """
         self._plant = plant
-        self._event_id = event_id
-        self._types: dict[str, DeviceType] = {}
-        self._of_type: dict[str, tuple[Condition, ...]] = {}
-        self._differences: dict[str, _Difference] = {}  # per type, against its version before
-        self._by_parameter: dict[str, dict[str, tuple[Condition, ...]]] = {}
-        self._standing: dict[str, _Standing] = {}
+        self._sets = ConditionSets(declared)
+        self._standing: dict[str, dict[str, Standing]] = {}  # by device, by name
+        self._timers = Timers()
+        self._life = Life(
+            self._timers,
+            event_id,
+            branches=branches,
+            max_time_shelved_s=max_time_shelved_s,
+            severities=severities,
+        )
+        self._actions = Actions(self._life, self._timers)
 
     # -- model
 
     def model_changed(self, change: ModelChange, now: TimeUs = 0) -> list[AlarmEvent]:
-        """Learn the conditions of a type. When another version takes over, conditions that are gone end, those that are
-        new or judge by other rules are judged on the present value, and all others stay as they are. Those of a device
-        that goes end.
+        """When another version of a type takes over, conditions that are gone end, those that are new or judge by other
+        rules are judged on the present value, and all others stay as they are. Those of a device that goes end.
         """
-        kind, type_id = change.kind, change.type_id
-        if kind is ChangeKind.TYPE_ADDED:
-            self._learn(self._plant.types[type_id])
-        elif kind is ChangeKind.TYPE_CHANGED:
-            before = self._types[type_id], self._of_type[type_id]
-            self._learn(self._plant.types[type_id])
-            self._differences[type_id] = self._compare(*before)
-        elif kind is ChangeKind.TYPE_REMOVED:
-            for known in (self._of_type, self._by_parameter, self._types, self._differences):
-                known.pop(type_id, None)
-        elif kind is ChangeKind.DEVICE_CHANGED and change.device_id is not None:
-            return self._follow(self._plant.devices[change.device_id], now)
-        elif kind is ChangeKind.DEVICE_REMOVED and change.device_id is not None:
-            return self._leave(change.device_id, type_id, now)
-        return []
-
-    def _compare(self, before: DeviceType, conditions: Sequence[Condition]) -> _Difference:
-        old = {condition.name: condition for condition in conditions}
-        after = self._types[before.type_id]
-        new = {condition.name: condition for condition in self._of_type[before.type_id]}
-        other = {name for name, condition in new.items() if name in old and old[name].kind != condition.kind}
-        gone = tuple(condition for name, condition in old.items() if name not in new or name in other)
-        judged = tuple(
-            condition
-            for name, condition in new.items()
-            if condition != old.get(name)
-            or any(_spec(before, parameter) != _spec(after, parameter) for parameter in condition.depends_on())
-        )
-        return _Difference(gone, judged)
-
-    def _follow(self, device: Device, now: TimeUs) -> list[AlarmEvent]:
-        """Bring the conditions of a device in step with another version of its type."""
-        difference = self._differences.get(device.device_type.type_id)
-        if difference is None:
+        if change.device_id is None:
+            if change.kind is ChangeKind.TYPE_REMOVED:
+                self._sets.forget_unused()
             return []
-        events = []
-        for condition in difference.gone:
-            standing = self._standing.pop(condition_id(device.device_id, condition.name), None)
-            if standing is not None and standing.event.retain:
-                events.append(self._ended(standing.event, NOT_JUDGED, now))
-        for condition in difference.judged:
-            point = condition.judged(device)
-            if point is None or point.source_time == 0:
-                continue
-            update = PointUpdate(device.device_id, condition.input_parameter, point.value, point.status, now, now)
-            event = self._judge(condition, device, update)
-            if event is not None:
-                events.append(event)
-        return events
-
-    def _leave(self, device_id: DeviceId, type_id: str, now: TimeUs) -> list[AlarmEvent]:
-        """End what stands for a device that goes; if it comes back, its values are judged anew."""
-        names = (condition_id(device_id, condition.name) for condition in self.conditions_of(type_id))
-        gone = [self._standing.pop(name).event for name in names if name in self._standing]
-        return [self._ended(event, DEVICE_GONE, now) for event in gone if event.retain]
-
-    def _ended(self, last: AlarmEvent, why: str, now: TimeUs) -> AlarmEvent:
-        """A condition that no longer exists: nobody has to see or acknowledge it any more."""
-        return replace(
-            last,
-            event_id=self._event_id(),
-            time=now,
-            receive_time=now,
-            message=f"{last.device_id}: {last.name} {why}",
-            active=False,
-            acked=True,
-            retain=False,
-            enabled=False,
-            limit_state="",
-            last_severity=last.severity,
-            cause="transition",
-        )
-
-    def _learn(self, device_type: DeviceType) -> None:
-        makers: dict[str, Callable[[AlarmSpec], Condition]] = {"exclusive_limit": ExclusiveLimit, "trip": Trip}
-        conditions: list[Condition] = [makers[spec.kind](spec) for spec in device_type.alarms]
-        conditions += health_alarms(device_type.health)
-        index: dict[str, list[Condition]] = {}
-        for condition in conditions:
-            for parameter in condition.depends_on():
-                index.setdefault(parameter, []).append(condition)
-        self._types[device_type.type_id] = device_type
-        self._of_type[device_type.type_id] = tuple(conditions)
-        self._by_parameter[device_type.type_id] = {name: tuple(found) for name, found in index.items()}
-
-    def conditions_of(self, type_id: str) -> Sequence[Condition]:
-        """The conditions that every device of a type has."""
-        return self._of_type.get(type_id, ())
-
-    def condition_ids(self, device_id: str) -> list[str]:
-        device = self._plant.devices.get(DeviceId(device_id))
+        if change.kind is ChangeKind.DEVICE_REMOVED:
+            return self._leave(change.device_id, now)
+        device = self._plant.devices.get(change.device_id)
         if device is None:
             return []
-        return [condition_id(device_id, c.name) for c in self.conditions_of(device.device_type.type_id)]
+        if change.kind is ChangeKind.DEVICE_CHANGED:
+            return self._follow(device, NOT_JUDGED, now)
+        self._sets.of(device)
+        return []
 
     def redeclared(self, device_ids: Sequence[DeviceId], now: TimeUs) -> list[AlarmEvent]:
         """See `AlarmJudge.redeclared`."""
-        return []
+        events: list[AlarmEvent] = []
+        for device_id in device_ids:
+            device = self._plant.devices.get(device_id)
+            if device is not None:
+                events += self._follow(device, RULE_GONE, now)
+        self._sets.forget_unused()
+        return events
+
+    def _follow(self, device: Device, why: str, now: TimeUs) -> list[AlarmEvent]:
+        """Bring the conditions of a device in step with what is declared for it now."""
+        events: list[AlarmEvent] = []
+        difference = self._sets.follow(device)
+        standings = self._standing.get(device.device_id, {})
+        for condition in difference.gone:
+            standing = standings.pop(condition.name, None)
+            if standing is not None:
+                self._end(standing, why, now, events)
+        for condition in (*difference.kept, *difference.judged):
+            standing = standings.get(condition.name)
+            if standing is not None:
+                standing.condition = condition
+                self._life.respecified(standing, now, events)
+        for condition in (*difference.kept, *difference.judged):
+            if condition.spec.suppression or condition.name in standings:
+                self._look_at_groups(condition, device, now, events)
+        for condition in difference.judged:
+            self._judge_now(condition, device, now, events)
+        return events
+
+    def _judge_now(self, condition: Condition, device: Device, now: TimeUs, events: list[AlarmEvent]) -> None:
+        point = condition.judged(device)
+        if point is not None and point.source_time:
+            update = PointUpdate(device.device_id, condition.input_parameter, point.value, point.status, now, now)
+            self._judge(condition, device, update, events)
+
+    def _leave(self, device_id: DeviceId, now: TimeUs) -> list[AlarmEvent]:
+        """End what stands for a device that goes; if it comes back, its values are judged anew."""
+        events: list[AlarmEvent] = []
+        self._sets.forget(device_id)
+        for standing in self._standing.pop(device_id, {}).values():
+            self._end(standing, DEVICE_GONE, now, events)
+        return events
+
+    def _end(self, standing: Standing, why: str, now: TimeUs, events: list[AlarmEvent]) -> None:
+        self._life.gone(standing)
+        told = (event for event in (*standing.branches, standing.event) if event.retain)
+        events.extend(ended(event, why, self._life.event_id(), now) for event in told)
+
+    def specs_of(self, device: Device) -> list[AlarmSpec]:
+        """How the conditions of a device are declared, those of its health last; before the engine knows it too."""
+        return [condition.spec for condition in self._sets.now(device).conditions]
+
+    def condition_ids(self, device_id: str) -> list[str]:
+        """See `AlarmJudge.condition_ids`."""
+        device = self._plant.devices.get(DeviceId(device_id))
+        return [] if device is None else [condition_id(device_id, name) for name in self._sets.of(device).by_name]
+
+    def spec(self, condition_id: str) -> AlarmSpec | None:
+        """See `AlarmJudge.spec`."""
+        found = self._declared(condition_id)
+        return None if found is None else found[0].spec
+
+    def groups(self) -> dict[str, list[str]]:
+        """See `AlarmJudge.groups`."""
+        found: dict[str, list[str]] = {}
+        for device_id, device in self._plant.devices.items():
+            for condition in self._sets.of(device).conditions:
+                for group in group_ids(device_id, condition.spec):
+                    found.setdefault(group, []).append(condition_id(device_id, condition.name))
+        return found
+
+    def _declared(self, identity: str) -> tuple[Condition, Device] | None:
+        device_id, mark, name = identity.partition(_MARK)
+        device = self._plant.devices.get(DeviceId(device_id)) if mark else None
+        if device is None:
+            return None
+        condition = self._sets.of(device).by_name.get(name)
+        return None if condition is None else (condition, device)
 
     # -- values
 
@@ -187,240 +175,268 @@ class AlarmEngine:
         Late, stale and Bad values are not judged; retained ones never activate.
         """
         events: list[AlarmEvent] = []
+        plant, sets = self._plant, self._sets
+        work: list[tuple[PointUpdate, Device, ConditionSet]] = []
         for update in updates:
-            if update.kind is not UpdateKind.LIVE:
+            if update.kind is UpdateKind.LATE:
                 continue
-            device = self._plant.devices.get(update.device_id)
+            device = plant.devices.get(update.device_id)
             if device is None:
                 continue
-            index = self._by_parameter.get(device.device_type.type_id)
-            if not index:
-                continue
-            for condition in index.get(update.parameter, ()):
-                event = self._judge(condition, device, update)
-                if event is not None:
-                    events.append(event)
+            found = sets.of(device)
+            if found.conditions:
+                work.append((update, device, found))
+        for update, device, found in work:
+            for condition in found.suppressing.get(update.parameter, ()):
+                self._look_at_groups(condition, device, update.server_time, events)
+        for update, device, found in work:
+            if update.kind is UpdateKind.LIVE:
+                for condition in found.by_parameter.get(update.parameter, ()):
+                    self._judge(condition, device, update, events)
+            else:
+                self._weigh(found, device, update, events)
         return events
 
-    def _judge(self, condition: Condition, device: Device, update: PointUpdate) -> AlarmEvent | None:
+    def _weigh(self, found: ConditionSet, device: Device, update: PointUpdate, events: list[AlarmEvent]) -> None:
+        """Silence is not judged, but whoever sees a retained condition is told of its quality."""
+        standings = self._standing.get(device.device_id)
+        if standings:
+            for condition in found.by_parameter.get(update.parameter, ()):
+                standing = standings.get(condition.name)
+                if standing is not None and condition.input_parameter == update.parameter:
+                    self._life.quality(standing, update.status, update.server_time, events)
+
+    def _judge(self, condition: Condition, device: Device, update: PointUpdate, events: list[AlarmEvent]) -> None:
+        standings = self._standing.get(device.device_id)
+        standing = standings.get(condition.name) if standings else None
+        if standing is not None and standing.due:
+            for kind, due in self._timers.take_of(standing, update.server_time):
+                self._fire(standing, kind, due, update.server_time, events)
         point = condition.judged(device)
         if point is None or point.value is None or status.is_bad(point.status):
-            return None
-        identity = condition_id(device.device_id, condition.name)
-        standing = self._standing.get(identity)
-        before_level = standing.event.limit_state if standing is not None else ""
-        level = condition.level(Look(device, point.value, update.source_time, before_level))
-        if standing is None and not level:
-            return None
-        state = standing.state if standing is not None else State.NORMAL
-        old_level = standing.event.limit_state if standing is not None else ""
-        event = _what_happened(condition, state, old_level, level)
-        if event is None or (event is Event.ACTIVATE and update.retained):
-            return None
-        following = follow(state, event)
-        if following is None:
-            return None
-        before = standing.event if standing is not None else None
-        severity = condition.severity(level or old_level)
-        shown = AlarmEvent(
-            condition_id=identity,
-            device_id=device.device_id,
-            name=condition.name,
-            kind=condition.kind,
-            event_id=self._event_id(),
-            time=update.source_time,
-            receive_time=update.server_time,
-            message=condition.message(device, point.value, level),
-            severity=severity,
-            active=is_active(following),
-            acked=is_acked(following),
-            retain=is_retained(following),
-            limit_state=level,
-            active_time=update.source_time if event is Event.ACTIVATE or before is None else before.active_time,
-            acked_time=before.acked_time if before is not None and is_acked(following) else None,
-            comment=before.comment if before is not None else "",
-            comment_user=before.comment_user if before is not None else "",
-            quality=point.status,
-            last_severity=before.severity if before is not None else 0,
-            value=point.value,
-            input_parameter=condition.input_parameter,
-            limits=dict(condition.limits(device)),
-        )
-        self._standing[identity] = _Standing(shown, following, {shown.event_id})
-        return shown
+            if standing is not None and point is not None:
+                self._life.quality(standing, point.status, update.server_time, events)
+            return
+        enabled = standing.event.enabled if standing is not None else condition.spec.life.enabled
+        if not enabled:
+            return
+        before = standing.event.limit_state if standing is not None else ""
+        look = Look(device, point.value, update.source_time, before)
+        if standing is not None:
+            look.memory = standing.memory
+        level = condition.level(look)
+        again = condition.again_at(look)
+        if standing is None:
+            if not level and not look.memory and again is None:
+                return
+            if level and update.retained and not look.memory and again is None:
+                return
+            standing = self._stand(condition, device)
+            standing.memory = look.memory
+        if again is None:
+            self._timers.cancel(standing, AGAIN)
+        else:
+            self._timers.set(standing, AGAIN, again)
+        self._take(standing, device, level, update, events)
+        if standing.event.quality != point.status:
+            self._life.quality(standing, point.status, update.server_time, events)
+
+    def _take(
+        self, standing: Standing, device: Device, level: str, update: PointUpdate, events: list[AlarmEvent]
+    ) -> None:
+        """Let a level take effect, at once or after its delay."""
+        event, pending, life = standing.event, standing.pending, standing.condition.spec.life
+        if event.active == bool(level):
+            # Nothing began or ended; what waited for its delay is off.
+            if pending is not None:
+                standing.pending = None
+                self._timers.cancel(standing, DELAY)
+            if level and level != event.limit_state:
+                worse = standing.condition.worse(level, event.limit_state)
+                self._transition(standing, Event.ESCALATE if worse else Event.EASE, device, level, update, events)
+            return
+        if level and update.retained:
+            return
+        delay_s = life.on_delay_s if level else life.off_delay_s
+        if delay_s <= 0:
+            self._transition(standing, Event.ACTIVATE if level else Event.CLEAR, device, level, update, events)
+        elif pending is None:
+            delay = round(delay_s * SECOND)
+            standing.pending = Pending(level, update.source_time + delay)
+            self._timers.set(standing, DELAY, update.server_time + delay)
+        else:
+            pending.level = level
+
+    def _transition(
+        self,
+        standing: Standing,
+        what: Event,
+        device: Device,
+        level: str,
+        update: PointUpdate,
+        events: list[AlarmEvent],
+    ) -> None:
+        point = standing.condition.judged(device)
+        value, quality = (None, update.status) if point is None else (point.value, point.status)
+        times = update.source_time, update.server_time
+        self._life.transition(standing, what, device, level, times, value, quality, events)
+
+    def _look_at_groups(self, condition: Condition, device: Device, now: TimeUs, events: list[AlarmEvent]) -> None:
+        """Suppress or unsuppress a condition as its suppression groups say now."""
+        standing = self._standing.get(device.device_id, {}).get(condition.name)
+        by = {group.name for group in condition.spec.suppression if is_suppressing(group, device)}
+        if standing is None:
+            if not by:
+                return
+            standing = self._stand(condition, device)
+        if OPERATOR in standing.event.suppressed_by:
+            by.add(OPERATOR)
+        self._life.suppress(standing, tuple(sorted(by)), now, events)
+
+    def _stand(self, condition: Condition, device: Device) -> Standing:
+        """The standing of a condition, made in its initial state when it has none."""
+        of_device = self._standing.setdefault(device.device_id, {})
+        found = of_device.get(condition.name)
+        if found is None:
+            found = of_device[condition.name] = Standing(condition, initial(condition, device, self._life.severities))
+        return found
+
+    # -- time
+
+    def tick(self, now: TimeUs) -> list[AlarmEvent]:
+        """See `AlarmJudge.tick`."""
+        events: list[AlarmEvent] = []
+        for standing, kind, due in self._timers.take(now):
+            if isinstance(standing, Standing):
+                self._fire(standing, kind, due, now, events)
+        return events
+
+    def next_due(self) -> TimeUs | None:
+        """When `tick` has something to do; None: nothing waits."""
+        return self._timers.next_due()
+
+    def _fire(self, standing: Standing, kind: str, due: TimeUs, now: TimeUs, events: list[AlarmEvent]) -> None:
+        device = self._plant.devices.get(standing.event.device_id)
+        if kind == SHELVING:
+            self._life.unshelve(standing, due, now, events)
+        elif kind == RE_ALARM:
+            self._life.re_alarm(standing, due, now, events)
+        elif device is None or not standing.event.enabled:
+            return
+        elif kind == DELAY and standing.pending is not None:
+            pending, standing.pending = standing.pending, None
+            point = standing.condition.judged(device)
+            value, quality = (None, standing.event.quality) if point is None else (point.value, point.status)
+            what = Event.ACTIVATE if pending.level else Event.CLEAR
+            self._life.transition(standing, what, device, pending.level, (pending.time, now), value, quality, events)
+        elif kind == AGAIN:
+            parameter = standing.condition.input_parameter
+            point = standing.condition.judged(device)
+            if point is not None:
+                update = PointUpdate(device.device_id, parameter, point.value, point.status, due, now)
+                self._judge(standing.condition, device, update, events)
 
     # -- operators
+
+    def act(self, action: AlarmAction, user: str, now: TimeUs) -> list[AlarmEvent]:
+        """See `AlarmJudge.act`."""
+        found = self._declared(action.condition_id)
+        if found is None:
+            raise NotFoundError(f"no alarm {action.condition_id!r}", status_code=status.BAD_NODE_ID_UNKNOWN)
+        condition, device = found
+        standing = self._standing.get(device.device_id, {}).get(condition.name)
+        made = standing is None
+        if standing is None:
+            standing = self._stand(condition, device)
+        try:
+            events = self._actions.act(standing, action, user, now)
+        except BaseException:
+            if made:
+                del self._standing[device.device_id][condition.name]
+            raise
+        if action.verb is Verb.ENABLE:
+            self._judge_now(condition, device, now, events)
+        return events
 
     def acknowledge(
         self, condition_id: str, event_id: bytes | None, comment: str, user: str, now: TimeUs
     ) -> AlarmEvent:
-        """Acknowledge (OPC 10000-9, 5.7.3); see `AlarmJudge.acknowledge`."""
-        standing = self._find(condition_id, event_id)
-        following = follow(standing.state, Event.ACKNOWLEDGE)
-        if following is None:
-            raise RemoteError(
-                f"{condition_id} is already acknowledged", status_code=status.BAD_CONDITION_BRANCH_ALREADY_ACKED
-            )
-        event = replace(
-            standing.event,
-            event_id=self._event_id(),
-            time=now,
-            receive_time=now,
-            acked=is_acked(following),
-            active=is_active(following),
-            retain=is_retained(following),
-            acked_time=now,
-            last_severity=standing.event.severity,
-            comment=comment[:COMMENT_LIMIT] or standing.event.comment,
-            comment_user=user,
-            cause="acknowledged",
-        )
-        self._standing[condition_id] = _Standing(event, following, {event.event_id})
-        return event
+        """Acknowledge; an empty comment leaves the one there is."""
+        return self.act(AlarmAction(Verb.ACKNOWLEDGE, condition_id, event_id, comment or None), user, now)[0]
 
     def comment(self, condition_id: str, event_id: bytes | None, comment: str, user: str, now: TimeUs) -> AlarmEvent:
-        """AddComment (OPC 10000-9, 5.5.6): an event of its own, the state stays."""
-        standing = self._find(condition_id, event_id)
-        event = replace(
-            standing.event,
-            event_id=self._event_id(),
-            time=now,
-            receive_time=now,
-            last_severity=standing.event.severity,
-            comment=comment[:COMMENT_LIMIT],
-            comment_user=user,
-            cause="commented",
-        )
-        standing.event = event
-        standing.valid_ids.add(event.event_id)
-        return event
-
-    def _find(self, condition_id: str, event_id: bytes | None) -> _Standing:
-        standing = self._standing.get(condition_id)
-        if standing is None:
-            if self.state(condition_id) is None:
-                raise NotFoundError(f"no alarm {condition_id!r}", status_code=status.BAD_NODE_ID_UNKNOWN)
-            raise RemoteError(f"{condition_id} has no event to refer to", status_code=status.BAD_EVENT_ID_UNKNOWN)
-        if event_id is not None and event_id not in standing.valid_ids:
-            raise RemoteError(
-                f"{condition_id} has changed since that event; look at its newest one",
-                status_code=status.BAD_EVENT_ID_UNKNOWN,
-            )
-        return standing
-
-    def act(self, action: AlarmAction, user: str, now: TimeUs) -> list[AlarmEvent]:
-        """See `AlarmJudge.act`."""
-        if action.verb is Verb.ACKNOWLEDGE:
-            return [self.acknowledge(action.condition_id, action.event_id, action.comment or "", user, now)]
-        if action.verb is Verb.COMMENT:
-            return [self.comment(action.condition_id, action.event_id, action.comment or "", user, now)]
-        raise RemoteError(f"{action.condition_id} knows no {action.verb.value}", status_code=status.BAD_METHOD_INVALID)
-
-    def tick(self, now: TimeUs) -> list[AlarmEvent]:
-        """See `AlarmJudge.tick`."""
-        return []
-
-    def branches(self, condition_id: str) -> list[AlarmEvent]:
-        """See `AlarmJudge.branches`."""
-        return []
-
-    def spec(self, condition_id: str) -> AlarmSpec | None:
-        """See `AlarmJudge.spec`."""
-        device_id, _, name = condition_id.partition("/Alarms/")
-        device = self._plant.devices.get(DeviceId(device_id))
-        if device is None:
-            return None
-        return next((c.spec for c in self.conditions_of(device.device_type.type_id) if c.name == name), None)
-
-    def groups(self) -> dict[str, list[str]]:
-        """See `AlarmJudge.groups`."""
-        return {}
+        """Add a comment."""
+        return self.act(AlarmAction(Verb.COMMENT, condition_id, event_id, comment), user, now)[0]
 
     # -- what is known
 
     def retained(self) -> list[AlarmEvent]:
-        """Every condition with Retain, oldest first."""
-        found = [standing.event for standing in self._standing.values() if standing.event.retain]
-        return sorted(found, key=lambda event: (event.time, event.condition_id))
+        """See `AlarmJudge.retained`."""
+        found: list[AlarmEvent] = []
+        for standings in self._standing.values():
+            for standing in standings.values():
+                if standing.event.retain:
+                    found.append(standing.event)
+                    found += [branch for branch in standing.branches if branch.retain]
+        return sorted(found, key=lambda event: (event.time, event.condition_id, event.branch_id))
 
     def state(self, condition_id: str) -> AlarmEvent | None:
-        """The last event of a condition, or its initial state; None: no such condition."""
-        standing = self._standing.get(condition_id)
-        if standing is not None:
-            return standing.event
-        device_id, _, name = condition_id.partition("/Alarms/")
-        device = self._plant.devices.get(DeviceId(device_id))
-        if device is None:
+        """See `AlarmJudge.state`."""
+        found = self._declared(condition_id)
+        if found is None:
             return None
-        for condition in self.conditions_of(device.device_type.type_id):
-            if condition.name == name:
-                return _initial(condition, device)
-        return None
+        condition, device = found
+        standing = self._standing.get(device.device_id, {}).get(condition.name)
+        if standing is None:
+            return initial(condition, device, self._life.severities)
+        event = standing.event
+        if event.retain:
+            return event
+        point = condition.judged(device)
+        if point is None or point.status == event.quality:
+            return event
+        return replace(event, quality=point.status)
+
+    def branches(self, condition_id: str) -> list[AlarmEvent]:
+        """See `AlarmJudge.branches`."""
+        device_id, _, name = condition_id.partition(_MARK)
+        standing = self._standing.get(device_id, {}).get(name)
+        return list(standing.branches) if standing is not None else []
+
+    # -- restart
 
     def lost(self, events: Iterable[AlarmEvent], now: TimeUs) -> list[AlarmEvent]:
         """The ends of states of an earlier run that nobody could ever clear: `restore` leaves their conditions out."""
         return [
-            self._ended(event, NOT_JUDGED if event.device_id in self._plant.devices else DEVICE_GONE, now)
+            ended(
+                event, NOT_JUDGED if event.device_id in self._plant.devices else DEVICE_GONE, self._life.event_id(), now
+            )
             for event in events
-            if event.retain and not self._exists(event)
+            if event.retain and self._declared(event.condition_id) is None
         ]
 
-    def _exists(self, event: AlarmEvent) -> bool:
-        return event.condition_id in self.condition_ids(event.device_id)
-
     def restore(self, events: Iterable[AlarmEvent]) -> int:
-        """Take back the states of an earlier run; returns how many are retained.
+        """Take back the states and branches of an earlier run; returns how many are retained.
 
         Left out are conditions of devices that are gone, and those that a device no longer has: packages were changed
         or removed while no server ran.
         """
         retained = 0
+        branches: list[AlarmEvent] = []
         for event in events:
-            if not self._exists(event):
+            if event.branch_id:
+                branches.append(event)
                 continue
-            state = state_of(active=event.active, acked=event.acked)
-            self._standing[event.condition_id] = _Standing(event, state, {event.event_id})
+            found = self._declared(event.condition_id)
+            if found is None:
+                continue
+            standing = Standing(found[0], event)
+            self._standing.setdefault(event.device_id, {})[event.name] = standing
+            self._life.restored(standing)
             retained += event.retain
+        for event in sorted(branches, key=lambda event: (event.time, event.branch_id)):
+            of = self._standing.get(event.device_id, {}).get(event.name)
+            if of is not None:
+                of.branches.append(event)
+                retained += event.retain
         return retained
-
-
-def condition_id(device_id: str, name: str) -> str:
-    """The id of a condition, which is also its NodeId's string."""
-    return f"{device_id}/Alarms/{name}"
-
-
-def _spec(device_type: DeviceType, name: str) -> ParameterSpec | None:
-    return device_type.parameters.get(name) or device_type.hidden.get(name)
-
-
-def _what_happened(condition: Condition, state: State, old_level: str, level: str) -> Event | None:
-    if not is_active(state):
-        return Event.ACTIVATE if level else None
-    if not level:
-        return Event.CLEAR
-    if level == old_level:
-        return None
-    return Event.ESCALATE if condition.worse(level, old_level) else Event.EASE
-
-
-def _initial(condition: Condition, device: Device) -> AlarmEvent:
-    point = condition.judged(device)
-    value: Scalar | None = point.value if point is not None else None
-    return AlarmEvent(
-        condition_id=condition_id(device.device_id, condition.name),
-        device_id=device.device_id,
-        name=condition.name,
-        kind=condition.kind,
-        event_id=b"",
-        time=device.created_at,
-        receive_time=device.created_at,
-        message="",
-        severity=condition.severity(""),
-        active=False,
-        acked=True,
-        retain=False,
-        quality=point.status if point is not None else status.BAD_WAITING_FOR_INITIAL_DATA,
-        value=value,
-        input_parameter=condition.input_parameter,
-        limits=dict(condition.limits(device)),
-    )

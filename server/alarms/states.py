@@ -1,6 +1,6 @@
-"""The alarm life cycle as a transition table (ISA-18.2 states; OPC 10000-9 Acked and Active).
+"""The alarm life cycle as a transition table (ISA-18.2 states; OPC 10000-9 Active, Acked and Confirmed).
 
-Everything about transitions stands in this file; an event that a state does not know changes nothing.
+Everything about these transitions stands in this file; an event that a state does not know changes nothing.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from enum import Enum
 class State(Enum):
     """Where an alarm stands."""
 
-    NORMAL = "normal"  # inactive, acknowledged
-    UNACKED = "unacknowledged"  # active, not acknowledged
-    ACKED = "acknowledged"  # active, acknowledged
-    RETURNED = "returned unacknowledged"  # inactive again, not acknowledged
+    NORMAL = "normal"  # inactive, acknowledged, confirmed
+    UNACKED = "unacknowledged"  # active
+    ACKED = "acknowledged"  # active, confirmed or not to be confirmed
+    UNCONFIRMED = "acknowledged, to be confirmed"  # active
+    RETURNED = "returned unacknowledged"  # inactive again
+    RETURNED_UNCONFIRMED = "returned, to be confirmed"  # inactive again, acknowledged
 
 
 class Event(Enum):
@@ -25,21 +27,36 @@ class Event(Enum):
     ESCALATE = "escalate"  # still active, now more severe
     EASE = "ease"  # still active, now less severe or the other side
     CLEAR = "clear"
-    ACKNOWLEDGE = "acknowledge"
+    ACKNOWLEDGE = "acknowledge"  # where nobody has to confirm
+    ACKNOWLEDGE_FIRST = "acknowledge, confirm later"
+    CONFIRM = "confirm"
+    RE_ALARM = "re-alarm"
 
 
+S, E = State, Event
 TABLE: Mapping[tuple[State, Event], State] = {
-    (State.NORMAL, Event.ACTIVATE): State.UNACKED,
-    (State.UNACKED, Event.ESCALATE): State.UNACKED,
-    (State.UNACKED, Event.EASE): State.UNACKED,
-    (State.UNACKED, Event.CLEAR): State.RETURNED,
-    (State.UNACKED, Event.ACKNOWLEDGE): State.ACKED,
+    (S.NORMAL, E.ACTIVATE): S.UNACKED,
+    (S.UNACKED, E.ESCALATE): S.UNACKED,
+    (S.UNACKED, E.EASE): S.UNACKED,
+    (S.UNACKED, E.CLEAR): S.RETURNED,
+    (S.UNACKED, E.ACKNOWLEDGE): S.ACKED,
+    (S.UNACKED, E.ACKNOWLEDGE_FIRST): S.UNCONFIRMED,
+    (S.UNACKED, E.RE_ALARM): S.UNACKED,
     # A worse state is a new reason to look: what was acknowledged has to be acknowledged again.
-    (State.ACKED, Event.ESCALATE): State.UNACKED,
-    (State.ACKED, Event.EASE): State.ACKED,
-    (State.ACKED, Event.CLEAR): State.NORMAL,
-    (State.RETURNED, Event.ACTIVATE): State.UNACKED,
-    (State.RETURNED, Event.ACKNOWLEDGE): State.NORMAL,
+    (S.ACKED, E.ESCALATE): S.UNACKED,
+    (S.ACKED, E.EASE): S.ACKED,
+    (S.ACKED, E.CLEAR): S.NORMAL,
+    (S.ACKED, E.RE_ALARM): S.UNACKED,
+    (S.UNCONFIRMED, E.ESCALATE): S.UNACKED,
+    (S.UNCONFIRMED, E.EASE): S.UNCONFIRMED,
+    (S.UNCONFIRMED, E.CLEAR): S.RETURNED_UNCONFIRMED,
+    (S.UNCONFIRMED, E.CONFIRM): S.ACKED,
+    (S.UNCONFIRMED, E.RE_ALARM): S.UNACKED,
+    (S.RETURNED, E.ACTIVATE): S.UNACKED,
+    (S.RETURNED, E.ACKNOWLEDGE): S.NORMAL,
+    (S.RETURNED, E.ACKNOWLEDGE_FIRST): S.RETURNED_UNCONFIRMED,
+    (S.RETURNED_UNCONFIRMED, E.ACTIVATE): S.UNACKED,
+    (S.RETURNED_UNCONFIRMED, E.CONFIRM): S.NORMAL,
 }
 
 
@@ -50,21 +67,28 @@ def follow(state: State, event: Event) -> State | None:
 
 def is_active(state: State) -> bool:
     """ActiveState/Id."""
-    return state in (State.UNACKED, State.ACKED)
+    return state in (S.UNACKED, S.ACKED, S.UNCONFIRMED)
 
 
 def is_acked(state: State) -> bool:
     """AckedState/Id."""
-    return state in (State.NORMAL, State.ACKED)
+    return state not in (S.UNACKED, S.RETURNED)
+
+
+def is_confirmed(state: State) -> bool:
+    """ConfirmedState/Id: FALSE between Acknowledge and Confirm only (OPC 10000-9, Annex B)."""
+    return state not in (S.UNCONFIRMED, S.RETURNED_UNCONFIRMED)
 
 
 def is_retained(state: State) -> bool:
-    """Retain: somebody must still see it (OPC 10000-9, 5.5.2)."""
-    return state is not State.NORMAL
+    """Retain, as far as this cycle decides it: somebody must still see it (OPC 10000-9, 5.5.2)."""
+    return state is not S.NORMAL
 
 
-def state_of(*, active: bool, acked: bool) -> State:
-    """The state that these two flags name."""
-    if active:
-        return State.ACKED if acked else State.UNACKED
-    return State.NORMAL if acked else State.RETURNED
+def state_of(*, active: bool, acked: bool, confirmed: bool = True) -> State:
+    """The state that these flags name."""
+    if not acked:
+        return S.UNACKED if active else S.RETURNED
+    if not confirmed:
+        return S.UNCONFIRMED if active else S.RETURNED_UNCONFIRMED
+    return S.ACKED if active else S.NORMAL

@@ -42,6 +42,8 @@ _SEPARATOR = ", "
 class DeviceHealthAlarm:
     """All bits of one class, whatever parameters carry them: one alarm a device."""
 
+    condition_class = "Maintenance"
+
     def __init__(self, of: HealthClass, bits: Sequence[HealthSpec]) -> None:
         self._class = of
         self._bits = tuple(bits)

@@ -99,7 +99,7 @@ def test_a_condition_that_is_gone_ends_once(bench: Bench) -> None:
         False,
         False,
     )
-    assert (ended.time, ended.last_severity) == (bench.clock.now(), 900)
+    assert (ended.time, ended.severity, ended.last_severity) == (bench.clock.now(), 900, 0)
     assert ended.event_id != b""
     assert bench.engine.retained() == []
     assert bench.engine.state(TRIP) is None

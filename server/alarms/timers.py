@@ -1,0 +1,69 @@
+"""What falls due and when: a heap; each owner has one timer of a kind, what was moved is dropped late."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from typing import Protocol
+
+from server.core.clock import TimeUs
+
+
+class Timed(Protocol):
+    """Who has timers: `due` is the truth, the heap only finds the next one."""
+
+    condition_id: str
+    due: dict[str, TimeUs]
+
+
+class Timers:
+    """Timers by kind and owner, in order of time, then of the owner's id, then of the kind."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[TimeUs, str, str, int, Timed]] = []
+        self._count = 0
+
+    def set(self, owner: Timed, kind: str, due: TimeUs) -> None:
+        """Let it fall due then, and not when it was to before."""
+        if owner.due.get(kind) == due:
+            return
+        owner.due[kind] = due
+        self._count += 1
+        heapq.heappush(self._heap, (due, owner.condition_id, kind, self._count, owner))
+
+    @staticmethod
+    def cancel(owner: Timed, kind: str) -> None:
+        """Let it not fall due; one that is not set is no error."""
+        owner.due.pop(kind, None)
+
+    @staticmethod
+    def stop(owner: Timed) -> None:
+        """Cancel all of an owner."""
+        owner.due.clear()
+
+    def take(self, now: TimeUs) -> Iterator[tuple[Timed, str, TimeUs]]:
+        """(owner, kind, due) of everything due by now; each is gone when it is handed out."""
+        while self._heap and self._heap[0][0] <= now:
+            due, _, kind, _, owner = heapq.heappop(self._heap)
+            if owner.due.get(kind) == due:
+                del owner.due[kind]
+                yield owner, kind, due
+
+    @staticmethod
+    def take_of(owner: Timed, now: TimeUs) -> Iterator[tuple[str, TimeUs]]:
+        """(kind, due) of one owner's timers due by now, in order."""
+        while owner.due:
+            kind, due = min(owner.due.items(), key=lambda entry: (entry[1], entry[0]))
+            if due > now:
+                return
+            del owner.due[kind]
+            yield kind, due
+
+    def next_due(self) -> TimeUs | None:
+        """When the next one falls due; None: nothing waits."""
+        while self._heap:
+            due, _, kind, _, owner = self._heap[0]
+            if owner.due.get(kind) == due:
+                return due
+            heapq.heappop(self._heap)
+        return None
