@@ -130,6 +130,7 @@ class Server:
             page_rows=settings.history.page_rows,
             limits=settings.limits,
             cache=settings.data_dir / "cache",
+            max_time_shelved_s=settings.alarms.max_time_shelved_s,
             audit=self._site.audit,
             fdi=self._fdi,
             network=self._network,

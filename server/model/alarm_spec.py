@@ -51,7 +51,7 @@ class Rationale:
     response_s: float = 0.0  # time he has for it; 0: not said
 
 
-CLASSES = ("Process", "Maintenance", "System", "Safety", "HighlyManaged", "Trip", "Statistical", "Testing", "Training")
+CLASSES = ("Process", "Maintenance", "System", "Safety", "HighlyManagedAlarm", "Statistical", "Testing", "Training")
 """ConditionClasses of OPC 10000-9, 5.9, without their ending ConditionClassType."""
 
 

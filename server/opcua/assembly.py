@@ -101,6 +101,7 @@ class Facts:
     clock: Clock
     page_rows: int
     cache: Path | None
+    max_time_shelved_s: float
     audit: AuditWriter | None
     fdi: Any = None  # the FDI runtime
     network: Callable[[], tuple[bool, str]] = lambda: (False, "")
@@ -161,7 +162,9 @@ async def assemble(facts: Facts, namespaces: Namespaces, pipeline: Any, reader: 
     rights.defaults(0).permissions = SERVER_PERMISSIONS
     space = Space(store, indexes, rights)
     operations = _operations(facts.limits)
-    conditions = ConditionNodes(space, facts.plant, pipeline.alarms)
+    conditions = ConditionNodes(
+        space, facts.plant, pipeline.alarms, clock=clock, max_time_shelved_s=facts.max_time_shelved_s
+    )
     bus = EventBus(store, clock)
     trail = SignInTrail(AuditTrail(facts.audit, clock)) if facts.audit is not None else None
     audit = AuditEvents(bus, clock, application_uri, enabled=settings.auditing, trail=trail)

@@ -8,9 +8,22 @@ from asyncua import ua
 
 from server.opcua.names import DI_URI
 
+_IDS = ua.ObjectIds
 STANDARD: Mapping[str, int] = {
-    "exclusive_limit": ua.ObjectIds.ExclusiveLevelAlarmType,
-    "trip": ua.ObjectIds.TripAlarmType,
+    "exclusive_limit": _IDS.ExclusiveLevelAlarmType,
+    "non_exclusive_limit": _IDS.NonExclusiveLevelAlarmType,
+    "exclusive_deviation": _IDS.ExclusiveDeviationAlarmType,
+    "non_exclusive_deviation": _IDS.NonExclusiveDeviationAlarmType,
+    "exclusive_rate_of_change": _IDS.ExclusiveRateOfChangeAlarmType,
+    "non_exclusive_rate_of_change": _IDS.NonExclusiveRateOfChangeAlarmType,
+    "discrete": _IDS.DiscreteAlarmType,
+    "off_normal": _IDS.OffNormalAlarmType,
+    "trip": _IDS.TripAlarmType,
+    "system_off_normal": _IDS.SystemOffNormalAlarmType,
+    "discrepancy": _IDS.DiscrepancyAlarmType,
+    "certificate_expiration": _IDS.CertificateExpirationAlarmType,
+    "instrument_diagnostic": _IDS.InstrumentDiagnosticAlarmType,
+    "system_diagnostic": _IDS.SystemDiagnosticAlarmType,
 }
 DEVICE_HEALTH: Mapping[str, int] = {
     "failure": 15292,
@@ -19,6 +32,23 @@ DEVICE_HEALTH: Mapping[str, int] = {
     "maintenance_required": 15739,
 }
 """FailureAlarmType, CheckFunctionAlarmType, OffSpecAlarmType, MaintenanceRequiredAlarmType of the DI namespace."""
+EXCLUSIVE = frozenset({"exclusive_limit", "exclusive_deviation", "exclusive_rate_of_change"})
+NON_EXCLUSIVE = frozenset({"non_exclusive_limit", "non_exclusive_deviation", "non_exclusive_rate_of_change"})
+LIMITS = EXCLUSIVE | NON_EXCLUSIVE
+DEVIATION = frozenset({"exclusive_deviation", "non_exclusive_deviation"})
+RATE = frozenset({"exclusive_rate_of_change", "non_exclusive_rate_of_change"})
+OFF_NORMAL = frozenset(
+    {
+        "off_normal",
+        "trip",
+        "system_off_normal",
+        "certificate_expiration",
+        "instrument_diagnostic",
+        "system_diagnostic",
+        *DEVICE_HEALTH,
+    }
+)
+"""Kinds whose type is OffNormalAlarmType or below it: they have NormalState."""
 
 
 def condition_type(indexes: Mapping[str, int], kind: str) -> ua.NodeId:
@@ -27,8 +57,6 @@ def condition_type(indexes: Mapping[str, int], kind: str) -> ua.NodeId:
     return ua.NodeId(STANDARD[kind]) if number is None else ua.NodeId(number, indexes[DI_URI])
 
 
-def condition_class(kind: str) -> tuple[ua.NodeId, str]:
-    """(ConditionClassId, ConditionClassName): a device's own state is for those who maintain it."""
-    if kind in DEVICE_HEALTH:
-        return ua.NodeId(ua.ObjectIds.MaintenanceConditionClassType), "Maintenance"
-    return ua.NodeId(ua.ObjectIds.ProcessConditionClassType), "Process"
+def condition_class(name: str) -> tuple[ua.NodeId, str]:
+    """(ConditionClassId, ConditionClassName) of a class of model.alarm_spec.CLASSES."""
+    return ua.NodeId(getattr(_IDS, f"{name}ConditionClassType")), name

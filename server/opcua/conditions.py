@@ -1,47 +1,42 @@
-"""Conditions as clients see them: event fields from an AlarmEvent, nodes on demand, refresh, acknowledge, comment."""
+"""Conditions as clients see them: event fields from an AlarmEvent, and nodes on demand that show the last event."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from asyncua import ua
 
-from server.core.clock import to_datetime
+from server.alarms.condition_set import group_ids
+from server.core.clock import Clock
+from server.core.texts import Texts
 from server.core.values import AlarmEvent
+from server.model.alarm_spec import AlarmSpec
+from server.model.device import Device
 from server.model.plant import Plant
-from server.opcua.condition_types import DEVICE_HEALTH, condition_class, condition_type
-from server.opcua.datavalues import stack_status
+from server.opcua.condition_fields import ConditionFields, Shown, unshelve_ms
+from server.opcua.condition_parts import (
+    DATA_TYPES,
+    PARTS,
+    SHELVING_METHODS,
+    STRINGS,
+    is_property,
+    methods_of,
+    variable_type,
+)
+from server.opcua.condition_types import DEVICE_HEALTH, EXCLUSIVE, condition_type
 from server.opcua.events import Fields
-from server.opcua.names import ALARMS, HEALTH_ALARMS, PLANT_URI, folder_path, parameter_path
+from server.opcua.names import ALARMS, HEALTH_ALARMS, PLANT_URI, TYPES_URI, folder_path, parameter_path
 from server.opcua.nodes.keys import Key, key_of
 from server.opcua.nodes.node import OBJECT, Node
+from server.opcua.nodes.on_demand import Announcement
 from server.opcua.nodes.values import put_data_value
-from server.opcua.space import (
-    HAS_COMPONENT,
-    HAS_CONDITION,
-    ORGANIZES,
-    PROPERTY_TYPE,
-    SERVER,
-    Space,
-)
+from server.opcua.space import HAS_COMPONENT, HAS_CONDITION, HAS_PROPERTY, ORGANIZES, SERVER, Space
 
 V = ua.VariantType
-TWO_STATE = ua.NodeId(ua.ObjectIds.TwoStateVariableType)
-CONDITION_VARIABLE = ua.NodeId(ua.ObjectIds.ConditionVariableType)
-LIMIT_STATE_MACHINE = ua.NodeId(ua.ObjectIds.ExclusiveLimitStateMachineType)
-FINITE_STATE = ua.NodeId(ua.ObjectIds.FiniteStateVariableType)
-LIMIT_STATES = {
-    "HighHigh": ua.ObjectIds.ExclusiveLimitStateMachineType_HighHigh,
-    "High": ua.ObjectIds.ExclusiveLimitStateMachineType_High,
-    "Low": ua.ObjectIds.ExclusiveLimitStateMachineType_Low,
-    "LowLow": ua.ObjectIds.ExclusiveLimitStateMachineType_LowLow,
-}
-# Methods stay those of the type: clients call them with the condition as object (OPC 10000-9, 5.7.3).
-METHODS = (
-    ua.ObjectIds.ConditionType_AddComment,
-    ua.ObjectIds.AcknowledgeableConditionType_Acknowledge,
-)
+GROUP_MEMBER = ua.NodeId(ua.ObjectIds.AlarmGroupMember)
+SUPPRESSION = ua.NodeId(ua.ObjectIds.HasAlarmSuppressionGroup)
+HAS_TRUE_SUB_STATE = ua.NodeId(ua.ObjectIds.HasTrueSubState)
 
 
 class AlarmStates(Protocol):
@@ -51,122 +46,87 @@ class AlarmStates(Protocol):
 
     def retained(self) -> list[AlarmEvent]: ...
 
+    def branches(self, condition_id: str) -> list[AlarmEvent]: ...
 
-def _two_state(on: bool, yes: str, no: str) -> ua.Variant:
-    return ua.Variant(ua.LocalizedText(yes if on else no, "en"), V.LocalizedText)
+    def spec(self, condition_id: str) -> AlarmSpec | None: ...
 
+    def specs_of(self, device: Device) -> Sequence[AlarmSpec]: ...
 
-def _time(time_us: int | None) -> ua.Variant:
-    return ua.Variant(to_datetime(time_us), V.DateTime) if time_us else ua.Variant(None, V.Null)
-
-
-def condition_fields(
-    event: AlarmEvent, type_definition: ua.NodeId, source: ua.NodeId, input_node: ua.NodeId
-) -> dict[str, ua.Variant]:
-    """Every field of the condition's type, by browse path."""
-    boolean = V.Boolean
-    class_id, class_name = condition_class(event.kind)
-    fields: dict[str, ua.Variant] = {
-        "EventId": ua.Variant(event.event_id, V.ByteString),
-        "EventType": ua.Variant(type_definition, V.NodeId),
-        "SourceNode": ua.Variant(source, V.NodeId),
-        "SourceName": ua.Variant(event.device_id, V.String),
-        "Time": _time(event.time),
-        "ReceiveTime": _time(event.receive_time),
-        "Message": ua.Variant(ua.LocalizedText(event.message, "en"), V.LocalizedText),
-        "Severity": ua.Variant(event.severity, V.UInt16),
-        "ConditionClassId": ua.Variant(class_id, V.NodeId),
-        "ConditionClassName": ua.Variant(ua.LocalizedText(class_name, "en"), V.LocalizedText),
-        "ConditionName": ua.Variant(event.name, V.String),
-        "BranchId": ua.Variant(ua.NodeId(), V.NodeId),
-        "Retain": ua.Variant(event.retain, boolean),
-        "EnabledState": _two_state(event.enabled, "Enabled", "Disabled"),
-        "EnabledState/Id": ua.Variant(event.enabled, boolean),
-        "Quality": ua.Variant(stack_status(event.quality), V.StatusCode),
-        "Quality/SourceTimestamp": _time(event.time),
-        "LastSeverity": ua.Variant(event.last_severity, V.UInt16),
-        "LastSeverity/SourceTimestamp": _time(event.time),
-        "Comment": ua.Variant(
-            ua.LocalizedText(event.comment or None, "en" if event.comment else None), V.LocalizedText
-        ),
-        "Comment/SourceTimestamp": _time(event.acked_time or event.time),
-        "ClientUserId": ua.Variant(event.comment_user, V.String),
-        "AckedState": _two_state(event.acked, "Acknowledged", "Unacknowledged"),
-        "AckedState/Id": ua.Variant(event.acked, boolean),
-        "ActiveState": _two_state(event.active, "Active", "Inactive"),
-        "ActiveState/Id": ua.Variant(event.active, boolean),
-        "InputNode": ua.Variant(input_node, V.NodeId),
-        "SuppressedOrShelved": ua.Variant(False, boolean),
-    }
-    if event.active_time and event.active:
-        fields["ActiveState/TransitionTime"] = _time(event.active_time)
-    if event.acked_time and event.acked:
-        fields["AckedState/TransitionTime"] = _time(event.acked_time)
-    if event.kind == "exclusive_limit":
-        state = LIMIT_STATES.get(event.limit_state)
-        shown = ua.LocalizedText(event.limit_state, "en") if state else ua.LocalizedText(None)
-        fields["LimitState/CurrentState"] = ua.Variant(shown, V.LocalizedText)
-        fields["LimitState/CurrentState/Id"] = ua.Variant(ua.NodeId(state) if state else ua.NodeId(), V.NodeId)
-        fields["ActiveState/EffectiveDisplayName"] = ua.Variant(
-            ua.LocalizedText(event.limit_state if event.active else "Inactive", "en"), V.LocalizedText
-        )
-        for level, limit in event.limits.items():
-            fields[f"{level}Limit"] = ua.Variant(limit, V.Double)
-    else:
-        fields["NormalState"] = ua.Variant(ua.NodeId(), V.NodeId)
-    return fields
-
-
-def _variable_type(path: str) -> ua.NodeId:
-    name = path.rsplit("/", 1)[-1]
-    if name in ("EnabledState", "AckedState", "ActiveState"):
-        return TWO_STATE
-    if name in ("Quality", "LastSeverity", "Comment"):
-        return CONDITION_VARIABLE
-    return FINITE_STATE if name == "CurrentState" else PROPERTY_TYPE
+    def groups(self) -> Mapping[str, Sequence[str]]: ...
 
 
 class ConditionNodes:
     """Condition instances: made when somebody looks at them, kept in step with their last event from then on."""
 
-    def __init__(self, space: Space, plant: Plant, alarms: AlarmStates) -> None:
+    def __init__(
+        self, space: Space, plant: Plant, alarms: AlarmStates, *, clock: Clock, max_time_shelved_s: float
+    ) -> None:
         self._space = space
         self._plant = plant
         self._alarms = alarms
-        self._made: set[str] = set()
+        self._clock = clock
+        self._max_time_shelved_s = max_time_shelved_s
+        self._made: dict[str, AlarmSpec | None] = {}
+        self._shelved: set[str] = set()  # made ones whose UnshelveTime counts down
 
-    def fields_of(self, event: AlarmEvent) -> dict[str, ua.Variant]:
-        """The event fields of an alarm."""
-        source = self._space.id(PLANT_URI, event.device_id)
-        input_node = self._space.id(PLANT_URI, parameter_path(event.device_id, event.input_parameter))
-        return condition_fields(event, self._type(event), source, input_node)
+    # -- fields
 
-    def _type(self, event: AlarmEvent) -> ua.NodeId:
-        return condition_type(self._space.indexes, event.kind)
+    def fields_of(self, event: AlarmEvent) -> Fields:
+        """The event fields of an alarm, each made when it is looked at."""
+        space, device_id = self._space, event.device_id
+
+        def node(parameter: str) -> ua.NodeId:
+            return space.id(PLANT_URI, parameter_path(device_id, parameter))
+
+        return ConditionFields(
+            Shown(
+                event,
+                self._alarms.spec(event.condition_id),
+                self._plant.devices.get(device_id),
+                node,
+                self._type(event.kind),
+                space.id(PLANT_URI, device_id),
+                node(event.input_parameter),
+                self._max_time_shelved_s,
+            )
+        )
+
+    def specs_of(self, device: Device) -> Sequence[AlarmSpec]:
+        """How the conditions of a device are declared now."""
+        return self._alarms.specs_of(device)
+
+    def _type(self, kind: str) -> ua.NodeId:
+        return condition_type(self._space.indexes, kind)
 
     def key(self, event: AlarmEvent) -> Key:
         """The ConditionId."""
         return key_of(self._space.id(PLANT_URI, event.condition_id))
 
-    def announced(self, key: Key) -> tuple[ua.QualifiedName, int, Key] | None:
-        """(BrowseName, NodeClass, type) of a condition that is not made, for those who browse its parents."""
-        event = self._event(key)
+    # -- nodes
+
+    def announced(self, key: Key) -> Announcement | None:
+        """What Browse shows of a condition that is not made."""
+        parts = self._path(key)
+        if parts is None or len(parts) != 3:
+            return None
+        event = self._alarms.state("/".join(parts))
         if event is None:
             return None
-        return self._space.name(PLANT_URI, event.name), OBJECT, key_of(self._type(event))
+        spec = self._alarms.spec(event.condition_id)
+        name = self._space.name(PLANT_URI, event.name)
+        language, text = _display(spec, event.name).best()
+        return name, OBJECT, key_of(self._type(event.kind)), ua.LocalizedText(text, language or None)
 
-    def _event(self, key: Key) -> AlarmEvent | None:
+    def _path(self, key: Key) -> list[str] | None:
         if isinstance(key, int) or key[0] != self._space.indexes[PLANT_URI] or not isinstance(key[1], str):
             return None
         parts = key[1].split("/", 3)
-        return self._alarms.state(key[1]) if len(parts) == 3 and parts[1] == ALARMS else None
+        return parts if len(parts) >= 3 and parts[1] == ALARMS else None
 
     def make(self, key: Key) -> bool:
         """Make the nodes of the condition that a key belongs to; False when there is no such condition."""
-        if isinstance(key, int) or key[0] != self._space.indexes[PLANT_URI] or not isinstance(key[1], str):
-            return False
-        parts = key[1].split("/", 3)
-        if len(parts) < 3 or parts[1] != ALARMS:
+        parts = self._path(key)
+        if parts is None:
             return False
         condition_id = "/".join(parts[:3])
         if condition_id in self._made:
@@ -174,66 +134,114 @@ class ConditionNodes:
         event = self._alarms.state(condition_id)
         if event is None or self._space.id(PLANT_URI, f"{parts[0]}/{ALARMS}") not in self._space:
             return False
-        self._made.add(condition_id)
-        self._build(condition_id, event)
+        spec = self._alarms.spec(condition_id)
+        self._made[condition_id] = spec
+        self._build(condition_id, event, spec)
+        self._watch(event)
         return True
 
-    def _build(self, condition_id: str, event: AlarmEvent) -> None:
+    def _build(self, condition_id: str, event: AlarmEvent, spec: AlarmSpec | None) -> None:
         space = self._space
         root = space.id(PLANT_URI, condition_id)
         folder = space.id(PLANT_URI, f"{event.device_id}/{ALARMS}")
         source = space.id(PLANT_URI, parameter_path(event.device_id, event.input_parameter))
-        space.object(root, space.name(PLANT_URI, event.name), self._type(event))
+        name = space.name(PLANT_URI, event.name)
+        space.object(root, name, self._type(event.kind), display=_display(spec, event.name))
         space.back(folder, HAS_COMPONENT, root)
         space.back(source, HAS_CONDITION, root)
         if event.kind in DEVICE_HEALTH:
             space.back(space.id(PLANT_URI, f"{event.device_id}/{HEALTH_ALARMS}"), ORGANIZES, root)
-        for method in METHODS:
+        for method in methods_of(event, spec):
             space.link(root, HAS_COMPONENT, ua.NodeId(method), inverse=False)
-        if event.kind == "exclusive_limit":
-            machine = space.id(PLANT_URI, f"{condition_id}/LimitState")
-            space.object(machine, ua.QualifiedName("LimitState", 0), LIMIT_STATE_MACHINE, parent=root)
+        for part, type_definition in PARTS.items():
+            if part == "ShelvingState" or event.kind in EXCLUSIVE:
+                machine = space.id(PLANT_URI, f"{condition_id}/{part}")
+                space.object(machine, ua.QualifiedName(part, 0), ua.NodeId(type_definition), parent=root)
+                for method in SHELVING_METHODS if part == "ShelvingState" else ():
+                    space.link(machine, HAS_COMPONENT, ua.NodeId(method), inverse=False)
         for path, value in self.fields_of(event).items():
-            above, _, name = path.rpartition("/")
-            parent = space.id(PLANT_URI, f"{condition_id}/{above}") if above else root
-            type_definition = _variable_type(path)
-            is_property = type_definition == PROPERTY_TYPE
-            space.variable(
-                space.id(PLANT_URI, f"{condition_id}/{path}"),
-                ua.QualifiedName(name, 0),
-                ua.DataValue(value),
-                ua.NodeId(value.VariantType.value if value.VariantType != V.Null else ua.ObjectIds.UtcTime),
-                type_definition=type_definition if not is_property else PROPERTY_TYPE,
-                parent=parent,
-                reference=ua.NodeId(ua.ObjectIds.HasProperty) if is_property else HAS_COMPONENT,
-            )
+            self._field(condition_id, root, path, value)
+        enabled = space.id(PLANT_URI, f"{condition_id}/EnabledState")
+        for state in ("AckedState", "ConfirmedState", "ActiveState"):
+            below = space.id(PLANT_URI, f"{condition_id}/{state}")
+            if below in space:
+                space.link(enabled, HAS_TRUE_SUB_STATE, below)
+        if spec is not None:
+            for group in group_ids(event.device_id, spec):
+                space.back(space.id(PLANT_URI, group), GROUP_MEMBER, root)
+            for suppressing in spec.suppression:
+                group_id = space.id(PLANT_URI, suppression_path(event.device_id, suppressing.name))
+                space.link(root, SUPPRESSION, group_id, inverse=False)
+
+    def _field(self, condition_id: str, root: ua.NodeId, path: str, value: ua.Variant) -> None:
+        space = self._space
+        above, _, name = path.rpartition("/")
+        data_type = DATA_TYPES.get(name)
+        if data_type is None:
+            data_type = value.VariantType.value if value.VariantType != V.Null else ua.ObjectIds.UtcTime
+        own = not above and name in STRINGS
+        space.variable(
+            space.id(PLANT_URI, f"{condition_id}/{path}"),
+            space.name(TYPES_URI, name) if own else ua.QualifiedName(name, 0),
+            ua.DataValue(value),
+            ua.NodeId(data_type),
+            type_definition=variable_type(path),
+            parent=space.id(PLANT_URI, f"{condition_id}/{above}") if above else root,
+            reference=HAS_PROPERTY if is_property(path) else HAS_COMPONENT,
+        )
 
     def changed(self, event: AlarmEvent, fields: Fields) -> None:
-        """Bring a made instance in step with an event; one that nobody has looked at has no nodes."""
-        if event.condition_id not in self._made:
+        """Bring a made instance in step with an event of its current state; branches are not shown by nodes."""
+        if event.condition_id not in self._made or event.branch_id:
             return
         for path, value in fields.items():
             node_id = self._space.id(PLANT_URI, f"{event.condition_id}/{path}")
             if node_id in self._space:
                 put_data_value(self._space.point(node_id), ua.DataValue(value))
+        self._watch(event)
+
+    def _watch(self, event: AlarmEvent) -> None:
+        if event.unshelve_time is None:
+            self._shelved.discard(event.condition_id)
+        else:
+            self._shelved.add(event.condition_id)
+
+    def tick(self) -> None:
+        """Let UnshelveTime count down; called every second."""
+        now = self._clock.now()
+        for condition_id in self._shelved:
+            event = self._alarms.state(condition_id)
+            node_id = self._space.id(PLANT_URI, f"{condition_id}/ShelvingState/UnshelveTime")
+            if event is not None and node_id in self._space:
+                value = ua.DataValue(ua.Variant(unshelve_ms(event, now), V.Double))
+                put_data_value(self._space.point(node_id), value)
+
+    # -- coming and going
 
     def forget(self, device_id: str) -> None:
         """A device went: its conditions will be made anew if it returns."""
         prefix = f"{device_id}/{ALARMS}/"
-        self._made = {condition for condition in self._made if not condition.startswith(prefix)}
+        for condition_id in [made for made in self._made if made.startswith(prefix)]:
+            del self._made[condition_id]
+            self._shelved.discard(condition_id)
 
     def drop(self, condition_ids: Iterable[str]) -> list[Node]:
         """Take made instances out; those that still exist will be made anew. Returns what went."""
         gone: list[Node] = []
         for condition_id in condition_ids:
             if condition_id in self._made:
-                self._made.discard(condition_id)
+                del self._made[condition_id]
+                self._shelved.discard(condition_id)
                 root = self._space.id(PLANT_URI, condition_id)
                 gone += self._space.remove(self._space.subtree(root, f"{condition_id}/"))
         return gone
 
-    def redeclared(self, device_ids: Iterable[str]) -> None:
-        """Rules gave these devices other conditions: bring announcements and made instances in step."""
+    def outdated(self, device_id: str) -> list[str]:
+        """Made conditions of a device that are declared otherwise now, or no longer."""
+        prefix = f"{device_id}/{ALARMS}/"
+        return [
+            made for made, spec in self._made.items() if made.startswith(prefix) and self._alarms.spec(made) != spec
+        ]
 
     def notifiers(self, event: AlarmEvent) -> list[Key]:
         """Every notifier above a condition: its device, the folders of its place, Plant, Server."""
@@ -241,3 +249,12 @@ class ConditionNodes:
         path = device.path if device is not None else ()
         found = [event.device_id, *(folder_path(*path[:depth]) for depth in range(len(path), 0, -1)), "Plant"]
         return [*(key_of(self._space.id(PLANT_URI, name)) for name in found), key_of(SERVER)]
+
+
+def suppression_path(device_id: str, name: str) -> str:
+    """Identifier of an AlarmSuppressionGroup."""
+    return f"{device_id}/AlarmSuppressionGroups/{name}"
+
+
+def _display(spec: AlarmSpec | None, name: str) -> Texts:
+    return spec.label if spec is not None and spec.label else Texts.of(name)

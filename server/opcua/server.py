@@ -89,6 +89,7 @@ class OpcUaServer:
         page_rows: int = 10_000,
         limits: LimitSettings | None = None,
         cache: Path | None = None,
+        max_time_shelved_s: float = 28_800.0,
         audit: AuditWriter | None = None,
         role_of: Callable[[str], str | None] | None = None,
         fdi: Any = None,
@@ -109,6 +110,7 @@ class OpcUaServer:
             clock=clock,
             page_rows=page_rows,
             cache=cache,
+            max_time_shelved_s=max_time_shelved_s,
             audit=audit,
             fdi=fdi,
             network=network,
@@ -231,7 +233,8 @@ class OpcUaServer:
 
     async def conditions_changed(self, device_ids: Sequence[DeviceId]) -> None:
         """Show the conditions that devices have now."""
-        self._made.conditions.redeclared(device_ids)
+        for sink in self._made.binding.condition_sinks:
+            sink(device_ids)
 
     @property
     def sessions(self) -> int:

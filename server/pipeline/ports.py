@@ -11,6 +11,7 @@ from server.core.clock import TimeUs
 from server.core.status import StatusCode
 from server.core.values import AlarmEvent, Caller, DeviceId, Measurement, ModelChange, PointUpdate, Scalar
 from server.model.alarm_spec import AlarmSpec
+from server.model.device import Device
 from server.model.device_type import DeviceType, SpecChange
 
 
@@ -102,6 +103,9 @@ class AlarmJudge(Protocol):
 
     def spec(self, condition_id: str) -> AlarmSpec | None:
         """How a condition is declared; None: no such condition."""
+
+    def specs_of(self, device: Device) -> Sequence[AlarmSpec]:
+        """How the conditions of a device are declared now, even before the engine has heard of it."""
 
     def groups(self) -> Mapping[str, Sequence[str]]:
         """Alarm groups by id (`<device>/AlarmGroups/<name>`, `Fieldloom/AlarmGroups/<name>`): their conditions."""

@@ -9,7 +9,7 @@ from typing import Any
 from asyncua import ua
 
 from server.core.clock import Clock
-from server.core.values import PointUpdate
+from server.core.values import DeviceId, PointUpdate
 from server.model.device import Device
 from server.model.device_type import DeviceType, SpecChange
 from server.model.plant import Plant
@@ -58,6 +58,8 @@ class Binding:
     """(connected, address) of the broker that devices are reached by."""
     spec_sinks: list[Callable[[Sequence[SpecChange]], None]] = field(default_factory=list)
     """Called when parameters of devices mean something else."""
+    condition_sinks: list[Callable[[Sequence[DeviceId]], None]] = field(default_factory=list)
+    """Called when rules gave devices other conditions."""
     point_sinks: list[Callable[[Sequence[PointUpdate]], None]] = field(default_factory=list)
     """Called with the values that have just been shown, late ones included."""
     type_parts: list[Callable[[DeviceType, ua.NodeId], None]] = field(default_factory=list)

@@ -8,6 +8,7 @@ from server.opcua.specs import (
     actions,
     audit_message,
     communication,
+    declared_conditions,
     dictionary,
     direct_access,
     edit_context,
@@ -27,7 +28,7 @@ from server.opcua.specs.binding import Binding
 
 def bind(binding: Binding, fdi: Any) -> None:
     """Bind all of them. `fdi` is the FDI runtime (server.fdi.runtime), None where no package runs."""
-    for always in (semantics, health, topology, audit_message, server_version):
+    for always in (semantics, health, topology, audit_message, server_version, declared_conditions):
         always.bind(binding, fdi)
     if fdi is None:
         return
