@@ -167,7 +167,8 @@ async def assemble(facts: Facts, namespaces: Namespaces, pipeline: Any, reader: 
     )
     bus = EventBus(store, clock)
     trail = SignInTrail(AuditTrail(facts.audit, clock)) if facts.audit is not None else None
-    audit = AuditEvents(bus, clock, application_uri, enabled=settings.auditing, trail=trail)
+    audit = AuditEvents(bus, clock, application_uri, enabled=settings.auditing, trail=trail, plant=indexes[PLANT_URI])
+    pipeline.on_alarm_action.append(audit.condition_changed)
 
     # Sessions
     users = certificate_users(settings.user_certificates_file, clock) if settings.user_certificates_file else None

@@ -9,13 +9,15 @@ import msgspec
 from asyncua import ua
 
 from server.core import status
+from server.core.alarm_actions import AlarmAction
 from server.core.errors import IntegrationError
 from server.core.values import AlarmEvent, Caller, Command, CommandResult, DeviceId, Scalar
 from server.model.device_type import MethodSpec
 from server.model.plant import Plant
+from server.opcua.condition_methods import MEMBERSHIPS, VERBS, ConditionMethods
 from server.opcua.datavalues import from_variant, stack_status
 from server.opcua.events import EventBus
-from server.opcua.names import ALARMS, METHOD_SET, PLANT_URI, Place, place_of
+from server.opcua.names import METHOD_SET, PLANT_URI, place_of
 from server.opcua.nodes.keys import Key, key_of, node_id_of
 from server.opcua.refresh import Refresh
 from server.opcua.services.context import Request
@@ -32,11 +34,10 @@ class Commands(Protocol):
 
     async def submit(self, command: Command) -> CommandResult: ...
 
-    async def acknowledge(
-        self, condition_id: str, event_id: bytes | None, comment: str, caller: Caller
-    ) -> AlarmEvent: ...
+    @property
+    def alarms(self) -> Any: ...
 
-    async def comment(self, condition_id: str, event_id: bytes | None, comment: str, caller: Caller) -> AlarmEvent: ...
+    async def alarm_action(self, action: AlarmAction, caller: Caller) -> AlarmEvent: ...
 
 
 def result(code: int, outputs: list[ua.Variant] | None = None, arguments: tuple[int, ...] = ()) -> ua.CallMethodResult:
@@ -79,6 +80,7 @@ class MethodHandlers:
         bus: EventBus,
         subscriptions: Mapping[int, MethodHandler],
     ) -> None:
+        conditions = ConditionMethods(space, commands)
         self._space = space
         self._plant = plant
         self._commands = commands
@@ -88,8 +90,8 @@ class MethodHandlers:
         self._standard: dict[int, MethodHandler] = {
             _IDS.ConditionType_ConditionRefresh: self._condition_refresh,
             _IDS.ConditionType_ConditionRefresh2: self._condition_refresh,
-            _IDS.AcknowledgeableConditionType_Acknowledge: self._remark,
-            _IDS.ConditionType_AddComment: self._remark,
+            **dict.fromkeys(VERBS, conditions.act),
+            MEMBERSHIPS: conditions.memberships,
             **subscriptions,
         }
         self.typed: dict[Key, MethodHandler] = {}
@@ -159,30 +161,6 @@ class MethodHandlers:
             return result(ua.StatusCodes.BadMonitoredItemIdInvalid)
         self._refresh.run(subscription_id, item_id)
         return result(status.GOOD, arguments=tuple(status.GOOD for _ in arguments))
-
-    async def _remark(
-        self, request: Request, object_key: Key, method_key: Key, arguments: list[ua.Variant]
-    ) -> ua.CallMethodResult:
-        place = place_of(node_id_of(object_key), self._space.indexes[PLANT_URI])
-        session = request.session
-        if place is None:
-            return result(ua.StatusCodes.BadNodeIdInvalid)
-        if session is None or not _is_condition(place):
-            return result(status.BAD_NODE_ID_UNKNOWN)
-        event_id, comment = arguments
-        words = comment.Value.Text or "" if isinstance(comment.Value, ua.LocalizedText) else ""
-        only_comment = method_key == _IDS.ConditionType_AddComment
-        action = self._commands.comment if only_comment else self._commands.acknowledge
-        try:
-            condition = f"{place.device_id}/{ALARMS}/{place.name}"
-            await action(condition, bytes(event_id.Value or b""), words, session.caller)
-        except IntegrationError as error:
-            return result(error.status)
-        return result(status.GOOD, arguments=(status.GOOD, status.GOOD))
-
-
-def _is_condition(place: Place) -> bool:
-    return place.part == ALARMS and bool(place.name) and not place.rest
 
 
 def _outputs(spec: MethodSpec, done: CommandResult) -> list[ua.Variant]:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import structlog
 
+from server.core.alarm_actions import AlarmAction
 from server.core.clock import Clock
 from server.core.errors import InUseError, RemoteError
 from server.core.values import (
@@ -64,11 +65,7 @@ class FieldPipeline(Protocol):
         self, device_id: DeviceId, parameter: str, value: Scalar, caller: Caller
     ) -> CommandResult: ...
 
-    async def acknowledge(
-        self, condition_id: str, event_id: bytes | None, comment: str, caller: Caller
-    ) -> AlarmEvent: ...
-
-    async def comment(self, condition_id: str, event_id: bytes | None, comment: str, caller: Caller) -> AlarmEvent: ...
+    async def alarm_action(self, action: AlarmAction, caller: Caller) -> AlarmEvent: ...
 
     def counters(self) -> Mapping[str, int | float]: ...
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from server.core.alarm_actions import BY_ENGINEERS, AlarmAction, Verb
 from server.core.clock import Clock
 from server.core.errors import IntegrationError
-from server.core.status import name_of
+from server.core.status import GOOD, StatusCode, name_of
 from server.core.values import (
     INTERNAL,
     AlarmEvent,
@@ -78,6 +78,8 @@ class Pipeline:
         self._trail = AuditTrail(records.audit, clock)
         self._order = asyncio.Lock()  # sinks see batches one after the other
         self._desk = CommandDesk(plant, sender, clock, self._echo, command_timeout_s, guard)
+        self.on_alarm_action: list[Callable[[AlarmAction, Caller, StatusCode], None]] = []
+        """Called with every action on an alarm and its outcome, whatever door it came through."""
         self._batches = 0
         self._alarm_events = 0
 
@@ -290,10 +292,16 @@ class Pipeline:
                 events = self.alarms.act(action, caller.user, self._clock.now())
                 await self._announce(events)
         except IntegrationError as error:
+            self._tell_action(action, caller, error.status)
             await self._audit(caller, verb.value, target, name_of(error.status), error.text)
             raise
+        self._tell_action(action, caller, GOOD)
         await self._audit(caller, verb.value, target, "Good", detail)
         return events[0]
+
+    def _tell_action(self, action: AlarmAction, caller: Caller, code: StatusCode) -> None:
+        for listener in self.on_alarm_action:
+            listener(action, caller, code)
 
     async def acknowledge(self, condition_id: str, event_id: bytes | None, comment: str, caller: Caller) -> AlarmEvent:
         """Acknowledge an alarm, with a comment unless it is empty."""

@@ -11,10 +11,13 @@ from typing import Any, Protocol
 
 from asyncua import ua
 
+from server.core.alarm_actions import AlarmAction
 from server.core.clock import Clock, to_datetime
 from server.core.values import Caller
 from server.opcua.nodes.keys import Key, node_id_of
 from server.opcua.nodes.node import Node
+from server.opcua.services.condition_audit import event_type as event_type_of
+from server.opcua.services.condition_audit import inputs_of, method_of, own_fields, verb_of
 from server.opcua.services.context import Request, Session
 from server.opcua.services.dispatch import Dispatcher
 from server.opcua.wire.headers import audit_entry
@@ -68,8 +71,17 @@ class AuditEvents:
     """One method for each thing that is audited; each returns at once while nobody listens."""
 
     def __init__(
-        self, bus: Bus, clock: Clock, application_uri: str, *, enabled: bool = True, trail: Trail | None = None
+        self,
+        bus: Bus,
+        clock: Clock,
+        application_uri: str,
+        *,
+        enabled: bool = True,
+        trail: Trail | None = None,
+        plant: int = 2,
     ) -> None:
+        """`plant`: index of the namespace of conditions."""
+        self._plant = plant
         self._bus = bus
         self._clock = clock
         self._application_uri = application_uri
@@ -254,9 +266,27 @@ class AuditEvents:
         """AuditUpdateMethodEvent of one Call operation."""
         if not self.wanted:
             return
-        fields = self._by_user(_I.AuditUpdateMethodEventType, object_key, "Attribute/Call", code, request, "Call")
+        verb = verb_of(method_key)
+        event_type, name = (_I.AuditUpdateMethodEventType, "Attribute/Call") if verb is None else event_type_of(verb)
+        fields = self._by_user(event_type, object_key, name, code, request, name.rpartition("/")[2])
+        if verb is not None:
+            fields |= own_fields(verb, inputs)
         fields["MethodId"] = ua.Variant(node_id_of(method_key), _V.NodeId)
         fields["InputArguments"] = ua.Variant(list(inputs), _V.Variant, is_array=True)
+        fields["StatusCodeId"] = ua.Variant(ua.StatusCode(code), _V.StatusCode)
+        self._send(fields)
+
+    def condition_changed(self, action: AlarmAction, caller: Caller, code: int) -> None:
+        """The same event for what was done to a condition through another door."""
+        if not self.wanted or caller.door == "opcua":
+            return
+        event_type, name = event_type_of(action.verb)
+        source = (self._plant, action.condition_id)
+        fields = self._common(event_type, source, name, code, caller.user, name.rpartition("/")[2], None)
+        inputs = inputs_of(action)
+        fields |= own_fields(action.verb, inputs)
+        fields["MethodId"] = ua.Variant(method_of(action.verb), _V.NodeId)
+        fields["InputArguments"] = ua.Variant(inputs, _V.Variant, is_array=True)
         fields["StatusCodeId"] = ua.Variant(ua.StatusCode(code), _V.StatusCode)
         self._send(fields)
 

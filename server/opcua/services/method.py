@@ -50,6 +50,10 @@ class CallAudit(Protocol):
     ) -> None: ...
 
 
+_HOLDERS = frozenset({METHOD_SET, "ShelvingState"})
+"""Parts of an Object whose Methods may be called at the Object itself."""
+
+
 class MethodService:
     """Checks calls and hands them on, one after the other in the order of the request."""
 
@@ -169,14 +173,17 @@ class MethodService:
     def method_of(self, owner: Node, method: Node) -> Node | None:
         """The object's own Method for a MethodId of its own or of its type; None when it is none of either.
 
-        Methods in the MethodSet of a device count as the device's (OPC 10000-100).
+        Methods in the MethodSet of a device count as the device's (OPC 10000-100), those of a condition's ShelvingState
+        as the condition's (OPC 10000-9, 5.8.17).
         """
         found = self._method_at(owner, method)
         if found is None:
             for key in self._components(owner.key):
                 part = self._store.peek(key)
-                if part is not None and part.name.Name == METHOD_SET and part.shape.node_class == OBJECT:
-                    return self._method_at(part, method)
+                if part is not None and part.name.Name in _HOLDERS and part.shape.node_class == OBJECT:
+                    found = self._method_at(part, method)
+                    if found is not None:
+                        return found
         return found
 
     def _method_at(self, owner: Node, method: Node) -> Node | None:
