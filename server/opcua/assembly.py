@@ -219,7 +219,7 @@ async def assemble(facts: Facts, namespaces: Namespaces, pipeline: Any, reader: 
     CancelService(audit, engine.cancel_publish).register(dispatcher)
     direct = DirectMethods()
     handlers = MethodHandlers(
-        space, facts.plant, pipeline, direct, Refresh(bus, conditions, pipeline.alarms), bus, engine.methods.handlers
+        space, facts.plant, pipeline, direct, Refresh(bus, conditions, pipeline.alarms), engine.methods.handlers
     )
     MethodService(store, operations, audit, handlers).register(dispatcher)
     management = NodeManagementService(

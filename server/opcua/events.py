@@ -67,22 +67,6 @@ class EventBus:
         """Some of the listeners have another user."""
         self._audit_heard = None
 
-    def monitored(self, subscription_id: int) -> list[Key]:
-        """The notifiers that a subscription listens to."""
-        return [
-            key
-            for key, items in self._items.items()
-            if any(item.subscription.subscription_id == subscription_id for item in items)
-        ]
-
-    def has_item(self, subscription_id: int, item_id: int) -> bool:
-        """True when the monitored item is one of that subscription's event items."""
-        return any(
-            item.item_id == item_id and item.subscription.subscription_id == subscription_id
-            for items in self._items.values()
-            for item in items
-        )
-
     # -- sending
 
     def send(self, fields: Fields, notifiers: Iterable[Key], condition_id: Key | None = None) -> None:
@@ -95,26 +79,6 @@ class EventBus:
         for notifier in dict.fromkeys((*notifiers, SERVER)):
             for item in list(self._items.get(notifier, ())):
                 if item.may_receive(audit):
-                    item.offer(event)
-
-    def send_to(
-        self,
-        subscription_id: int,
-        fields: Fields,
-        notifiers: Iterable[Key],
-        condition_id: Key | None = None,
-        item_id: int | None = None,
-    ) -> None:
-        """Deliver to one subscription's items of these notifiers, or to one item of it."""
-        event = Event(fields, condition_id)
-        audit = self._is_audit(event.type_key)
-        for notifier in dict.fromkeys(notifiers):
-            for item in list(self._items.get(notifier, ())):
-                if (
-                    item.subscription.subscription_id == subscription_id
-                    and (item_id is None or item.item_id == item_id)
-                    and item.may_receive(audit)
-                ):
                     item.offer(event)
 
     def _is_audit(self, type_key: Key) -> bool:

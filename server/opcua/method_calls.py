@@ -16,7 +16,6 @@ from server.model.device_type import MethodSpec
 from server.model.plant import Plant
 from server.opcua.condition_methods import MEMBERSHIPS, VERBS, ConditionMethods
 from server.opcua.datavalues import from_variant, stack_status
-from server.opcua.events import EventBus
 from server.opcua.names import METHOD_SET, PLANT_URI, place_of
 from server.opcua.nodes.keys import Key, key_of, node_id_of
 from server.opcua.refresh import Refresh
@@ -77,7 +76,6 @@ class MethodHandlers:
         commands: Commands,
         direct: DirectMethods,
         refresh: Refresh,
-        bus: EventBus,
         subscriptions: Mapping[int, MethodHandler],
     ) -> None:
         conditions = ConditionMethods(space, commands)
@@ -86,7 +84,6 @@ class MethodHandlers:
         self._commands = commands
         self._direct = direct
         self._refresh = refresh
-        self._bus = bus
         self._standard: dict[int, MethodHandler] = {
             _IDS.ConditionType_ConditionRefresh: self._condition_refresh,
             _IDS.ConditionType_ConditionRefresh2: self._condition_refresh,
@@ -155,11 +152,13 @@ class MethodHandlers:
     ) -> ua.CallMethodResult:
         subscription_id = int(arguments[0].Value)
         item_id = int(arguments[1].Value) if len(arguments) > 1 else None
-        if request.session is None or subscription_id not in request.session.subscriptions:
+        session = request.session
+        subscription = session.subscriptions.get(subscription_id) if session is not None else None
+        if subscription is None:
             return result(ua.StatusCodes.BadSubscriptionIdInvalid)
-        if item_id is not None and not self._bus.has_item(subscription_id, item_id):
-            return result(ua.StatusCodes.BadMonitoredItemIdInvalid)
-        self._refresh.run(subscription_id, item_id)
+        code = self._refresh.start(subscription, item_id)
+        if code:
+            return result(code)
         return result(status.GOOD, arguments=tuple(status.GOOD for _ in arguments))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from server.opcua.event_filter import Event, EventPlan
 from server.opcua.nodes.keys import Key
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from server.opcua.services.subscription import Subscription
 
 _U32 = struct.Struct("<I")
+
+
+class RefreshRun(Protocol):
+    """A ConditionRefresh of one item."""
+
+    over: bool
+
+    def next(self, item: EventItem) -> bytes | None: ...
 
 
 class EventItem:
@@ -40,6 +48,8 @@ class EventItem:
         "plan",
         "proxy",
         "queue",
+        "refresh",
+        "refreshed",
         "sampling_ms",
         "size",
         "subscription",
@@ -69,6 +79,8 @@ class EventItem:
         self.triggered_by: set[int] | None = None  # items that report this one
         self.links: dict[int, None] | None = None  # items that this one reports
         self._trigger: Item | None = None  # carries the links to the items that events of this one report
+        self.refresh: RefreshRun | None = None  # what is told again, made as there is room for it
+        self.refreshed: bytes | None = None  # the next of it
         self.proxy: Item | None = None  # stands for this item among the links of data items
 
     def set_handle(self, handle: int) -> None:
@@ -96,13 +108,14 @@ class EventItem:
             self.bus.detach(self)
             self.queue.clear()
             self.overflowed = b""
+            self._end_refresh()
             self.subscription.disabled_item_count += 1
             return
         if before == DISABLED:
             self.bus.attach(self)
             if counted:
                 self.subscription.disabled_item_count -= 1
-        if mode == REPORTING and self.queue:
+        if mode == REPORTING and (self.queue or self.refresh is not None):
             self._list()
 
     def judge(self, before: Audience) -> None:
@@ -148,14 +161,45 @@ class EventItem:
 
     def reportable(self) -> bool:
         """True when something would be sent now."""
-        return bool(self.queue or self.overflowed) and (self.mode == REPORTING or self.triggered)
+        if self.mode != REPORTING and not self.triggered:
+            return False
+        return bool(self.queue or self.overflowed) or self._has_refreshed()
 
     def take(self) -> bytes:
         """The next EventFields, encoded."""
         if self.overflowed and (self.discard_oldest or not self.queue):
             event, self.overflowed = self.overflowed, b""
             return event
+        if not self.queue and self.refreshed is not None:
+            event, self.refreshed = self.refreshed, None
+            return event
         return self.queue.popleft()
+
+    # -- refresh
+
+    def start_refresh(self, run: RefreshRun) -> None:
+        """Report a refresh after what is queued, event by event; what happens meanwhile goes before the rest of it."""
+        if self.mode == DISABLED:
+            return
+        self.refresh = run
+        if self.mode == REPORTING:
+            self._list()
+
+    def _has_refreshed(self) -> bool:
+        """True when an event of a refresh is ready."""
+        run = self.refresh
+        if run is None:
+            return False
+        if self.refreshed is None:
+            if run.over:
+                self._end_refresh()
+                return False
+            self.refreshed = run.next(self)
+        return self.refreshed is not None
+
+    def _end_refresh(self) -> None:
+        self.refresh = None
+        self.refreshed = None
 
     def trigger_now(self) -> None:
         """An item that links to this one reported: the queue is sent once."""
@@ -196,6 +240,7 @@ class EventItem:
         self.mode = DISABLED
         self.queue.clear()
         self.overflowed = b""
+        self._end_refresh()
         self._trigger = None
         if self.proxy is not None:
             self.subscription.linked_events.pop(self.proxy, None)

@@ -24,6 +24,10 @@ LAST_SEQUENCE = 0xFFFFFFFF
 """After it comes 1 (OPC 10000-4, 7.9)."""
 
 
+REFRESH_PART = 100
+"""Events of a ConditionRefresh in one message: each is made when it is sent, and others wait meanwhile."""
+
+
 class Host(Protocol):
     """What a subscription asks of its engine."""
 
@@ -273,20 +277,24 @@ class Subscription:
     def _take_events(self, limit: int, room: int) -> tuple[bytes, int]:
         """Event notifications: up to `limit`, and about `room` bytes."""
         parts: list[bytes] = []
-        count = size = 0
+        count = size = refreshed = 0
+        unfinished: list[EventItem] = []
         for number, item in enumerate(self.event_ready):
             while item.reportable():
-                if count >= limit or size >= room:
-                    del self.event_ready[:number]
+                if count >= limit or size >= room or refreshed >= REFRESH_PART:
+                    self.event_ready[:number] = unfinished
                     return b"".join(parts), count
+                refreshed += item.refresh is not None
                 event = item.take()
                 parts.append(item.wire_handle)
                 parts.append(event)
                 size += len(event) + 4
                 count += 1
-            item.listed = False
             item.triggered = False
-        self.event_ready.clear()
+            item.listed = item.refresh is not None
+            if item.listed:
+                unfinished.append(item)
+        self.event_ready[:] = unfinished
         return b"".join(parts), count
 
     def _fire_event_links(self) -> None:
