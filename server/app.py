@@ -134,6 +134,7 @@ class Server:
             audit=self._site.audit,
             fdi=self._fdi,
             network=self._network,
+            journal=self._site,
         )
         self._on_stop("OPC UA", self._opcua.stop)
         self._pipeline = Pipeline(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,11 +22,12 @@ from server.core import status
 from server.core.clock import TimeUs
 from server.core.errors import ConfigurationError, IntegrationError
 from server.core.values import AlarmEvent
-from server.database import alarm_rows, device_values
+from server.database import alarm_store, device_values
+from server.database.alarm_store import JournalEntry
 from server.database.device_values import DeviceValueRow
 from server.database.migration import migrate
 from server.database.sqlite import engine
-from server.database.tables import ACCOUNTS, ALARM_JOURNAL, ALARMS, ASSIGNED_TYPES, AUDIT, DEVICES, FACTS, NAMESPACES
+from server.database.tables import ACCOUNTS, ALARMS, ASSIGNED_TYPES, AUDIT, DEVICES, FACTS, NAMESPACES
 
 UA_NAMESPACE = "http://opcfoundation.org/UA/"
 _FIRST_FREE = 2  # 0 is OPC UA itself, 1 the application
@@ -85,6 +86,8 @@ class SiteDatabase:
         """
         self.path = path
         self._lock = threading.Lock()
+        self.on_alarms: list[Callable[[Connection, Sequence[AlarmEvent]], None]] = []
+        """Called with every batch of alarm events inside its transaction; what they write is kept with it or not."""
         self._engine = engine(path)
         try:
             with self._transaction() as connection:
@@ -220,31 +223,65 @@ class SiteDatabase:
         self.save_alarms([event])
 
     def save_alarms(self, events: Sequence[AlarmEvent]) -> None:
-        """Keep the states of many conditions, in order, and append each to the journal, all or none."""
+        """Keep the states of many conditions, in order, and append each to the journal, with what `on_alarms` adds; all
+        or none.
+        """
+        if not events:
+            return
         with self._transaction() as connection:
-            for event in events:
-                _put_alarm(connection, event)
+            alarm_store.save(connection, events)
+            for hook in self.on_alarms:
+                hook(connection, events)
 
     def alarms(self) -> list[AlarmEvent]:
-        """The last state of every condition."""
+        """The last state of every condition and branch."""
         with self._transaction() as connection:
-            rows = connection.scalars(select(ALARMS.c.body).order_by(ALARMS.c.condition_id)).all()
-        return [alarm_rows.from_text(text) for text in rows]
+            return alarm_store.states(connection)
 
     def journal(
         self, start: TimeUs | None, end: TimeUs | None, limit: int, condition_id: str | None = None
     ) -> list[AlarmEvent]:
         """Entries with start <= time < end, oldest first, at most `limit`; None leaves that side open."""
-        query = select(ALARM_JOURNAL.c.body).order_by(ALARM_JOURNAL.c.time, ALARM_JOURNAL.c.entry).limit(limit)
-        if start is not None:
-            query = query.where(ALARM_JOURNAL.c.time >= start)
-        if end is not None:
-            query = query.where(ALARM_JOURNAL.c.time < end)
-        if condition_id is not None:
-            query = query.where(ALARM_JOURNAL.c.condition_id == condition_id)
+        return [
+            found.event for found in self.journal_page(start=start, end=end, limit=limit, condition_id=condition_id)
+        ]
+
+    def journal_page(
+        self,
+        *,
+        start: TimeUs | None = None,
+        end: TimeUs | None = None,
+        limit: int,
+        condition_id: str | None = None,
+        device_id: str | None = None,
+        after: tuple[TimeUs, int] | None = None,
+        backward: bool = False,
+    ) -> list[JournalEntry]:
+        """One page of the journal; see `alarm_store.journal`."""
         with self._transaction() as connection:
-            rows = connection.scalars(query).all()
-        return [alarm_rows.from_text(text) for text in rows]
+            return list(
+                alarm_store.journal(
+                    connection,
+                    start=start,
+                    end=end,
+                    limit=limit,
+                    condition_id=condition_id,
+                    device_id=device_id,
+                    after=after,
+                    backward=backward,
+                )
+            )
+
+    def prune_journal(self, before: TimeUs, limit: int = 10_000) -> int:
+        """Forget the oldest entries from before a time; how many went, at most `limit`."""
+        with self._transaction() as connection:
+            return alarm_store.prune(connection, before, limit)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A transaction for what is kept in tables of its own: rules, the outbox."""
+        with self._transaction() as connection:
+            yield connection
 
     def audit(
         self,
@@ -313,22 +350,3 @@ def _put_device(connection: Connection, row: DeviceRow) -> None:
         .values(device_id=row.device_id, **values)
         .on_conflict_do_update(index_elements=["device_id"], set_=values)
     )
-
-
-def _put_alarm(connection: Connection, event: AlarmEvent) -> None:
-    body = alarm_rows.to_text(event)
-    state = {"device_id": event.device_id, "time": event.time, "retain": event.retain, "body": body}
-    entry = {
-        "event_id": event.event_id,
-        "condition_id": event.condition_id,
-        "device_id": event.device_id,
-        "time": event.time,
-        "severity": event.severity,
-        "body": body,
-    }
-    connection.execute(
-        insert(ALARMS)
-        .values(condition_id=event.condition_id, branch_id=event.branch_id, **state)
-        .on_conflict_do_update(index_elements=["condition_id", "branch_id"], set_=state)
-    )
-    connection.execute(insert(ALARM_JOURNAL).values(**entry))

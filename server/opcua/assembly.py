@@ -18,6 +18,7 @@ from server.opcua.conditions import ConditionNodes
 from server.opcua.device_nodes import DeviceNodes
 from server.opcua.endpoints import PRODUCT_URI, Endpoints, own_hosts
 from server.opcua.event_filter import ELEMENT_LIMIT, SELECT_LIMIT
+from server.opcua.event_history import EventHistory, Journal
 from server.opcua.events import EventBus
 from server.opcua.history import RawHistory, RawReader
 from server.opcua.identity import Identities, SignIn, Verify
@@ -42,7 +43,7 @@ from server.opcua.services.discovery import DiscoveryService
 from server.opcua.services.dispatch import Dispatcher
 from server.opcua.services.engine import SubscriptionEngine
 from server.opcua.services.guard import DecodeLimits
-from server.opcua.services.history import HistoryDoors, HistoryService
+from server.opcua.services.history import HistoryDoors, HistoryReader, HistoryService
 from server.opcua.services.limits import OperationLimits
 from server.opcua.services.method import MethodService
 from server.opcua.services.node_management import NodeManagementService
@@ -55,7 +56,7 @@ from server.opcua.services.subscription_limits import SubscriptionLimits
 from server.opcua.services.translate import TranslateService
 from server.opcua.services.view import ViewService
 from server.opcua.sign_in_trail import SignInTrail
-from server.opcua.space import Space
+from server.opcua.space import EVENTS_AND_HISTORY, SERVER, Space
 from server.opcua.specs.binding import Binding
 from server.opcua.specs.budget import Budget
 from server.opcua.specs.everything import bind
@@ -105,6 +106,7 @@ class Facts:
     audit: AuditWriter | None
     fdi: Any = None  # the FDI runtime
     network: Callable[[], tuple[bool, str]] = lambda: (False, "")
+    journal: Journal | None = None
 
 
 @dataclass(slots=True)
@@ -205,9 +207,18 @@ async def assemble(facts: Facts, namespaces: Namespaces, pipeline: Any, reader: 
     RegisteredNodes(operations).register(dispatcher)
     QueryService().register(dispatcher)
     history = RawHistory(values, reader, facts.page_rows, operations.history_points)
-    HistoryService(store, operations, HistoryDoors({ua.ReadRawModifiedDetails: history}, {}), audit).register(
-        dispatcher
-    )
+    readers: dict[type, HistoryReader] = {ua.ReadRawModifiedDetails: history}
+    if facts.journal is not None:
+        readers[ua.ReadEventDetails] = EventHistory(
+            facts.journal,
+            conditions,
+            space,
+            store,
+            page_rows=facts.page_rows,
+            points_per_session=operations.history_points,
+        )
+        store.reshape(space.node(SERVER), notifier=EVENTS_AND_HISTORY)
+    HistoryService(store, operations, HistoryDoors(readers, {}), audit).register(dispatcher)
 
     # Subscriptions, events, methods
     engine = SubscriptionEngine(
@@ -338,6 +349,7 @@ def _server_facts(facts: Facts, application_uri: str, operations: OperationLimit
         max_select_clauses=SELECT_LIMIT,
         max_where_clauses=ELEMENT_LIMIT,
         history_page_rows=facts.page_rows,
+        history_events=facts.journal is not None,
         auditing=settings.auditing,
     )
 

@@ -28,6 +28,7 @@ from server.opcua.names import (
 from server.opcua.nodes.node import Node
 from server.opcua.parameter_nodes import add_parameter
 from server.opcua.space import (
+    EVENTS_AND_HISTORY,
     FOLDER_TYPE,
     HAS_CONDITION,
     HAS_EVENT_SOURCE,
@@ -61,7 +62,12 @@ class DeviceNodes:
         space = self._space
         plant = space.id(PLANT_URI, "Plant")
         space.object(
-            plant, space.name(PLANT_URI, "Plant"), FOLDER_TYPE, parent=OBJECTS, reference=ORGANIZES, notifier=1
+            plant,
+            space.name(PLANT_URI, "Plant"),
+            FOLDER_TYPE,
+            parent=OBJECTS,
+            reference=ORGANIZES,
+            notifier=EVENTS_AND_HISTORY,
         )
         space.link(SERVER, HAS_NOTIFIER, plant)
         network = space.id(PLANT_URI, MQTT_NETWORK)
@@ -87,7 +93,7 @@ class DeviceNodes:
                 parent=parent,
                 reference=ORGANIZES,
                 display=self._layout.display_name(path),
-                notifier=1,
+                notifier=EVENTS_AND_HISTORY,
             )
             space.link(parent, HAS_NOTIFIER, node_id)
         return node_id
@@ -104,7 +110,7 @@ class DeviceNodes:
             parent=space.id(DI_URI, DEVICE_SET),
             display=device.name or device.device_id,
             description=device_type.label,
-            notifier=1,
+            notifier=EVENTS_AND_HISTORY,
         )
         folder = self.folder(device.path)
         space.link(folder, ORGANIZES, root)

@@ -135,6 +135,10 @@ class EventPlan:
         """The selected fields as an array of Variants."""
         return self._head + b"".join([event.encoded(clause) for clause in self._clauses])
 
+    def values(self, event: Event) -> list[ua.Variant]:
+        """The selected fields; null for one that is broken."""
+        return [_NULL if clause.broken else event.value(clause) for clause in self._clauses]
+
     def passes(self, event: Event) -> bool:
         """True when the event passes the where clause. What cannot be decided (null, wrong types) does not pass."""
         return not self._elements or self._element(0, event, {}) is True

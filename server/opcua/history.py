@@ -89,7 +89,7 @@ class RawHistory:
             question = self._first(node, wanted, details)
         else:
             known = held.pop(bytes(wanted.ContinuationPoint), None)
-            if known is None or known.point.key != key_of(wanted.NodeId):
+            if not isinstance(known, _Question) or known.point.key != key_of(wanted.NodeId):
                 raise ServiceFault(_S.BadContinuationPointInvalid)
             question = known
         return await self._page(question, params.TimestampsToReturn, held)
@@ -100,7 +100,7 @@ class RawHistory:
             raise ServiceFault(_S.BadHistoryOperationUnsupported)
         if wanted.IndexRange:
             raise ServiceFault(_S.BadIndexRangeNoData)  # everything recorded is a scalar
-        start, end = _time(details.StartTime), _time(details.EndTime)
+        start, end = request_time(details.StartTime), request_time(details.EndTime)
         count = int(details.NumValuesPerNode or 0)
         # Two of start, end and count have to be given (OPC 10000-11, 6.5.3.2).
         if (start is None) + (end is None) + (count == 0) > 1:
@@ -146,7 +146,7 @@ def _value(value: StoredValue, data_type: DataType, which: ua.TimestampsToReturn
     )
 
 
-def _time(value: object) -> TimeUs | None:
+def request_time(value: object) -> TimeUs | None:
     """A request's time; null and the earliest times of the wire mean none."""
     if not isinstance(value, datetime) or value.year <= _EARLIEST_YEAR:
         return None

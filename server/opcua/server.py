@@ -27,6 +27,7 @@ from server.model.device_type import DeviceType, SpecChange
 from server.model.plant import Plant
 from server.opcua.assembly import Facts, Room, assemble
 from server.opcua.conditions import AlarmStates
+from server.opcua.event_history import Journal
 from server.opcua.history import RawReader
 from server.opcua.identity import Verify
 from server.opcua.model_changes import ModelChanges
@@ -91,11 +92,12 @@ class OpcUaServer:
         role_of: Callable[[str], str | None] | None = None,
         fdi: Any = None,
         network: Callable[[], tuple[bool, str]] = lambda: (False, ""),
+        journal: Journal | None = None,
     ) -> None:
         """`nodesets`: a folder of NodeSet2 files. `cache`: one for the snapshot of the standard address space and these
         files; None builds them anew each time. `role_of`: the role an account has now, None when it is locked or gone;
         asked every second for the users of open sessions. `fdi`: the FDI runtime; None shows devices without it.
-        `network`: whether the broker is connected, and its address.
+        `network`: whether the broker is connected, and its address. `journal`: earlier events; None: none are kept.
         """
         self._facts = Facts(
             settings=settings,
@@ -111,6 +113,7 @@ class OpcUaServer:
             audit=audit,
             fdi=fdi,
             network=network,
+            journal=journal,
         )
         self._settings = settings
         self._plant = plant

@@ -73,6 +73,7 @@ class ServerFacts:
     max_string_length: int = 0
     max_byte_string_length: int = 0
     history_page_rows: int = 10_000
+    history_events: bool = False
     history_server_time: bool = True
     """ServerTimestamps are kept and given back."""
     auditing: bool = False
@@ -221,7 +222,6 @@ class ServerObject:
     def _history(self) -> None:
         facts = self._facts
         for name in (
-            "AccessHistoryEventsCapability",
             "InsertDataCapability",
             "ReplaceDataCapability",
             "UpdateDataCapability",
@@ -237,7 +237,9 @@ class ServerObject:
         self._put(_ids.HistoryServerCapabilities_AccessHistoryDataCapability, True, _V.Boolean)
         self._put(_ids.HistoryServerCapabilities_ServerTimestampSupported, facts.history_server_time, _V.Boolean)
         self._put(_ids.HistoryServerCapabilities_MaxReturnDataValues, facts.history_page_rows, _V.UInt32)
-        self._put(_ids.HistoryServerCapabilities_MaxReturnEventValues, 0, _V.UInt32)
+        self._put(_ids.HistoryServerCapabilities_AccessHistoryEventsCapability, facts.history_events, _V.Boolean)
+        events = facts.history_page_rows if facts.history_events else 0
+        self._put(_ids.HistoryServerCapabilities_MaxReturnEventValues, events, _V.UInt32)
 
     def _roles(self) -> None:
         """Identities: which of our accounts' roles lead to a well-known role (OPC 10000-18, 4.4.4)."""

@@ -1,0 +1,201 @@
+"""Events of conditions from the journal, page by page (OPC 10000-11, ReadEventDetails): a door behind HistoryRead.
+
+Selected and filtered by the same plans as live events. Events that are not of conditions are not kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from asyncua import ua
+
+from server.core import status
+from server.core.clock import TimeUs
+from server.core.values import AlarmEvent
+from server.opcua.conditions import ConditionNodes
+from server.opcua.datavalues import stack_status
+from server.opcua.event_filter import Event, EventPlan, EventTypes
+from server.opcua.history import request_time
+from server.opcua.names import PLANT_URI
+from server.opcua.nodes.keys import Key, key_of
+from server.opcua.nodes.node import Node
+from server.opcua.nodes.store import NodeStore
+from server.opcua.services.context import Request, Session
+from server.opcua.services.fault import ServiceFault
+from server.opcua.space import SERVER, Space
+
+ROWS = 1_000
+"""Journal entries read at once, off the event loop."""
+LOOKED_AT = 10_000
+"""Journal entries that one page looks at; where a filter passes few of them, the client goes on with its point."""
+_S = ua.StatusCodes
+_SERVER = key_of(SERVER)
+
+
+class Entry(Protocol):
+    """One event of the journal."""
+
+    @property
+    def event(self) -> AlarmEvent: ...
+
+    @property
+    def place(self) -> tuple[TimeUs, int]: ...
+
+
+class Journal(Protocol):
+    """The journal. Blocks."""
+
+    def journal_page(
+        self,
+        *,
+        start: TimeUs | None = None,
+        end: TimeUs | None = None,
+        limit: int,
+        condition_id: str | None = None,
+        device_id: str | None = None,
+        after: tuple[TimeUs, int] | None = None,
+        backward: bool = False,
+    ) -> list[Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What a continuation point stands for."""
+
+    notifier: Key
+    device_id: str | None
+    plan: EventPlan
+    start: TimeUs | None  # of the journal: start <= time < end
+    end: TimeUs | None
+    backward: bool
+    limit: int
+    after: tuple[TimeUs, int] | None = None
+
+
+class EventHistory:
+    """ReadEventDetails at Server and at every notifier of the plant."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        nodes: ConditionNodes,
+        space: Space,
+        store: NodeStore,
+        *,
+        page_rows: int,
+        points_per_session: int,
+    ) -> None:
+        self._journal = journal
+        self._nodes = nodes
+        self._space = space
+        self._store = store
+        self._types = EventTypes(store)
+        self._page_rows = page_rows
+        self._points_per_session = points_per_session
+
+    def _held(self, session: Session) -> OrderedDict[bytes, Any]:
+        if session.history_points is None:
+            session.history_points = OrderedDict()
+        return session.history_points  # type: ignore[no-any-return]
+
+    def release(self, session: Session, point: bytes) -> bool:
+        """Give a continuation point back; False when it is none of this session's."""
+        return self._held(session).pop(point, None) is not None
+
+    async def read(
+        self, request: Request, node: Node, wanted: ua.HistoryReadValueId, params: ua.HistoryReadParameters
+    ) -> ua.HistoryReadResult:
+        """One notifier's page.
+
+        Raises:
+            ServiceFault: the operation's result.
+        """
+        session = request.session
+        if session is None:
+            raise ServiceFault(_S.BadSessionIdInvalid)
+        held = self._held(session)
+        if not wanted.ContinuationPoint:
+            question = self._first(node, params.HistoryReadDetails)
+        else:
+            known = held.pop(bytes(wanted.ContinuationPoint), None)
+            if not isinstance(known, _Question) or known.notifier != node.key:
+                raise ServiceFault(_S.BadContinuationPointInvalid)
+            question = known
+        events, after = await self._page(question)
+        token = None
+        if after is not None:
+            if len(held) >= self._points_per_session:
+                held.popitem(last=False)
+            token = secrets.token_bytes(16)
+            held[token] = replace(question, after=after)
+        code = status.GOOD if events or after is not None else _S.GoodNoData
+        return ua.HistoryReadResult(
+            StatusCode=stack_status(code), ContinuationPoint=token, HistoryData=ua.HistoryEvent(Events=events)
+        )
+
+    def _first(self, node: Node, details: ua.ReadEventDetails) -> _Question:
+        if not isinstance(details.Filter, ua.EventFilter) or not details.Filter.SelectClauses:
+            raise ServiceFault(_S.BadEventFilterInvalid)
+        obeyed, _ = self._types.check(details.Filter)
+        if not obeyed:
+            raise ServiceFault(_S.BadEventFilterInvalid)
+        start, end = request_time(details.StartTime), request_time(details.EndTime)
+        count = int(details.NumValuesPerNode or 0)
+        # Two of start, end and count have to be given (OPC 10000-11, 6.5.2).
+        if (start is None) + (end is None) + (count == 0) > 1:
+            raise ServiceFault(_S.BadInvalidArgument)
+        backward = start is None or (end is not None and start > end)
+        if backward:
+            # The time a client starts from belongs to what it gets, the one it ends at does not.
+            newest, oldest = (end, None) if start is None else (start, end)
+            start = None if oldest is None else oldest + 1
+            end = None if newest is None else newest + 1
+        limit = min(self._page_rows, count) if count else self._page_rows
+        return _Question(
+            node.key, self._device(node.key), EventPlan(details.Filter, self._store), start, end, backward, limit
+        )
+
+    def _device(self, key: Key) -> str | None:
+        """The device that a notifier is, whose entries the journal can look up."""
+        if isinstance(key, tuple) and key[0] == self._space.indexes[PLANT_URI] and isinstance(key[1], str):
+            return None if key[1] == "Plant" or key[1].startswith("Plant/") else key[1]
+        return None
+
+    async def _page(self, question: _Question) -> tuple[list[ua.HistoryEventFieldList], tuple[TimeUs, int] | None]:
+        """The events of a page, and where the next one goes on; None when there is no more."""
+        found: list[ua.HistoryEventFieldList] = []
+        after, looked_at = question.after, 0
+        while looked_at < LOOKED_AT:
+            rows = await asyncio.to_thread(self._rows, question, after)
+            for row in rows:
+                after = row.place
+                fields = self._fields(question, row.event)
+                if fields is not None:
+                    found.append(ua.HistoryEventFieldList(EventFields=fields))
+                    if len(found) >= question.limit:
+                        return found, after
+            looked_at += len(rows)
+            if len(rows) < ROWS:
+                return found, None
+        return found, after
+
+    def _rows(self, question: _Question, after: tuple[TimeUs, int] | None) -> list[Any]:
+        return self._journal.journal_page(
+            start=question.start,
+            end=question.end,
+            limit=ROWS,
+            device_id=question.device_id,
+            after=after,
+            backward=question.backward,
+        )
+
+    def _fields(self, question: _Question, kept: AlarmEvent) -> list[ua.Variant] | None:
+        key = question.notifier
+        if key != _SERVER and question.device_id is None and key not in self._nodes.notifiers(kept):
+            return None
+        event = Event(self._nodes.fields_of(kept), self._nodes.key(kept))
+        return question.plan.values(event) if question.plan.passes(event) else None
