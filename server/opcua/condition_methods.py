@@ -46,7 +46,17 @@ VERBS: Mapping[int, Verb] = {
     _IDS.AlarmConditionType_Reset2: Verb.RESET,
 }
 """Methods of the types by number in namespace 0; instances have these very nodes."""
+DECLARED: Mapping[int, int] = {
+    getattr(_IDS, f"AlarmConditionType_ShelvingState_{name}"): getattr(_IDS, f"ShelvedStateMachineType_{name}")
+    for name in ("TimedShelve", "TimedShelve2", "OneShotShelve", "OneShotShelve2", "Unshelve", "Unshelve2")
+}
+"""Methods of the instance declaration ShelvingState, which clients call that browsed AlarmConditionType."""
 MEMBERSHIPS = _IDS.AlarmConditionType_GetGroupMemberships
+
+
+def verb_of(method: Key) -> Verb | None:
+    """The action that a Method is; None for Methods that are none of a condition's."""
+    return VERBS.get(DECLARED.get(method, method)) if isinstance(method, int) else None
 
 
 class Actions(Protocol):
@@ -69,7 +79,7 @@ class ConditionMethods:
         self, request: Request, object_key: Key, method_key: Key, arguments: list[ua.Variant]
     ) -> ua.CallMethodResult:
         """One action on one condition."""
-        verb = VERBS.get(method_key) if isinstance(method_key, int) else None
+        verb = verb_of(method_key)
         place = place_of(node_id_of(object_key), self._space.indexes[PLANT_URI])
         if verb is None or place is None:
             return _result(status.BAD_NODE_ID_INVALID)

@@ -20,14 +20,18 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
+from server.alarms.condition_set import by_package
 from server.alarms.engine import AlarmEngine
 from server.core import status
-from server.core.clock import SystemClock, TimeUs
+from server.core.clock import Clock, SystemClock, TimeUs
 from server.core.texts import Texts
 from server.core.values import CommandResponse, DeviceId, PointUpdate, Scalar
+from server.database.site import SiteDatabase
 from server.fdi.logic.live import LiveLogic
 from server.history.reading import raw_page
 from server.history.store import Page, StoredValue
+from server.model.alarm_spec import AlarmSpec
+from server.model.device import Device
 from server.model.device_type import ArgumentSpec, DataType, DeviceType, EnumValue, MethodSpec
 from server.model.plant import Plant
 from server.opcua.nodesets import build_all
@@ -260,7 +264,7 @@ class OpcUaRig:
     records: RememberedPoints
     certificates: CertificateFolder
     namespaces: MemoryNamespaces
-    clock: SystemClock = field(default_factory=SystemClock)
+    clock: Clock = field(default_factory=SystemClock)
 
     def node(self, path: str, uri: str = "urn:fieldloom:plant") -> ua.NodeId:
         return ua.NodeId(path, self.namespaces.names.index(uri))
@@ -312,15 +316,20 @@ async def running(
     command_timeout_s: float = 1.0,
     limits: LimitSettings | None = None,
     audit: AuditWriter | None = None,
-    fdi: Callable[[Plant, SystemClock], Any] | None = None,
+    fdi: Callable[[Plant, Clock], Any] | None = None,
     network: Callable[[], tuple[bool, str]] = lambda: (False, ""),
+    clock: Clock | None = None,
+    site: SiteDatabase | None = None,
+    declared: Callable[[Device], Sequence[AlarmSpec]] = by_package,
     **settings: Any,
 ) -> AsyncIterator[OpcUaRig]:
     """A listening OPC UA room with a few pumps; the open channel is allowed unless told otherwise.
 
+    `clock`: of everything but the subscriptions, which publish in real time. `site`: keeps alarms and their journal.
+
     `fdi` makes the FDI runtime of the room; without it devices have no locks, edit contexts or actions.
     """
-    clock = SystemClock()
+    clock = clock or SystemClock()
     plant, sender, history, records = Plant(), AnsweringSender(), MemoryHistory(), RememberedPoints()
     names = namespaces or MemoryNamespaces()
     shutil.copytree(own_pair(), folder / "certs", dirs_exist_ok=True)
@@ -341,8 +350,9 @@ async def running(
         audit=audit,
         fdi=runtime,
         network=network,
+        journal=site,
     )
-    engine = AlarmEngine(plant)
+    engine = AlarmEngine(plant, declared=declared)
     pipeline = Pipeline(
         plant=plant,
         clock=clock,
@@ -352,7 +362,7 @@ async def running(
         history=history,
         feeds=[],
         sender=sender,
-        records=records,
+        records=site or records,
         command_timeout_s=command_timeout_s,
         logic=LiveLogic(plant) if runtime is None else runtime.live,
         guard=runtime.locks if runtime is not None else None,
@@ -372,7 +382,7 @@ async def running(
     task = asyncio.create_task(room.run())
     services = asyncio.create_task(runtime.run()) if runtime is not None else None
     try:
-        yield OpcUaRig(room, plant, pipeline, sender, history, records, certificates, names)
+        yield OpcUaRig(room, plant, pipeline, sender, history, records, certificates, names, clock)
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

@@ -14,10 +14,11 @@ from asyncua import ua
 from server.core.alarm_actions import AlarmAction
 from server.core.clock import Clock, to_datetime
 from server.core.values import Caller
+from server.opcua.condition_methods import verb_of
 from server.opcua.nodes.keys import Key, node_id_of
 from server.opcua.nodes.node import Node
 from server.opcua.services.condition_audit import event_type as event_type_of
-from server.opcua.services.condition_audit import inputs_of, method_of, own_fields, verb_of
+from server.opcua.services.condition_audit import inputs_of, method_of, own_fields
 from server.opcua.services.context import Request, Session
 from server.opcua.services.dispatch import Dispatcher
 from server.opcua.wire.headers import audit_entry

@@ -8,7 +8,6 @@ from asyncua import ua
 
 from server.core.alarm_actions import NAMES_A_STATE, AlarmAction, Verb
 from server.opcua.condition_methods import VERBS
-from server.opcua.nodes.keys import Key
 
 _I = ua.ObjectIds
 _V = ua.VariantType
@@ -44,11 +43,6 @@ _NAMES: Mapping[Verb, str] = {
     Verb.SILENCE: "Silence",
     Verb.RESET: "Reset",
 }
-
-
-def verb_of(method: Key) -> Verb | None:
-    """The action that a Method is; None for Methods that are none of a condition's."""
-    return VERBS.get(method) if isinstance(method, int) else None
 
 
 def event_type(verb: Verb) -> tuple[int, str]:

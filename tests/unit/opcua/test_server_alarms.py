@@ -4,46 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from asyncua import Client, ua
-from asyncua.common.subscription import Subscription
 
+from tests.kit.alarm_room import FIELDS, call, listening, operand
 from tests.kit.opcua import OpcUaRig, running
 
 S = ua.StatusCodes
 IDS = ua.ObjectIds
 V = ua.VariantType
 CONDITION = "pump-1/Alarms/temperature"
-FIELDS = (
-    "EventId",
-    "EventType",
-    "SourceNode",
-    "SourceName",
-    "Time",
-    "ReceiveTime",
-    "Message",
-    "Severity",
-    "ConditionName",
-    "ConditionClassId",
-    "ConditionClassName",
-    "BranchId",
-    "Retain",
-    "EnabledState",
-    "EnabledState/Id",
-    "ActiveState",
-    "ActiveState/Id",
-    "AckedState",
-    "AckedState/Id",
-    "Quality",
-    "LastSeverity",
-    "Comment",
-    "ClientUserId",
-    "InputNode",
-)
 
 
 @pytest.fixture
@@ -51,71 +24,6 @@ async def rig(tmp_path: Path) -> AsyncIterator[OpcUaRig]:
     async with running(tmp_path, devices=["pump-1", "pump-2"]) as rig:
         await rig.live(temperature=50.0, state=1)
         yield rig
-
-
-def operand(path: str) -> ua.SimpleAttributeOperand:
-    names = [ua.QualifiedName(part, 0) for part in path.split("/")] if path else []
-    attribute = ua.AttributeIds.Value if path else ua.AttributeIds.NodeId
-    kind = ua.NodeId(IDS.ConditionType if not path else IDS.BaseEventType)
-    return ua.SimpleAttributeOperand(TypeDefinitionId=kind, BrowsePath=names, AttributeId=attribute)
-
-
-class Listener:
-    """Raw event fields of one event item, by name; "" is the ConditionId."""
-
-    def __init__(self, paths: tuple[str, ...]) -> None:
-        self.paths = paths
-        self.seen: list[dict[str, Any]] = []
-        self._came = asyncio.Event()
-
-    def event_notification(self, event: Any) -> None:
-        raise NotImplementedError
-
-    async def take(self, count: int = 1) -> list[dict[str, Any]]:
-        async with asyncio.timeout(10):
-            while len(self.seen) < count:
-                self._came.clear()
-                await self._came.wait()
-        taken, self.seen = self.seen[:count], self.seen[count:]
-        return taken
-
-    def feed(self, fields: list[ua.Variant]) -> None:
-        self.seen.append(dict(zip(self.paths, (field.Value for field in fields), strict=True)))
-        self._came.set()
-
-
-@asynccontextmanager
-async def listening(
-    client: Client,
-    node_id: ua.NodeId | None = None,
-    paths: tuple[str, ...] = ("", *FIELDS, "LimitState/CurrentState", "HighHighLimit"),
-    where: list[ua.ContentFilterElement] | None = None,
-) -> AsyncIterator[tuple[Listener, Subscription, int]]:
-    """An event item with our own select clauses, on Server unless told otherwise."""
-    listener = Listener(paths)
-    subscription = await client.create_subscription(50, listener)
-
-    def notified(events: ua.EventNotificationList) -> list[Any]:
-        for event in events.Events:
-            listener.feed(event.EventFields)
-        return []
-
-    subscription._explode_events = notified
-    wanted = ua.EventFilter(SelectClauses=[operand(path) for path in paths])
-    wanted.WhereClause = ua.ContentFilter(where or [])
-    request = ua.MonitoredItemCreateRequest()
-    request.ItemToMonitor = ua.ReadValueId(node_id or ua.NodeId(IDS.Server), ua.AttributeIds.EventNotifier)
-    request.MonitoringMode = ua.MonitoringMode.Reporting
-    request.RequestedParameters = ua.MonitoringParameters(ClientHandle=7, Filter=wanted, QueueSize=1000)
-    params = ua.CreateMonitoredItemsParameters(subscription.subscription_id, ua.TimestampsToReturn.Both, [request])
-    (result,) = await client.uaclient.create_monitored_items(params)
-    result.StatusCode.check()
-    yield listener, subscription, result.MonitoredItemId
-
-
-async def call(client: Client, object_id: ua.NodeId, method: int, *inputs: ua.Variant) -> int:
-    request = ua.CallMethodRequest(object_id, ua.NodeId(method), list(inputs))
-    return (await client.uaclient.call([request]))[0].StatusCode.value
 
 
 async def acknowledge(client: Client, rig: OpcUaRig, event_id: bytes, comment: str = "seen") -> int:
