@@ -18,8 +18,11 @@ from bridge.sources.mqtt import MqttSource
 from bridge.sources.mqtt_listener import MqttListener
 from bridge.sources.mqtt_options import MqttOptions
 from server.alarms.engine import AlarmEngine
+from server.alarms.measures import as_metrics
+from server.alarms.performance import Guide
+from server.alarms.watch import PerformanceWatch
 from server.console.feed import Feed
-from server.core.clock import Clock, SystemClock
+from server.core.clock import SECOND, Clock, SystemClock
 from server.core.errors import ConfigurationError
 from server.core.values import DeviceId
 from server.database.site import SiteDatabase
@@ -47,7 +50,7 @@ from server.pipeline.flow import TICK_S
 from server.security.pki import CertificateFolder
 from server.security.sessions import Sessions
 from server.security.users import Accounts
-from server.settings import Settings
+from server.settings import AlarmSettings, Settings
 
 log = structlog.get_logger("fieldloom")
 Stop = Callable[[], Awaitable[None]]
@@ -112,8 +115,12 @@ class Server:
             future_tolerance_s=settings.pipeline.future_tolerance_s,
         )
         self._engine = AlarmEngine(
-            self._plant, branches=settings.alarms.branches, max_time_shelved_s=settings.alarms.max_time_shelved_s
+            self._plant,
+            branches=settings.alarms.branches,
+            max_time_shelved_s=settings.alarms.max_time_shelved_s,
+            severities=settings.alarms.severities,
         )
+        self._performance = PerformanceWatch(clock, _guide(settings.alarms))
         self._feed = Feed()
         self._fdi = FdiRuntime(self._plant, clock, settings.fdi, self._site, self._site.audit)
         await self._fdi.load()
@@ -135,6 +142,7 @@ class Server:
             fdi=self._fdi,
             network=self._network,
             journal=self._site,
+            performance=lambda: self._performance.snapshot,
         )
         self._on_stop("OPC UA", self._opcua.stop)
         self._pipeline = Pipeline(
@@ -142,7 +150,7 @@ class Server:
             clock=clock,
             points=[self._opcua, self._fdi],
             alarms=self._engine,
-            alarm_sinks=[self._opcua, self._feed],
+            alarm_sinks=[self._opcua, self._feed, self._performance],
             history=self._recorder,
             feeds=[self._feed],
             sender=self,
@@ -265,6 +273,7 @@ class Server:
         if lost:
             await asyncio.to_thread(self._site.save_alarms, lost)
         alarms = self._engine.restore(states)
+        await self._performance.load(self._site, self._engine.retained())
         # Nodes live as long as the server: the collector need not walk a hundred thousand of them again and again.
         gc.freeze()
         log.info("restored", devices=devices, retained_alarms=alarms, ended_alarms=len(lost))
@@ -291,6 +300,7 @@ class Server:
             feed=self._feed,
             health=self.health,
             metrics=self.counters,
+            performance=lambda: self._performance.snapshot,
             audit=self._site.audit,
             settings=settings.http,
             clock=clock,
@@ -329,6 +339,7 @@ class Server:
             group.create_task(self._fdi.run())
             group.create_task(self._lag.run())
             group.create_task(self._tick())
+            group.create_task(self._prune_journal())
 
     async def _tick(self) -> None:
         # A first start ends without devices: theirs come with their messages.
@@ -337,6 +348,13 @@ class Server:
             await asyncio.sleep(TICK_S)
             await self._pipeline.tick()
             long_lived.look()
+
+    async def _prune_journal(self) -> None:
+        """Forget events of alarms that are older than they have to be kept, a part at a time."""
+        kept = self._settings.alarms.journal_days * 86_400 * SECOND
+        while True:
+            gone = await asyncio.to_thread(self._site.prune_journal, self._clock.now() - kept)
+            await asyncio.sleep(1.0 if gone else 3_600.0)
 
     # -- stop
 
@@ -374,6 +392,7 @@ class Server:
         if hasattr(self, "_bridge"):
             found |= self._bridge.counters()
         found |= self._feed.counters()
+        found |= as_metrics(self._performance.snapshot)
         found["opcua_sessions"] = self._opcua.sessions
         found["loop_lag_s"] = round(self._lag.worst_s, 4)
         return found
@@ -394,3 +413,15 @@ def _plain(function: Callable[[], object]) -> Stop:
         await asyncio.to_thread(function)
 
     return stop
+
+
+def _guide(settings: AlarmSettings) -> Guide:
+    return Guide(
+        operators=settings.operators,
+        flood_begins=settings.flood_begins,
+        flood_ends=settings.flood_ends,
+        chattering=settings.chattering,
+        chattering_s=settings.chattering_s,
+        fleeting_s=settings.fleeting_s,
+        stale_s=settings.stale_s,
+    )

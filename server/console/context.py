@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from server.alarms.performance import Snapshot
 from server.console.feed import Feed
 from server.core.clock import Clock, TimeUs
 from server.core.values import Caller
@@ -106,6 +107,7 @@ class ConsoleContext:
     feed: Feed
     health: Callable[[], Mapping[str, Mapping[str, object]]]  # dependency -> {"ok": bool, facts …}
     metrics: Callable[[], Mapping[str, int | float]]  # every counter and gauge by name
+    performance: Callable[[], Snapshot]  # how the alarm system performs now
     audit: AuditWriter
     settings: HttpSettings
     clock: Clock

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from asyncua import ua
 
+from server.alarms.performance import Snapshot
 from server.core.clock import SECOND, Clock
 from server.model.device_type import SpecChange
 from server.model.plant import Plant
@@ -107,6 +108,7 @@ class Facts:
     fdi: Any = None  # the FDI runtime
     network: Callable[[], tuple[bool, str]] = lambda: (False, "")
     journal: Journal | None = None
+    performance: Callable[[], Snapshot] | None = None
 
 
 @dataclass(slots=True)
@@ -268,6 +270,7 @@ async def assemble(facts: Facts, namespaces: Namespaces, pipeline: Any, reader: 
         private=PrivateNodes(rights, store, sessions, indexes[PLANT_URI]),
         parts=DeviceParts(space, facts.plant, on_demand, devices, Budget(clock, MAKING_S)),
         network=facts.network,
+        performance=facts.performance,
     )  # fmt: skip
     binding.device_gone.append(binding.parts.forget)
     binding.device_changed.append(binding.parts.follow)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import structlog
 
+from server.alarms.performance import Snapshot
 from server.core.alarm_actions import AlarmAction
 from server.core.clock import Clock
 from server.core.errors import InUseError, RemoteError
@@ -93,11 +94,13 @@ class OpcUaServer:
         fdi: Any = None,
         network: Callable[[], tuple[bool, str]] = lambda: (False, ""),
         journal: Journal | None = None,
+        performance: Callable[[], Snapshot] | None = None,
     ) -> None:
         """`nodesets`: a folder of NodeSet2 files. `cache`: one for the snapshot of the standard address space and these
         files; None builds them anew each time. `role_of`: the role an account has now, None when it is locked or gone;
         asked every second for the users of open sessions. `fdi`: the FDI runtime; None shows devices without it.
         `network`: whether the broker is connected, and its address. `journal`: earlier events; None: none are kept.
+        `performance`: how the alarm system performs now.
         """
         self._facts = Facts(
             settings=settings,
@@ -114,6 +117,7 @@ class OpcUaServer:
             fdi=fdi,
             network=network,
             journal=journal,
+            performance=performance,
         )
         self._settings = settings
         self._plant = plant

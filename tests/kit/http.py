@@ -14,6 +14,7 @@ from argon2 import PasswordHasher
 from fastapi import FastAPI
 
 from server.alarms.engine import AlarmEngine
+from server.alarms.performance import Snapshot
 from server.console.api import create_app
 from server.console.context import ConsoleContext
 from server.console.feed import Feed
@@ -239,6 +240,7 @@ async def make_site(clock: ManualClock, folder: Path, *, pages: bool = False, **
         feed=feed,
         health=lambda: health,
         metrics=lambda: {**pipeline.counters(), **feed.counters()},
+        performance=Snapshot,
         audit=records.audit,
         settings=HttpSettings(**settings),
         clock=clock,

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from server.alarms.measures import as_json
 from server.console import shapes
 from server.console.auth import READER, Acknowledger, Console
 from server.console.context import ConsoleContext
@@ -55,6 +56,12 @@ def standing(context: ConsoleContext, device: str = "", *, every: bool = False) 
 
 def _fits(event: AlarmEvent, active: bool | None, acked: bool | None) -> bool:
     return (active is None or event.active == active) and (acked is None or event.acked == acked)
+
+
+@router.get("/performance", dependencies=READER)
+async def performance(context: Console) -> dict[str, Any]:
+    """How the alarm system itself performs, by ISA-18.2: rates, floods, chattering, stale, the ten most frequent."""
+    return as_json(context.performance())
 
 
 @router.get("/{condition_id:path}", dependencies=READER)

@@ -8,6 +8,7 @@ from typing import Any
 
 from asyncua import ua
 
+from server.alarms.performance import Snapshot
 from server.core.clock import Clock
 from server.core.values import DeviceId, PointUpdate
 from server.model.device import Device
@@ -54,6 +55,8 @@ class Binding:
     attributes: AttributeService
     private: PrivateNodes
     parts: DeviceParts
+    performance: Callable[[], Snapshot] | None = None
+    """How the alarm system performs now; None: nobody counts."""
     network: Callable[[], tuple[bool, str]] = lambda: (False, "")
     """(connected, address) of the broker that devices are reached by."""
     spec_sinks: list[Callable[[Sequence[SpecChange]], None]] = field(default_factory=list)

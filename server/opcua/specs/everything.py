@@ -6,6 +6,7 @@ from typing import Any
 
 from server.opcua.specs import (
     actions,
+    alarm_performance,
     audit_message,
     communication,
     declared_conditions,
@@ -28,7 +29,7 @@ from server.opcua.specs.binding import Binding
 
 def bind(binding: Binding, fdi: Any) -> None:
     """Bind all of them. `fdi` is the FDI runtime (server.fdi.runtime), None where no package runs."""
-    for always in (semantics, health, topology, audit_message, server_version, declared_conditions):
+    for always in (semantics, health, topology, audit_message, server_version, declared_conditions, alarm_performance):
         always.bind(binding, fdi)
     if fdi is None:
         return

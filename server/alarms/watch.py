@@ -1,0 +1,103 @@
+"""Alarm performance kept along with the flow: counts alarm events, tells when a flood begins and ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+import structlog
+
+from server.alarms.performance import DAY_S, KEPT_DAYS, AlarmPerformance, Guide, Snapshot
+from server.core.clock import SECOND, Clock, TimeUs
+from server.core.values import AlarmEvent, DeviceId
+
+log = structlog.get_logger("fieldloom.alarms")
+PAGE, MOST = 5_000, 200_000
+"""Journal entries read at once, and at most, to know the week before a start."""
+
+
+class Entry(Protocol):
+    """One event of the journal."""
+
+    @property
+    def event(self) -> AlarmEvent: ...
+
+    @property
+    def place(self) -> tuple[TimeUs, int]: ...
+
+
+class Journal(Protocol):
+    """Earlier events. Blocks."""
+
+    def journal_page(
+        self,
+        *,
+        start: TimeUs | None = None,
+        end: TimeUs | None = None,
+        limit: int,
+        condition_id: str | None = None,
+        device_id: str | None = None,
+        after: tuple[TimeUs, int] | None = None,
+        backward: bool = False,
+    ) -> Sequence[Entry]: ...
+
+
+class PerformanceWatch:
+    """One for a server."""
+
+    def __init__(self, clock: Clock, guide: Guide | None = None) -> None:
+        self._clock = clock
+        self._performance = AlarmPerformance(guide)
+        self._snapshot = Snapshot()
+        self._at: TimeUs = 0
+        self._told_flood = False
+
+    async def load(self, journal: Journal, states: Iterable[AlarmEvent]) -> int:
+        """Take in the week before a start and how conditions stand; how many events that were."""
+        since = self._clock.now() - KEPT_DAYS * DAY_S * SECOND
+        pages: list[Sequence[Entry]] = []
+        after: tuple[TimeUs, int] | None = None
+        count = 0
+        while count < MOST:
+            page = await asyncio.to_thread(_page, journal, since, after)
+            pages.append(page)
+            count += len(page)
+            if len(page) < PAGE:
+                break
+            after = page[-1].place
+        for page in reversed(pages):
+            self._performance.observe([entry.event for entry in reversed(page)])
+            await asyncio.sleep(0)
+        self._performance.seed(states)
+        return count
+
+    async def alarms_changed(self, events: Sequence[AlarmEvent]) -> None:
+        """Count them."""
+        self._performance.observe(events)
+        if self._performance.flood != self._told_flood:
+            self._tell()
+
+    async def conditions_changed(self, device_ids: Sequence[DeviceId]) -> None:
+        """What ended is told by its events."""
+
+    def _tell(self) -> None:
+        self._told_flood = self._performance.flood
+        snapshot = self._performance.snapshot(self._clock.now())
+        busiest = [f"{busy.condition_id} ({busy.count})" for busy in snapshot.top_ten[:3]]
+        name = "alarm_flood_began" if self._told_flood else "alarm_flood_ended"
+        log.warning(name, alarms_in_10_min=round(snapshot.rate_10min, 1), busiest=", ".join(busiest))
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The measures, at most a second old."""
+        now = self._clock.now()
+        if now - self._at >= SECOND or now < self._at:
+            self._snapshot, self._at = self._performance.snapshot(now), now
+            if self._performance.flood != self._told_flood:
+                self._tell()
+        return self._snapshot
+
+
+def _page(journal: Journal, since: TimeUs, after: tuple[TimeUs, int] | None) -> Sequence[Entry]:
+    return journal.journal_page(start=since, limit=PAGE, after=after, backward=True)
