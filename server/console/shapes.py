@@ -112,6 +112,21 @@ def alarm(event: AlarmEvent) -> dict[str, Any]:
         "parameter": event.input_parameter,
         "limits": {name: scalar(limit) for name, limit in event.limits.items()},
         "cause": event.cause,
+        "branch_id": event.branch_id,
+        "priority": event.priority,
+        "class": event.condition_class,
+        "enabled": event.enabled,
+        "confirmed": event.confirmed,
+        "to_confirm": event.has_confirm,
+        "shelving": event.shelving,
+        "unshelve_time": moment(event.unshelve_time),
+        "suppressed": event.suppressed,
+        "suppressed_by": list(event.suppressed_by),
+        "out_of_service": event.out_of_service,
+        "silenced": event.silenced,
+        "latched": event.latched,
+        "re_alarms": event.re_alarms,
+        "first_in_group": event.first_in_group,
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,9 +12,24 @@ from server.console import shapes
 from server.console.auth import READER, Acknowledger, Console
 from server.console.context import ConsoleContext
 from server.console.problems import ProblemError
+from server.core.alarm_actions import AlarmAction, Verb
 from server.core.errors import NotFoundError
 from server.core.values import AlarmEvent
 
+Action = Literal[
+    "confirm",
+    "shelve",
+    "shelve-once",
+    "unshelve",
+    "suppress",
+    "unsuppress",
+    "remove-from-service",
+    "place-in-service",
+    "silence",
+    "reset",
+    "enable",
+    "disable",
+]
 router = APIRouter(prefix="/api/alarms", tags=["alarms"])
 
 # Ids hold slashes: "<device_id>/Alarms/<name>".
@@ -28,6 +43,12 @@ class Remark(BaseModel):
 
     comment: str = Field(default="", max_length=1_000)
     event_id: str | None = Field(default=None, max_length=64, description="Hex; absent: the state of now")
+
+
+class Order(Remark):
+    """What an operator does, with what it needs."""
+
+    duration_s: float | None = Field(default=None, description="shelve: for how long")
 
 
 @router.get("", dependencies=READER)
@@ -87,6 +108,23 @@ async def acknowledge(
 async def comment(condition_id: ConditionId, body: Remark, context: Console, caller: Acknowledger) -> dict[str, Any]:
     """Add a comment to an alarm."""
     return shapes.alarm(await context.pipeline.comment(condition_id, _event_id(body), body.comment, caller))
+
+
+@router.post("/{condition_id:path}/{action}")
+async def act(
+    condition_id: ConditionId,
+    action: Annotated[Action, Path(description="What to do")],
+    context: Console,
+    caller: Acknowledger,
+    body: Order | None = None,
+) -> dict[str, Any]:
+    """Confirm, shelve, suppress, silence, reset, enable an alarm …; 409 when its state does not allow it.
+
+    Engineers suppress, disable and take out of service; all else is the operators'.
+    """
+    order = body or Order()
+    wanted = AlarmAction(Verb(action), condition_id, _event_id(order), order.comment or None, order.duration_s)
+    return shapes.alarm(await context.pipeline.alarm_action(wanted, caller))
 
 
 def _event_id(remark: Remark) -> bytes | None:
