@@ -34,6 +34,8 @@ ROUTES: list[tuple[str, str, object, str]] = [
     ("GET", "/api/alarms/pump-1/Alarms/temperature", None, "viewer"),
     ("POST", "/api/alarms/pump-1/Alarms/temperature/acknowledge", {"comment": "seen"}, "operator"),
     ("POST", "/api/alarms/pump-1/Alarms/temperature/comment", {"comment": "seen"}, "operator"),
+    ("POST", "/api/alarms/pump-1/Alarms/temperature/shelve", {"duration_s": 60}, "operator"),
+    ("GET", "/api/alarms/performance", None, "viewer"),
     ("GET", "/api/packages", None, "viewer"),
     ("GET", "/api/packages/pump", None, "viewer"),
     ("GET", "/api/packages/pump/documents/manual.html", None, "viewer"),

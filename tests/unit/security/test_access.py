@@ -12,6 +12,8 @@ from server.security.access import Right, has_role, require
 ALLOWED = {
     Right.READ: {"viewer", "operator", "engineer", "admin"},
     Right.ACKNOWLEDGE: {"operator", "engineer", "admin"},
+    Right.ALARM_RULES: {"operator", "engineer", "admin"},
+    Right.MANAGE_ALARMS: {"engineer", "admin"},
     Right.COMMAND: {"operator", "engineer", "admin"},
     Right.WRITE: {"operator", "engineer", "admin"},
     Right.PACKAGES: {"engineer", "admin"},
