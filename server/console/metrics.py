@@ -16,7 +16,7 @@ BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _UNFIT = re.compile(r"[^a-zA-Z0-9_]")
 # A name with one of these words goes up and down; every other one only counts up.
 _GAUGES = frozenset({"age", "connected", "depth", "devices", "lag", "open", "pending", "points", "queue", "s", "spool"})
-_GAUGES |= {"sessions", "subscribers", "types", "waiting"}
+_GAUGES |= {"alarms", "sessions", "subscribers", "types", "waiting"}
 
 
 def is_gauge(name: str) -> bool:
