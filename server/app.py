@@ -137,7 +137,6 @@ class Server:
             page_rows=settings.history.page_rows,
             limits=settings.limits,
             cache=settings.data_dir / "cache",
-            max_time_shelved_s=settings.alarms.max_time_shelved_s,
             audit=self._site.audit,
             fdi=self._fdi,
             network=self._network,
@@ -273,7 +272,7 @@ class Server:
         if lost:
             await asyncio.to_thread(self._site.save_alarms, lost)
         alarms = self._engine.restore(states)
-        await self._performance.load(self._site, self._engine.retained())
+        await self._performance.load(self._site, (state for state in states if self._engine.spec(state.condition_id)))
         # Nodes live as long as the server: the collector need not walk a hundred thousand of them again and again.
         gc.freeze()
         log.info("restored", devices=devices, retained_alarms=alarms, ended_alarms=len(lost))

@@ -25,14 +25,14 @@ COMMENT_LIMIT = 1_024
 class Actions:
     """Every verb."""
 
-    def __init__(self, life: Life, timers: Timers) -> None:
+    def __init__(self, life: Life, timers: Timers[Standing]) -> None:
         self._life = life
         self._timers = timers
         self._by_verb: dict[Verb, Callable[[Standing, AlarmAction, dict[str, Any], TimeUs, list[AlarmEvent]], None]] = {
             Verb.ACKNOWLEDGE: self._acknowledge,
             Verb.CONFIRM: self._confirm,
             Verb.COMMENT: self._comment,
-            Verb.ENABLE: self._enable,
+            Verb.ENABLE: self._able,
             Verb.DISABLE: self._disable,
             Verb.TIMED_SHELVE: self._shelve,
             Verb.ONE_SHOT_SHELVE: self._shelve,
@@ -120,11 +120,6 @@ class Actions:
 
     # -- of the condition
 
-    def _enable(
-        self, standing: Standing, action: AlarmAction, said: dict[str, Any], now: TimeUs, events: list[AlarmEvent]
-    ) -> None:
-        self._able(standing, action, said, now, events)
-
     def _disable(
         self, standing: Standing, action: AlarmAction, said: dict[str, Any], now: TimeUs, events: list[AlarmEvent]
     ) -> None:
@@ -145,7 +140,7 @@ class Actions:
     def _shelve(
         self, standing: Standing, action: AlarmAction, said: dict[str, Any], now: TimeUs, events: list[AlarmEvent]
     ) -> None:
-        most_s = self._life.max_time_shelved_s(standing)
+        most_s = self._life.max_time_shelved_s(standing.condition.spec)
         timed = action.verb is Verb.TIMED_SHELVE
         state = shelving.require(
             Shelving(standing.event.shelving),

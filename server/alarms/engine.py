@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from server.alarms.actions import COMMENT_LIMIT, Actions
 from server.alarms.condition import Condition, Look
-from server.alarms.condition_set import ConditionSet, ConditionSets, by_package, group_ids, is_suppressing
+from server.alarms.condition_set import ConditionSet, ConditionSets, by_package, is_suppressing
 from server.alarms.life import AGAIN, DELAY, OPERATOR, RE_ALARM, SHELVING, Life
 from server.alarms.priority import SEVERITIES
 from server.alarms.shelving import MAX_TIME_SHELVED_S
@@ -56,7 +56,7 @@ class AlarmEngine:
         self._plant = plant
         self._sets = ConditionSets(declared)
         self._standing: dict[str, dict[str, Standing]] = {}  # by device, by name
-        self._timers = Timers()
+        self._timers: Timers[Standing] = Timers()
         self._life = Life(
             self._timers,
             event_id,
@@ -73,7 +73,8 @@ class AlarmEngine:
         rules are judged on the present value, and all others stay as they are. Those of a device that goes end.
         """
         if change.device_id is None:
-            if change.kind is ChangeKind.TYPE_REMOVED:
+            if change.kind in (ChangeKind.TYPE_CHANGED, ChangeKind.TYPE_REMOVED):
+                # What the update before left unused; the devices of this one still have theirs.
                 self._sets.forget_unused()
             return []
         if change.kind is ChangeKind.DEVICE_REMOVED:
@@ -150,14 +151,9 @@ class AlarmEngine:
         found = self._declared(condition_id)
         return None if found is None else found[0].spec
 
-    def groups(self) -> dict[str, list[str]]:
-        """See `AlarmJudge.groups`."""
-        found: dict[str, list[str]] = {}
-        for device_id, device in self._plant.devices.items():
-            for condition in self._sets.of(device).conditions:
-                for group in group_ids(device_id, condition.spec):
-                    found.setdefault(group, []).append(condition_id(device_id, condition.name))
-        return found
+    def max_time_shelved_s(self, spec: AlarmSpec | None) -> float:
+        """See `AlarmJudge.max_time_shelved_s`."""
+        return self._life.max_time_shelved_s(spec)
 
     def _declared(self, identity: str) -> tuple[Condition, Device] | None:
         device_id, mark, name = identity.partition(_MARK)
@@ -307,13 +303,8 @@ class AlarmEngine:
         """See `AlarmJudge.tick`."""
         events: list[AlarmEvent] = []
         for standing, kind, due in self._timers.take(now):
-            if isinstance(standing, Standing):
-                self._fire(standing, kind, due, now, events)
+            self._fire(standing, kind, due, now, events)
         return events
-
-    def next_due(self) -> TimeUs | None:
-        """When `tick` has something to do; None: nothing waits."""
-        return self._timers.next_due()
 
     def _fire(self, standing: Standing, kind: str, due: TimeUs, now: TimeUs, events: list[AlarmEvent]) -> None:
         device = self._plant.devices.get(standing.event.device_id)

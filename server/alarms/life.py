@@ -11,6 +11,7 @@ from server.alarms import shelving
 from server.alarms.condition_set import group_ids
 from server.alarms.shelving import Shelving
 from server.alarms.standing import (
+    FLAGS,
     Standing,
     condition_class,
     earlier,
@@ -23,6 +24,7 @@ from server.alarms.timers import Timers
 from server.core.clock import SECOND, TimeUs
 from server.core.status import StatusCode
 from server.core.values import AlarmEvent, Scalar
+from server.model.alarm_spec import AlarmSpec
 from server.model.device import Device
 
 DELAY, AGAIN, SHELVING, RE_ALARM = "delay", "judge again", "shelving", "re-alarm"
@@ -37,7 +39,7 @@ class Life:
 
     def __init__(
         self,
-        timers: Timers,
+        timers: Timers[Standing],
         event_id: Callable[[], bytes],
         *,
         branches: int,
@@ -51,9 +53,9 @@ class Life:
         self.severities = severities
         self.active_in: Counter[str] = Counter()  # active conditions by alarm group
 
-    def max_time_shelved_s(self, standing: Standing) -> float:
-        """Greatest ShelvingTime of a condition."""
-        own = standing.condition.spec.life.max_time_shelved_s
+    def max_time_shelved_s(self, spec: AlarmSpec | None) -> float:
+        """Greatest ShelvingTime of an alarm: its own, or the site's."""
+        own = spec.life.max_time_shelved_s if spec is not None else None
         return self._max_time_shelved_s if own is None else own
 
     # -- the life cycle
@@ -224,25 +226,24 @@ class Life:
         *,
         named_by: tuple[bytes, ...],
     ) -> None:
+        before = standing.event
+
+        def after(name: str) -> Any:
+            return changes[name] if name in changes else getattr(before, name)
+
+        retain = is_retained(*map(after, FLAGS), branches=bool(standing.branches))
+        rest = {**changes, "retain": retain, "first_in_group": after("first_in_group") and retain}
         event = replace(
-            standing.event,
+            before,
             event_id=self.event_id(),
             time=time,
             receive_time=received,
             cause=cause,
             earlier_ids=named_by,
-            **changes,
+            **rest,
         )
-        standing.event = self.settled(standing, event)
-        events.append(standing.event)
-
-    def settled(self, standing: Standing, event: AlarmEvent) -> AlarmEvent:
-        """The event with Retain as its flags have it; what is over is no longer the first of its group."""
-        retain = is_retained(event, len(standing.branches))
-        first = event.first_in_group and retain
-        if retain == event.retain and first == event.first_in_group:
-            return event
-        return replace(event, retain=retain, first_in_group=first)
+        standing.event = event
+        events.append(event)
 
     def renew(
         self, standing: Standing, events: list[AlarmEvent], now: TimeUs, cause: str, changes: Mapping[str, Any]
@@ -278,8 +279,11 @@ class Life:
         else:
             standing.branches[place] = event
         events.append(event)
-        if event.enabled and not standing.branches and standing.event.retain and not is_retained(standing.event):
-            self.put(standing, events, now, "transition", {})
+        if event.enabled and not standing.branches:
+            current = standing.event
+            flags = (getattr(current, name) for name in FLAGS)
+            if current.retain and not is_retained(*flags, branches=False):
+                self.put(standing, events, now, "transition", {})
 
     # -- declarations
 

@@ -108,11 +108,13 @@ def condition_class(condition: Condition) -> str:
     return condition.spec.rationale.condition_class or condition.condition_class
 
 
-def is_retained(event: AlarmEvent, branches: int = 0) -> bool:
+FLAGS = ("enabled", "active", "acked", "confirmed", "latched")
+"""What decides Retain of a current state, besides its branches."""
+
+
+def is_retained(enabled: bool, active: bool, acked: bool, confirmed: bool, latched: bool, *, branches: bool) -> bool:
     """Retain: somebody must still see this state, or a branch beside it (OPC 10000-9, 5.5.2)."""
-    if not event.enabled:
-        return False
-    return event.active or not event.acked or not event.confirmed or event.latched or branches > 0
+    return enabled and (active or not acked or not confirmed or latched or branches)
 
 
 def is_branch_retained(event: AlarmEvent) -> bool:

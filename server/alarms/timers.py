@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from server.core.clock import TimeUs
 
@@ -16,14 +16,17 @@ class Timed(Protocol):
     due: dict[str, TimeUs]
 
 
-class Timers:
+Owner = TypeVar("Owner", bound=Timed)
+
+
+class Timers(Generic[Owner]):
     """Timers by kind and owner, in order of time, then of the owner's id, then of the kind."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[TimeUs, str, str, int, Timed]] = []
+        self._heap: list[tuple[TimeUs, str, str, int, Owner]] = []
         self._count = 0
 
-    def set(self, owner: Timed, kind: str, due: TimeUs) -> None:
+    def set(self, owner: Owner, kind: str, due: TimeUs) -> None:
         """Let it fall due then, and not when it was to before."""
         if owner.due.get(kind) == due:
             return
@@ -41,7 +44,7 @@ class Timers:
         """Cancel all of an owner."""
         owner.due.clear()
 
-    def take(self, now: TimeUs) -> Iterator[tuple[Timed, str, TimeUs]]:
+    def take(self, now: TimeUs) -> Iterator[tuple[Owner, str, TimeUs]]:
         """(owner, kind, due) of everything due by now; each is gone when it is handed out."""
         while self._heap and self._heap[0][0] <= now:
             due, _, kind, _, owner = heapq.heappop(self._heap)
@@ -58,12 +61,3 @@ class Timers:
                 return
             del owner.due[kind]
             yield kind, due
-
-    def next_due(self) -> TimeUs | None:
-        """When the next one falls due; None: nothing waits."""
-        while self._heap:
-            due, _, kind, _, owner = self._heap[0]
-            if owner.due.get(kind) == due:
-                return due
-            heapq.heappop(self._heap)
-        return None

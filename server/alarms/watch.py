@@ -4,43 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from typing import Protocol
 
 import structlog
 
 from server.alarms.performance import DAY_S, KEPT_DAYS, AlarmPerformance, Guide, Snapshot
 from server.core.clock import SECOND, Clock, TimeUs
 from server.core.values import AlarmEvent, DeviceId
+from server.pipeline.ports import AlarmJournal, JournalEntry
 
 log = structlog.get_logger("fieldloom.alarms")
 PAGE, MOST = 5_000, 200_000
 """Journal entries read at once, and at most, to know the week before a start."""
-
-
-class Entry(Protocol):
-    """One event of the journal."""
-
-    @property
-    def event(self) -> AlarmEvent: ...
-
-    @property
-    def place(self) -> tuple[TimeUs, int]: ...
-
-
-class Journal(Protocol):
-    """Earlier events. Blocks."""
-
-    def journal_page(
-        self,
-        *,
-        start: TimeUs | None = None,
-        end: TimeUs | None = None,
-        limit: int,
-        condition_id: str | None = None,
-        device_id: str | None = None,
-        after: tuple[TimeUs, int] | None = None,
-        backward: bool = False,
-    ) -> Sequence[Entry]: ...
 
 
 class PerformanceWatch:
@@ -53,10 +27,10 @@ class PerformanceWatch:
         self._at: TimeUs = 0
         self._told_flood = False
 
-    async def load(self, journal: Journal, states: Iterable[AlarmEvent]) -> int:
+    async def load(self, journal: AlarmJournal, states: Iterable[AlarmEvent]) -> int:
         """Take in the week before a start and how conditions stand; how many events that were."""
         since = self._clock.now() - KEPT_DAYS * DAY_S * SECOND
-        pages: list[Sequence[Entry]] = []
+        pages: list[Sequence[JournalEntry]] = []
         after: tuple[TimeUs, int] | None = None
         count = 0
         while count < MOST:
@@ -99,5 +73,5 @@ class PerformanceWatch:
         return self._snapshot
 
 
-def _page(journal: Journal, since: TimeUs, after: tuple[TimeUs, int] | None) -> Sequence[Entry]:
+def _page(journal: AlarmJournal, since: TimeUs, after: tuple[TimeUs, int] | None) -> Sequence[JournalEntry]:
     return journal.journal_page(start=since, limit=PAGE, after=after, backward=True)

@@ -77,6 +77,23 @@ class AlarmSpec:
     audible: str = ""  # name of the sound that announces it; "" = it has no AudibleSound
     rule: str = ""  # id of the rule that made or changed it; "" = from the package
 
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """What decides which fields and references a condition has: where it differs, its nodes are others."""
+        return (
+            self.kind,
+            self.parameter,
+            frozenset(self.sources),
+            tuple(sorted(self.severity.items())),
+            self.life,
+            self.rationale,
+            self.groups,
+            self.first_in_group,
+            self.suppression,
+            self.audible,
+            self.rule,
+        )
+
 
 def exclusive_limit(
     *,

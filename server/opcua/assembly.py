@@ -19,7 +19,7 @@ from server.opcua.conditions import ConditionNodes
 from server.opcua.device_nodes import DeviceNodes
 from server.opcua.endpoints import PRODUCT_URI, Endpoints, own_hosts
 from server.opcua.event_filter import ELEMENT_LIMIT, SELECT_LIMIT
-from server.opcua.event_history import EventHistory, Journal
+from server.opcua.event_history import EventHistory
 from server.opcua.events import EventBus
 from server.opcua.history import RawHistory, RawReader
 from server.opcua.identity import Identities, SignIn, Verify
@@ -72,6 +72,7 @@ from server.opcua.wire.call_plan import CallPlans
 from server.opcua.wire.plans import ReadPlans
 from server.opcua.wire.write_plan import WritePlans
 from server.opcua.write_door import DeviceDoor
+from server.pipeline.ports import AlarmJournal
 from server.security.audit import AuditTrail, AuditWriter
 from server.security.pki import CertificateFolder
 from server.settings import LimitSettings, OpcUaSettings
@@ -103,11 +104,10 @@ class Facts:
     clock: Clock
     page_rows: int
     cache: Path | None
-    max_time_shelved_s: float
     audit: AuditWriter | None
     fdi: Any = None  # the FDI runtime
     network: Callable[[], tuple[bool, str]] = lambda: (False, "")
-    journal: Journal | None = None
+    journal: AlarmJournal | None = None
     performance: Callable[[], Snapshot] | None = None
 
 
@@ -166,9 +166,7 @@ async def assemble(facts: Facts, namespaces: Namespaces, pipeline: Any, reader: 
     rights.defaults(0).permissions = SERVER_PERMISSIONS
     space = Space(store, indexes, rights)
     operations = _operations(facts.limits)
-    conditions = ConditionNodes(
-        space, facts.plant, pipeline.alarms, clock=clock, max_time_shelved_s=facts.max_time_shelved_s
-    )
+    conditions = ConditionNodes(space, facts.plant, pipeline.alarms, clock=clock)
     bus = EventBus(store, clock)
     trail = SignInTrail(AuditTrail(facts.audit, clock)) if facts.audit is not None else None
     audit = AuditEvents(bus, clock, application_uri, enabled=settings.auditing, trail=trail, plant=indexes[PLANT_URI])

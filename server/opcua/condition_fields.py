@@ -49,7 +49,7 @@ class Shown:
         type_definition: ua.NodeId,
         source: ua.NodeId,
         input_node: ua.NodeId,
-        max_time_shelved_s: float,
+        max_time_shelved_s: Callable[[AlarmSpec | None], float],
     ) -> None:
         self.event = event
         self.spec = spec
@@ -232,7 +232,7 @@ def _alarm() -> None:
         lambda e: e.has_latch,
     )  # fmt: skip
     MAKERS["SuppressedOrShelved"] = lambda s: _true(s.event.suppressed_or_shelved)
-    MAKERS["MaxTimeShelved"] = lambda s: _duration(_max_time_shelved_s(s))
+    MAKERS["MaxTimeShelved"] = lambda s: _duration(s.max_time_shelved_s(s.spec))
     MAKERS["AudibleEnabled"] = lambda s: _true(not s.event.silenced and s.event.active) if s.event.has_silence else None
     MAKERS["AudibleSound"] = lambda s: ua.Variant(b"", V.ByteString) if s.event.has_silence else None
     MAKERS["AudibleSound/ListId"] = lambda s: ua.Variant("fieldloom", V.String) if s.event.has_silence else None
@@ -247,11 +247,6 @@ def _alarm() -> None:
     MAKERS["ReAlarmRepeatCount"] = lambda s: (
         ua.Variant(min(s.event.re_alarms, 32_767), V.Int16) if s.spec is not None and s.spec.life.re_alarm_s else None
     )
-
-
-def _max_time_shelved_s(shown: Shown) -> float:
-    own = shown.spec.life.max_time_shelved_s if shown.spec is not None else None
-    return shown.max_time_shelved_s if own is None else own
 
 
 def _of_life(name: str) -> Maker:

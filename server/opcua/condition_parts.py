@@ -8,11 +8,9 @@ from asyncua import ua
 
 from server.core.values import AlarmEvent
 from server.model.alarm_spec import AlarmSpec
-from server.opcua.condition_fields import OWN
 from server.opcua.space import PROPERTY_TYPE
 
 _IDS = ua.ObjectIds
-STRINGS = OWN
 PARTS: Mapping[str, int] = {
     "ShelvingState": _IDS.ShelvedStateMachineType,
     "LimitState": _IDS.ExclusiveLimitStateMachineType,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from asyncua import ua
@@ -14,12 +14,11 @@ from server.core.values import AlarmEvent
 from server.model.alarm_spec import AlarmSpec
 from server.model.device import Device
 from server.model.plant import Plant
-from server.opcua.condition_fields import ConditionFields, Shown, unshelve_ms
+from server.opcua.condition_fields import OWN, ConditionFields, Shown, unshelve_ms
 from server.opcua.condition_parts import (
     DATA_TYPES,
     PARTS,
     SHELVING_METHODS,
-    STRINGS,
     is_property,
     methods_of,
     variable_type,
@@ -52,20 +51,17 @@ class AlarmStates(Protocol):
 
     def specs_of(self, device: Device) -> Sequence[AlarmSpec]: ...
 
-    def groups(self) -> Mapping[str, Sequence[str]]: ...
+    def max_time_shelved_s(self, spec: AlarmSpec | None) -> float: ...
 
 
 class ConditionNodes:
     """Condition instances: made when somebody looks at them, kept in step with their last event from then on."""
 
-    def __init__(
-        self, space: Space, plant: Plant, alarms: AlarmStates, *, clock: Clock, max_time_shelved_s: float
-    ) -> None:
+    def __init__(self, space: Space, plant: Plant, alarms: AlarmStates, *, clock: Clock) -> None:
         self._space = space
         self._plant = plant
         self._alarms = alarms
         self._clock = clock
-        self._max_time_shelved_s = max_time_shelved_s
         self._made: dict[str, AlarmSpec | None] = {}
         self._shelved: set[str] = set()  # made ones whose UnshelveTime counts down
 
@@ -87,7 +83,7 @@ class ConditionNodes:
                 self._type(event.kind),
                 space.id(PLANT_URI, device_id),
                 node(event.input_parameter),
-                self._max_time_shelved_s,
+                self._alarms.max_time_shelved_s,
             )
         )
 
@@ -179,7 +175,7 @@ class ConditionNodes:
         data_type = DATA_TYPES.get(name)
         if data_type is None:
             data_type = value.VariantType.value if value.VariantType != V.Null else ua.ObjectIds.UtcTime
-        own = not above and name in STRINGS
+        own = not above and name in OWN
         space.variable(
             space.id(PLANT_URI, f"{condition_id}/{path}"),
             space.name(TYPES_URI, name) if own else ua.QualifiedName(name, 0),

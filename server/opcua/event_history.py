@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 from asyncua import ua
 
@@ -27,6 +28,7 @@ from server.opcua.nodes.store import NodeStore
 from server.opcua.services.context import Request, Session
 from server.opcua.services.fault import ServiceFault
 from server.opcua.space import SERVER, Space
+from server.pipeline.ports import AlarmJournal, JournalEntry
 
 ROWS = 1_000
 """Journal entries read at once, off the event loop."""
@@ -34,32 +36,6 @@ LOOKED_AT = 10_000
 """Journal entries that one page looks at; where a filter passes few of them, the client goes on with its point."""
 _S = ua.StatusCodes
 _SERVER = key_of(SERVER)
-
-
-class Entry(Protocol):
-    """One event of the journal."""
-
-    @property
-    def event(self) -> AlarmEvent: ...
-
-    @property
-    def place(self) -> tuple[TimeUs, int]: ...
-
-
-class Journal(Protocol):
-    """The journal. Blocks."""
-
-    def journal_page(
-        self,
-        *,
-        start: TimeUs | None = None,
-        end: TimeUs | None = None,
-        limit: int,
-        condition_id: str | None = None,
-        device_id: str | None = None,
-        after: tuple[TimeUs, int] | None = None,
-        backward: bool = False,
-    ) -> list[Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +57,7 @@ class EventHistory:
 
     def __init__(
         self,
-        journal: Journal,
+        journal: AlarmJournal,
         nodes: ConditionNodes,
         space: Space,
         store: NodeStore,
@@ -183,7 +159,7 @@ class EventHistory:
                 return found, None
         return found, after
 
-    def _rows(self, question: _Question, after: tuple[TimeUs, int] | None) -> list[Any]:
+    def _rows(self, question: _Question, after: tuple[TimeUs, int] | None) -> Sequence[JournalEntry]:
         return self._journal.journal_page(
             start=question.start,
             end=question.end,

@@ -312,7 +312,7 @@ def _conditions(device_type: DeviceType) -> dict[str, object]:
     """What decides which fields a condition has, by name."""
     found: dict[str, object] = {}
     for spec in device_type.alarms:
-        found[spec.name] = (spec.kind, spec.parameter, frozenset(spec.sources), spec.life, spec.rationale, spec.groups)
+        found[spec.name] = spec.shape
     for alarm in health_alarms(device_type.health):
         found[alarm.name] = (alarm.kind, alarm.input_parameter)
     return found

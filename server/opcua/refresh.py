@@ -71,8 +71,9 @@ class Refresh:
 
     def event(self, alarms: Retained, condition_id: str, branch_id: str, item: EventItem) -> Event | None:
         """A condition or branch as it is now; None when nobody has to see it any more, or the item does not hear it."""
-        found = alarms.state(condition_id)
-        if branch_id:
+        if not branch_id:
+            found = alarms.state(condition_id)
+        else:
             found = next((each for each in alarms.branches(condition_id) if each.branch_id == branch_id), None)
         if found is None or not found.retain:
             return None  # its last event came by itself

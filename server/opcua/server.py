@@ -28,13 +28,13 @@ from server.model.device_type import DeviceType, SpecChange
 from server.model.plant import Plant
 from server.opcua.assembly import Facts, Room, assemble
 from server.opcua.conditions import AlarmStates
-from server.opcua.event_history import Journal
 from server.opcua.history import RawReader
 from server.opcua.identity import Verify
 from server.opcua.model_changes import ModelChanges
 from server.opcua.nodes.values import ValueEncodingError
 from server.opcua.test_nodes import TEST
 from server.opcua.wire import TWIN
+from server.pipeline.ports import AlarmJournal
 from server.security.audit import AuditWriter
 from server.security.pki import CertificateFolder
 from server.settings import LimitSettings, OpcUaSettings
@@ -88,12 +88,11 @@ class OpcUaServer:
         page_rows: int = 10_000,
         limits: LimitSettings | None = None,
         cache: Path | None = None,
-        max_time_shelved_s: float = 28_800.0,
         audit: AuditWriter | None = None,
         role_of: Callable[[str], str | None] | None = None,
         fdi: Any = None,
         network: Callable[[], tuple[bool, str]] = lambda: (False, ""),
-        journal: Journal | None = None,
+        journal: AlarmJournal | None = None,
         performance: Callable[[], Snapshot] | None = None,
     ) -> None:
         """`nodesets`: a folder of NodeSet2 files. `cache`: one for the snapshot of the standard address space and these
@@ -112,7 +111,6 @@ class OpcUaServer:
             clock=clock,
             page_rows=page_rows,
             cache=cache,
-            max_time_shelved_s=max_time_shelved_s,
             audit=audit,
             fdi=fdi,
             network=network,

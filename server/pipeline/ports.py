@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from server.core.alarm_actions import AlarmAction
@@ -107,8 +107,8 @@ class AlarmJudge(Protocol):
     def specs_of(self, device: Device) -> Sequence[AlarmSpec]:
         """How the conditions of a device are declared now, even before the engine has heard of it."""
 
-    def groups(self) -> Mapping[str, Sequence[str]]:
-        """Alarm groups by id (`<device>/AlarmGroups/<name>`, `Fieldloom/AlarmGroups/<name>`): their conditions."""
+    def max_time_shelved_s(self, spec: AlarmSpec | None) -> float:
+        """Greatest ShelvingTime of an alarm: its own, or the site's."""
 
     def condition_ids(self, device_id: str) -> list[str]:
         """Conditions of one device."""
@@ -121,6 +121,33 @@ class AlarmSink(Protocol):
 
     async def conditions_changed(self, device_ids: Sequence[DeviceId]) -> None:
         """Rules gave these devices other conditions; called before any event of a new one, after the last of an old."""
+
+
+class JournalEntry(Protocol):
+    """One event of the journal; `place` is what paging goes on from."""
+
+    @property
+    def event(self) -> AlarmEvent: ...
+
+    @property
+    def place(self) -> tuple[TimeUs, int]: ...
+
+
+class AlarmJournal(Protocol):
+    """Earlier events of conditions. Blocks."""
+
+    def journal_page(
+        self,
+        *,
+        start: TimeUs | None = None,
+        end: TimeUs | None = None,
+        limit: int,
+        condition_id: str | None = None,
+        device_id: str | None = None,
+        after: tuple[TimeUs, int] | None = None,
+        backward: bool = False,
+    ) -> Sequence[JournalEntry]:
+        """Entries with start <= time < end, at most `limit`, oldest or newest first; `after` goes on from there."""
 
 
 class DurableSink(Protocol):

@@ -136,7 +136,7 @@ class Listener:
         self._came = asyncio.Event()
 
     def event_notification(self, event: Any) -> None:
-        raise NotImplementedError
+        raise AssertionError("events are taken as they come in, before a client library names their fields")
 
     async def take(self, count: int = 1) -> list[dict[str, Any]]:
         async with asyncio.timeout(10):

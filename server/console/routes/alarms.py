@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,20 +16,6 @@ from server.core.alarm_actions import AlarmAction, Verb
 from server.core.errors import NotFoundError
 from server.core.values import AlarmEvent
 
-Action = Literal[
-    "confirm",
-    "shelve",
-    "shelve-once",
-    "unshelve",
-    "suppress",
-    "unsuppress",
-    "remove-from-service",
-    "place-in-service",
-    "silence",
-    "reset",
-    "enable",
-    "disable",
-]
 router = APIRouter(prefix="/api/alarms", tags=["alarms"])
 
 # Ids hold slashes: "<device_id>/Alarms/<name>".
@@ -113,7 +99,7 @@ async def comment(condition_id: ConditionId, body: Remark, context: Console, cal
 @router.post("/{condition_id:path}/{action}")
 async def act(
     condition_id: ConditionId,
-    action: Annotated[Action, Path(description="What to do")],
+    action: Annotated[Verb, Path(description="What to do")],
     context: Console,
     caller: Acknowledger,
     body: Order | None = None,
@@ -123,7 +109,7 @@ async def act(
     Engineers suppress, disable and take out of service; all else is the operators'.
     """
     order = body or Order()
-    wanted = AlarmAction(Verb(action), condition_id, _event_id(order), order.comment or None, order.duration_s)
+    wanted = AlarmAction(action, condition_id, _event_id(order), order.comment or None, order.duration_s)
     return shapes.alarm(await context.pipeline.alarm_action(wanted, caller))
 
 
