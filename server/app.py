@@ -20,6 +20,8 @@ from bridge.sources.mqtt_options import MqttOptions
 from server.alarms.engine import AlarmEngine
 from server.alarms.measures import as_metrics
 from server.alarms.performance import Guide
+from server.alarms.rule_service import RuleService
+from server.alarms.rules import AlarmRules
 from server.alarms.watch import PerformanceWatch
 from server.console.feed import Feed
 from server.core.clock import SECOND, Clock, SystemClock
@@ -114,8 +116,12 @@ class Server:
             max_devices=settings.pipeline.max_devices,
             future_tolerance_s=settings.pipeline.future_tolerance_s,
         )
+        rules = AlarmRules(self._plant)
+        self._rules = RuleService(rules, self._site, self._site.audit, clock)
+        await self._rules.load()
         self._engine = AlarmEngine(
             self._plant,
+            declared=rules.specs_of,
             branches=settings.alarms.branches,
             max_time_shelved_s=settings.alarms.max_time_shelved_s,
             severities=settings.alarms.severities,
@@ -159,6 +165,7 @@ class Server:
             guard=self._fdi.locks,
         )
         self._fdi.attach(self._pipeline)
+        self._rules.attach(self._pipeline)
         await self._opcua.prepare(self._pipeline, reader, self.counters)
         await self._start_bridge()
         await self._start_packages()
@@ -300,6 +307,7 @@ class Server:
             health=self.health,
             metrics=self.counters,
             performance=lambda: self._performance.snapshot,
+            rules=self._rules,
             audit=self._site.audit,
             settings=settings.http,
             clock=clock,

@@ -10,7 +10,6 @@ from server.core.clock import TimeUs
 from server.core.values import Scalar
 from server.model.alarm_spec import AlarmSpec
 from server.model.device import Device, Point
-from server.model.device_type import DeviceType
 
 
 @dataclass(slots=True)
@@ -83,8 +82,3 @@ class ConditionKind:
 
     kind: str
     make: Callable[[AlarmSpec], Condition]
-    required: tuple[str, ...] = ()  # sources that must be there
-    optional: tuple[str, ...] = ()  # further sources that it knows
-    some: tuple[str, ...] = ()  # of these at least one must be there (limits)
-    check: Callable[[AlarmSpec, DeviceType], list[str]] | None = None
-    """Mistakes that only this kind knows of, each a sentence: the input's data type, the order of limits."""

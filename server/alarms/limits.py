@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
 
 from server.alarms.condition import Look
 from server.alarms.judging import OneInput
 from server.core.values import Scalar
 from server.model.alarm_spec import LEVELS, AlarmSpec
 from server.model.device import Device
-from server.model.device_type import DeviceType
 
 OUTER = frozenset({"HighHigh", "LowLow"})
 SEPARATOR = ", "
@@ -103,29 +101,3 @@ class Limits(OneInput):
         beyond = "above" if first.startswith("High") else "below"
         told = "" if limit is None else f" {limit:g}{unit}"
         return f"{device.device_id}: {what} is {beyond} the {_WORDS[first]} limit{told}"
-
-
-def check_limits(spec: AlarmSpec, device_type: DeviceType) -> list[str]:
-    """Mistakes of limits: constants out of order, a deadband wider than what lies between them."""
-    values = [
-        (level, float(source))
-        for level, source in ((level, spec.sources.get(level)) for level in LEVELS)
-        if isinstance(source, int | float) and not isinstance(source, bool)
-    ]
-    mistakes = [
-        f"{upper} ({high:g}) lies below {lower} ({low:g})"
-        for (upper, high), (lower, low) in pairwise(values)
-        if high < low
-    ]
-    limits = dict(values)
-    if "High" in limits and "Low" in limits and spec.life.deadband >= limits["High"] - limits["Low"] >= 0:
-        mistakes.append(f"the deadband {spec.life.deadband:g} is as wide as what lies between High and Low")
-    return mistakes + check_numeric(spec, device_type)
-
-
-def check_numeric(spec: AlarmSpec, device_type: DeviceType) -> list[str]:
-    """A mistake when the input is no number."""
-    parameter = device_type.parameters.get(spec.parameter)
-    if parameter is not None and not parameter.data_type.numeric:
-        return [f"{spec.parameter} is no number"]
-    return []

@@ -15,7 +15,18 @@ from server.console.context import ConsoleContext
 from server.console.limits import BodyLimit, Headers, Measured
 from server.console.metrics import Metrics
 from server.console.pages import mount
-from server.console.routes import alarms, devices, drafts, events, health, history, packages, sessions, sources
+from server.console.routes import (
+    alarm_rules,
+    alarms,
+    devices,
+    drafts,
+    events,
+    health,
+    history,
+    packages,
+    sessions,
+    sources,
+)
 
 DESCRIPTION = (
     "Devices, alarms, history and packages of this plant. Sign in at `/api/login`; send the token as "
@@ -30,7 +41,7 @@ def create_app(context: ConsoleContext, *, pages: bool = True) -> FastAPI:
     )
     app.state.console = context
     app.state.metrics = Metrics(context.metrics)
-    for resource in (sessions, devices, history, alarms, packages, drafts, events, sources, health):
+    for resource in (sessions, devices, history, alarms, alarm_rules, packages, drafts, events, sources, health):
         app.include_router(resource.router)
     docs.install(app)
     problems.install(app)

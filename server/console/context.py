@@ -108,6 +108,7 @@ class ConsoleContext:
     health: Callable[[], Mapping[str, Mapping[str, object]]]  # dependency -> {"ok": bool, facts …}
     metrics: Callable[[], Mapping[str, int | float]]  # every counter and gauge by name
     performance: Callable[[], Snapshot]  # how the alarm system performs now
+    rules: RuleService
     audit: AuditWriter
     settings: HttpSettings
     clock: Clock

@@ -22,10 +22,11 @@ from server.core import status
 from server.core.clock import TimeUs
 from server.core.errors import ConfigurationError, IntegrationError
 from server.core.values import AlarmEvent
-from server.database import alarm_store, device_values
+from server.database import alarm_store, device_values, rule_store
 from server.database.alarm_store import JournalEntry
 from server.database.device_values import DeviceValueRow
 from server.database.migration import migrate
+from server.database.rule_store import RuleRow
 from server.database.sqlite import engine
 from server.database.tables import ACCOUNTS, ALARMS, ASSIGNED_TYPES, AUDIT, DEVICES, FACTS, NAMESPACES
 
@@ -277,9 +278,24 @@ class SiteDatabase:
         with self._transaction() as connection:
             return alarm_store.prune(connection, before, limit)
 
+    def alarm_rules(self) -> list[RuleRow]:
+        """The rules of the site by their ids."""
+        with self._transaction() as connection:
+            return rule_store.read(connection)
+
+    def save_alarm_rule(self, row: RuleRow) -> None:
+        """Keep a rule, or another version of one."""
+        with self._transaction() as connection:
+            rule_store.write(connection, row)
+
+    def delete_alarm_rule(self, rule_id: str) -> None:
+        """Drop a rule; an unknown one is no error."""
+        with self._transaction() as connection:
+            rule_store.forget(connection, rule_id)
+
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """A transaction for what is kept in tables of its own: rules, the outbox."""
+        """A transaction for what is kept in tables of its own: the outbox."""
         with self._transaction() as connection:
             yield connection
 

@@ -12,10 +12,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from server.core.binding import ArgumentBinding, CommandBinding, DeviceBinding, ParameterBinding, RowBinding
+from server.core.table import Table
 from server.core.texts import NO_TEXT
 from server.fdi.errors import Finding, PackageError
 from server.fdi.parameters import INTEGER_RANGES
-from server.fdi.toml_table import Table, read_toml
+from server.fdi.toml_table import read_toml
 from server.model.device_type import DataType, ParameterSpec
 
 TYPE_ID = r"[a-z][a-z0-9_]{0,63}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from server.core.errors import ConfigurationError
+from server.core.table import Table
 from server.fdi import literals
 from server.fdi.archive import DEFAULT_LIMITS, ContainerLimits
 from server.fdi.catalog import PackageCatalog
@@ -17,7 +18,7 @@ from server.fdi.package import Package, read_package
 from server.fdi.package_methods import require_methods
 from server.fdi.sources import Sources
 from server.fdi.store import read_file
-from server.fdi.toml_table import Table, read_toml
+from server.fdi.toml_table import read_toml
 from server.fdi.writer import write_container
 from server.model.device_type import DeviceType
 

@@ -60,6 +60,8 @@ RELATIONSHIP_REGISTRATION = _FDI + "registration"
 # --- parts of packages built here (P) ----------------------------------------------------------------------
 BINDING_FILE = "mqtt.toml"
 """Last segment of the protocol support file that says how the device talks MQTT."""
+ALARM_FILE = "alarms.toml"
+"""Last segment of the protocol support file that says more of its alarms than the EDD can."""
 
 CONTENT_TYPE_BY_SUFFIX = {
     ".ddl": "text/plain",

@@ -226,7 +226,8 @@ class _Reader:
             model_id=interface.device_model,
             revisions=tuple(interface.revisions),
         )
-        result = translate(edd, source, binding, parameters, hidden)
+        alarms = _named_part(support, literals.ALARM_FILE)
+        result = translate(edd, source, binding, parameters, hidden, alarms)
         self._edd_places[result.device_type.type_id] = parts.places
         self._findings += parts.places.findings(edd.warnings, Severity.WARNING)
         for text in result.warnings:
@@ -336,7 +337,7 @@ class _Reader:
         *,
         bound: bool,
     ) -> BindingFile | None:
-        part = _binding_part(support)
+        part = _named_part(support, literals.BINDING_FILE)
         if part is not None:
             found = read_binding(part.data, part=part.name, parameters=parameters)
             for text in found.warnings:
@@ -349,13 +350,13 @@ class _Reader:
         return None
 
 
-def _binding_part(support: tuple[Part, ...]) -> Part | None:
-    return next((part for part in support if part.name.rpartition("/")[2].casefold() == literals.BINDING_FILE), None)
+def _named_part(support: tuple[Part, ...], file: str) -> Part | None:
+    return next((part for part in support if part.name.rpartition("/")[2].casefold() == file), None)
 
 
 def _with_binding(error: PackageError, support: tuple[Part, ...]) -> PackageError:
     """What is wrong with an EDD, and in the binding that stands beside it."""
-    part = _binding_part(support)
+    part = _named_part(support, literals.BINDING_FILE)
     found = binding_mistakes(part.data, part=part.name) if part is not None else ()
     if part is None or not found:
         return error

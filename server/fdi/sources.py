@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from server.core.table import Table
 from server.fdi import literals
 from server.fdi.catalog import CatalogDeviceType, CatalogDocument, CatalogInterface, PackageCatalog
 from server.fdi.catalog_uips import CatalogUip, CatalogUipVariant, SupportedUip
 from server.fdi.catalog_values import package_id, version_key
 from server.fdi.container import Part, Relationship
-from server.fdi.toml_table import Table
 
 _OUR_FDI_VERSION = ".".join(str(number) for number in literals.FDI_VERSION)
 
@@ -80,6 +80,9 @@ class Sources:
             f"/protocol/{literals.BINDING_FILE}",
             required=bound and not encoded,
         )
+        alarms = self._attach(
+            table, "alarms", literals.RELATIONSHIP_PROTOCOL, "rIdAlarms", f"/protocol/{literals.ALARM_FILE}"
+        )
         documents = self._documents(table, "rIdDocument")
         supported = []
         for entry in table.tables("supported_uip"):
@@ -101,7 +104,7 @@ class Sources:
                     device_model=interface.text("device_model"),
                     revisions=interface.strings("revisions"),
                     role=interface.choice("role", "Device", literals.ROLES),
-                    support_files=(support,) if support else (),
+                    support_files=tuple(file for file in (support, alarms) if file),
                 ),
             ),
             edd_binary=encoded,

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from server.core.binding import CommandBinding
 from server.core.texts import NO_TEXT, Texts
+from server.fdi.alarm_file import read_alarm_file
 from server.fdi.alarm_specs import AlarmReader
 from server.fdi.binding import BindingFile
+from server.fdi.container import Part
 from server.fdi.eddl.model import EddModel
 from server.fdi.groups import offered_methods, translate_groups
 from server.fdi.health_specs import health_specs
@@ -76,20 +78,24 @@ def translate(
     bound: BindingFile,
     parameters: Mapping[str, ParameterSpec],
     hidden: Mapping[str, ParameterSpec],
+    alarm_file: Part | None = None,
 ) -> Translated:
     """Put a device type together.
 
     Args:
         parameters: the EDD's parameters shown outside, as `translate_parameters` gave them.
         hidden: its PRIVATE ones.
+        alarm_file: `alarms.toml`, where the package has one.
 
     Raises:
-        PackageError: an alarm collection that makes no sense.
+        PackageError: an alarm that makes no sense.
     """
     binding = bound.binding
     methods = tuple(_method(command) for command in binding.commands if command.method)
     alarms = AlarmReader(edd, parameters, hidden, source.edd_part)
     declared = alarms.read()
+    if alarm_file is not None:
+        declared = read_alarm_file(alarm_file.data, part=alarm_file.name, parameters=parameters, declared=declared)
     groups, left_out = translate_groups(
         edd, parameters, {method.command: method.name for method in methods if method.command in edd.methods}
     )

@@ -59,9 +59,10 @@ class PlantClock(ManualClock):
 def every_kind() -> DeviceType:
     """A pump with one alarm of every kind, and with every optional part somewhere."""
     pump = machine_type()
-    number = ("level", "flow", "pressure", "speed", "torque", "position", "target", "wear")
+    number = ("level", "flow", "pressure", "speed", "torque", "position", "target")
     parameters = {name: parameter(name, unit=unit_of("bar"), unit_symbol="bar") for name in number}
     parameters["setpoint"] = parameter("setpoint", dynamic=False, writable=True, default_value=50.0)
+    parameters["wear"] = parameter("wear", DataType.BYTE)
     parameters["mode"] = parameter("mode", DataType.BYTE)
     parameters["valve"] = parameter("valve", DataType.BYTE)
     parameters["link"] = parameter("link", DataType.BYTE)

@@ -15,6 +15,8 @@ from fastapi import FastAPI
 
 from server.alarms.engine import AlarmEngine
 from server.alarms.performance import Snapshot
+from server.alarms.rule_service import RuleService
+from server.alarms.rules import AlarmRules
 from server.console.api import create_app
 from server.console.context import ConsoleContext
 from server.console.feed import Feed
@@ -22,6 +24,7 @@ from server.core import status
 from server.core.clock import ManualClock
 from server.core.errors import NotFoundError, RemoteError
 from server.core.values import Caller, ChangeKind, CommandResponse, DeviceId, ModelChange, Scalar
+from server.database.rule_store import RuleRow
 from server.database.site import AccountRow
 from server.fdi.assignment import TypeAssignments
 from server.history.store import Page, StoredValue
@@ -52,6 +55,22 @@ class AccountsInMemory:
 
     def save_account(self, row: AccountRow) -> None:
         self.rows[row.user] = row
+
+
+class RulesInMemory:
+    """Where alarm rules are kept for a test."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, RuleRow] = {}
+
+    def alarm_rules(self) -> Sequence[RuleRow]:
+        return [self.rows[rule_id] for rule_id in sorted(self.rows)]
+
+    def save_alarm_rule(self, row: RuleRow) -> None:
+        self.rows[row.rule_id] = row
+
+    def delete_alarm_rule(self, rule_id: str) -> None:
+        self.rows.pop(rule_id, None)
 
 
 class PackagesInMemory:
@@ -204,7 +223,8 @@ class Site:
 async def make_site(clock: ManualClock, folder: Path, *, pages: bool = False, **settings: Any) -> Site:
     """A plant with one kind of pump and an application over it."""
     plant = Plant()
-    engine = AlarmEngine(plant)
+    rules = AlarmRules(plant)
+    engine = AlarmEngine(plant, declared=rules.specs_of)
     feed = Feed()
     records = Remembered()
     points = RememberedPoints()
@@ -229,6 +249,8 @@ async def make_site(clock: ManualClock, folder: Path, *, pages: bool = False, **
     packages, history = PackagesInMemory(), HistoryInMemory()
     health: dict[str, Mapping[str, object]] = {"mqtt": {"ok": True}, "history": {"ok": True}}
     choices = ChoicesInMemory()
+    service = RuleService(rules, RulesInMemory(), records.audit, clock)
+    service.attach(pipeline)
     context = ConsoleContext(
         pipeline=pipeline,
         plant=plant,
@@ -241,6 +263,7 @@ async def make_site(clock: ManualClock, folder: Path, *, pages: bool = False, **
         health=lambda: health,
         metrics=lambda: {**pipeline.counters(), **feed.counters()},
         performance=Snapshot,
+        rules=service,
         audit=records.audit,
         settings=HttpSettings(**settings),
         clock=clock,

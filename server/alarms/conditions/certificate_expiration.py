@@ -55,4 +55,4 @@ class CertificateExpiration(OneInput):
         return f"{device.device_id}: {self.label()} is valid until {moment}"
 
 
-CONDITION = ConditionKind(kind="certificate_expiration", make=CertificateExpiration, required=(LIMIT,))
+CONDITION = ConditionKind(kind="certificate_expiration", make=CertificateExpiration)

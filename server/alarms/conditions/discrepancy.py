@@ -6,9 +6,7 @@ from server.alarms.condition import ConditionKind, Look
 from server.alarms.judging import OneInput
 from server.core.clock import SECOND, TimeUs
 from server.core.values import Scalar
-from server.model.alarm_spec import AlarmSpec
 from server.model.device import Device
-from server.model.device_type import DeviceType
 
 TARGET, EXPECTED_TIME, TOLERANCE, DISCREPANCY = "Target", "ExpectedTime", "Tolerance", "Discrepancy"
 _SINCE, _TARGET = "since", "target"
@@ -64,11 +62,4 @@ class Discrepancy(OneInput):
         return f"{device.device_id}: {self.label()} {shown} has not reached its target {target or 0.0:g}{unit} in time"
 
 
-def _check(spec: AlarmSpec, device_type: DeviceType) -> list[str]:  # noqa: ARG001
-    time = spec.sources.get(EXPECTED_TIME)
-    return [f"ExpectedTime {time:g} must not be negative"] if isinstance(time, int | float) and time < 0 else []
-
-
-CONDITION = ConditionKind(
-    kind="discrepancy", make=Discrepancy, required=(TARGET, EXPECTED_TIME), optional=(TOLERANCE,), check=_check
-)
+CONDITION = ConditionKind(kind="discrepancy", make=Discrepancy)

@@ -25,4 +25,4 @@ class Discrete(OneInput):
         return f"{device.device_id}: {self.label()}" if level else f"{device.device_id}: {self.label()} is over"
 
 
-CONDITION = ConditionKind(kind="discrete", make=Discrete, required=(ACTIVE,))
+CONDITION = ConditionKind(kind="discrete", make=Discrete)

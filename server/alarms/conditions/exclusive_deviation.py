@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from server.alarms.condition import ConditionKind, Look
-from server.alarms.limits import Limits, check_limits
+from server.alarms.limits import Limits
 from server.core.values import Scalar
-from server.model.alarm_spec import LEVELS
 from server.model.device import Device
 
 SETPOINT = "Setpoint"
@@ -25,6 +24,4 @@ class ExclusiveDeviation(Limits):
         return None if measured is None or setpoint is None else measured - setpoint
 
 
-CONDITION = ConditionKind(
-    kind="exclusive_deviation", make=ExclusiveDeviation, required=(SETPOINT,), some=LEVELS, check=check_limits
-)
+CONDITION = ConditionKind(kind="exclusive_deviation", make=ExclusiveDeviation)

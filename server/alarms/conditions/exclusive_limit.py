@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from server.alarms.condition import ConditionKind
-from server.alarms.limits import Limits, check_limits
-from server.model.alarm_spec import LEVELS
+from server.alarms.limits import Limits
 
 
 class ExclusiveLimit(Limits):
@@ -13,4 +12,4 @@ class ExclusiveLimit(Limits):
     kind = "exclusive_limit"
 
 
-CONDITION = ConditionKind(kind="exclusive_limit", make=ExclusiveLimit, some=LEVELS, check=check_limits)
+CONDITION = ConditionKind(kind="exclusive_limit", make=ExclusiveLimit)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from server.alarms.condition import ConditionKind, Look
-from server.alarms.limits import Limits, check_limits
+from server.alarms.limits import Limits
 from server.core.clock import SECOND
 from server.core.values import Scalar
-from server.model.alarm_spec import LEVELS
 from server.model.device import Device
 
 _VALUE, _TIME, _RATE = "value", "time", "rate"
@@ -43,4 +42,4 @@ class ExclusiveRateOfChange(Limits):
         return words.replace(f"{self.noun} no value", self.noun)
 
 
-CONDITION = ConditionKind(kind="exclusive_rate_of_change", make=ExclusiveRateOfChange, some=LEVELS, check=check_limits)
+CONDITION = ConditionKind(kind="exclusive_rate_of_change", make=ExclusiveRateOfChange)

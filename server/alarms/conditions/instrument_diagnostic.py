@@ -5,9 +5,7 @@ from __future__ import annotations
 from server.alarms.condition import ConditionKind, Look
 from server.alarms.judging import OneInput
 from server.core.values import Scalar
-from server.model.alarm_spec import AlarmSpec
 from server.model.device import Device
-from server.model.device_type import DeviceType
 
 MASK = "Mask"
 
@@ -44,11 +42,4 @@ class InstrumentDiagnostic(OneInput):
         return ", ".join(entry.text.default for entry in entries if entry.value & bits)
 
 
-def _check(spec: AlarmSpec, device_type: DeviceType) -> list[str]:
-    parameter = device_type.parameters.get(spec.parameter)
-    if parameter is not None and not parameter.data_type.integer:
-        return [f"{spec.parameter} is no whole number"]
-    return []
-
-
-CONDITION = ConditionKind(kind="instrument_diagnostic", make=InstrumentDiagnostic, required=(MASK,), check=_check)
+CONDITION = ConditionKind(kind="instrument_diagnostic", make=InstrumentDiagnostic)

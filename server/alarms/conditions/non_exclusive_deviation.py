@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from server.alarms.condition import ConditionKind
-from server.alarms.conditions.exclusive_deviation import SETPOINT, ExclusiveDeviation
-from server.alarms.limits import check_limits
-from server.model.alarm_spec import LEVELS
+from server.alarms.conditions.exclusive_deviation import ExclusiveDeviation
 
 
 class NonExclusiveDeviation(ExclusiveDeviation):
@@ -15,6 +13,4 @@ class NonExclusiveDeviation(ExclusiveDeviation):
     exclusive = False
 
 
-CONDITION = ConditionKind(
-    kind="non_exclusive_deviation", make=NonExclusiveDeviation, required=(SETPOINT,), some=LEVELS, check=check_limits
-)
+CONDITION = ConditionKind(kind="non_exclusive_deviation", make=NonExclusiveDeviation)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from server.alarms.condition import ConditionKind
-from server.alarms.limits import Limits, check_limits
-from server.model.alarm_spec import LEVELS
+from server.alarms.limits import Limits
 
 
 class NonExclusiveLimit(Limits):
@@ -14,4 +13,4 @@ class NonExclusiveLimit(Limits):
     exclusive = False
 
 
-CONDITION = ConditionKind(kind="non_exclusive_limit", make=NonExclusiveLimit, some=LEVELS, check=check_limits)
+CONDITION = ConditionKind(kind="non_exclusive_limit", make=NonExclusiveLimit)

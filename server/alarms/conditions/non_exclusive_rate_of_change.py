@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from server.alarms.condition import ConditionKind
 from server.alarms.conditions.exclusive_rate_of_change import ExclusiveRateOfChange
-from server.alarms.limits import check_limits
-from server.model.alarm_spec import LEVELS
 
 
 class NonExclusiveRateOfChange(ExclusiveRateOfChange):
@@ -15,6 +13,4 @@ class NonExclusiveRateOfChange(ExclusiveRateOfChange):
     exclusive = False
 
 
-CONDITION = ConditionKind(
-    kind="non_exclusive_rate_of_change", make=NonExclusiveRateOfChange, some=LEVELS, check=check_limits
-)
+CONDITION = ConditionKind(kind="non_exclusive_rate_of_change", make=NonExclusiveRateOfChange)

@@ -26,4 +26,4 @@ class OffNormal(OneInput):
         return f"{device.device_id}: {self.label()}" if level else f"{device.device_id}: {self.label()} is over"
 
 
-CONDITION = ConditionKind(kind="off_normal", make=OffNormal, required=(NORMAL,))
+CONDITION = ConditionKind(kind="off_normal", make=OffNormal)

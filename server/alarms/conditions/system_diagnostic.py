@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from server.alarms.condition import ConditionKind
-from server.alarms.conditions.instrument_diagnostic import MASK, InstrumentDiagnostic
+from server.alarms.conditions.instrument_diagnostic import InstrumentDiagnostic
 
 
 class SystemDiagnostic(InstrumentDiagnostic):
@@ -13,4 +13,4 @@ class SystemDiagnostic(InstrumentDiagnostic):
     condition_class = "System"
 
 
-CONDITION = ConditionKind(kind="system_diagnostic", make=SystemDiagnostic, required=(MASK,))
+CONDITION = ConditionKind(kind="system_diagnostic", make=SystemDiagnostic)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from server.alarms.condition import ConditionKind
-from server.alarms.conditions.off_normal import NORMAL, OffNormal
+from server.alarms.conditions.off_normal import OffNormal
 
 
 class SystemOffNormal(OffNormal):
@@ -13,4 +13,4 @@ class SystemOffNormal(OffNormal):
     condition_class = "System"
 
 
-CONDITION = ConditionKind(kind="system_off_normal", make=SystemOffNormal, required=(NORMAL,))
+CONDITION = ConditionKind(kind="system_off_normal", make=SystemOffNormal)

@@ -25,4 +25,4 @@ class Trip(OneInput):
         return f"{device.device_id}: {self.label()}" if level else f"{device.device_id}: {self.label()} is over"
 
 
-CONDITION = ConditionKind(kind="trip", make=Trip, required=(TRIPPED,))
+CONDITION = ConditionKind(kind="trip", make=Trip)

@@ -12,6 +12,7 @@ from server.core.clock import ManualClock
 from server.security.access import ROLES
 from tests.kit.http import PACKAGE, Site, make_site
 
+RULE = {"match": {"types": ["pump"]}, "alarm": {"name": "temperature", "on_delay_s": 2.0}}
 # method, path, body, least role; "" = open to everybody
 ROUTES: list[tuple[str, str, object, str]] = [
     ("GET", "/health", None, ""),
@@ -36,6 +37,11 @@ ROUTES: list[tuple[str, str, object, str]] = [
     ("POST", "/api/alarms/pump-1/Alarms/temperature/comment", {"comment": "seen"}, "operator"),
     ("POST", "/api/alarms/pump-1/Alarms/temperature/shelve", {"duration_s": 60}, "operator"),
     ("GET", "/api/alarms/performance", None, "viewer"),
+    ("GET", "/api/alarm-rules", None, "viewer"),
+    ("POST", "/api/alarm-rules/r1/check", RULE, "operator"),
+    ("PUT", "/api/alarm-rules/r1", RULE, "operator"),
+    ("GET", "/api/alarm-rules/r1", None, "viewer"),
+    ("DELETE", "/api/alarm-rules/r1", None, "operator"),
     ("GET", "/api/packages", None, "viewer"),
     ("GET", "/api/packages/pump", None, "viewer"),
     ("GET", "/api/packages/pump/documents/manual.html", None, "viewer"),

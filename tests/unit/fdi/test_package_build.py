@@ -170,7 +170,7 @@ def test_a_source_path_means_one_folder_or_all_below(tmp_path: Path) -> None:
 
 
 def test_the_documented_example_is_a_whole_package() -> None:
-    names = ("catalog.toml", "mqtt.toml", "device.ddl")
+    names = ("catalog.toml", "mqtt.toml", "alarms.toml", "device.ddl")
     files = {name: (EXAMPLES / name).read_bytes() for name in names}
     files |= {f"images/{name}.png": PNG for name in ("logo", "device", "icon")}
     files |= {f"docs/manual_{code}.md": code.encode() for code in ("en", "ru")}
