@@ -308,6 +308,8 @@ class Server:
             metrics=self.counters,
             performance=lambda: self._performance.snapshot,
             rules=self._rules,
+            journal=self._site,
+            severities=settings.alarms.severities,
             audit=self._site.audit,
             settings=settings.http,
             clock=clock,

@@ -16,6 +16,7 @@ from server.console.limits import BodyLimit, Headers, Measured
 from server.console.metrics import Metrics
 from server.console.pages import mount
 from server.console.routes import (
+    alarm_records,
     alarm_rules,
     alarms,
     devices,
@@ -41,7 +42,19 @@ def create_app(context: ConsoleContext, *, pages: bool = True) -> FastAPI:
     )
     app.state.console = context
     app.state.metrics = Metrics(context.metrics)
-    for resource in (sessions, devices, history, alarms, alarm_rules, packages, drafts, events, sources, health):
+    for resource in (
+        sessions,
+        devices,
+        history,
+        alarm_records,
+        alarms,
+        alarm_rules,
+        packages,
+        drafts,
+        events,
+        sources,
+        health,
+    ):
         app.include_router(resource.router)
     docs.install(app)
     problems.install(app)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from server.alarms.performance import Snapshot
+from server.alarms.rule_service import RuleService
 from server.console.feed import Feed
 from server.core.clock import Clock, TimeUs
 from server.core.values import Caller
@@ -15,6 +16,7 @@ from server.fdi.draft.service import DraftService
 from server.history.store import Page
 from server.model.plant import Plant
 from server.pipeline import Pipeline
+from server.pipeline.ports import AlarmJournal
 from server.security.audit import AuditWriter
 from server.security.sessions import Sessions
 from server.security.users import Accounts
@@ -109,6 +111,8 @@ class ConsoleContext:
     metrics: Callable[[], Mapping[str, int | float]]  # every counter and gauge by name
     performance: Callable[[], Snapshot]  # how the alarm system performs now
     rules: RuleService
+    journal: AlarmJournal
+    severities: Mapping[str, int]  # of each alarm priority
     audit: AuditWriter
     settings: HttpSettings
     clock: Clock

@@ -15,15 +15,17 @@ from fastapi import FastAPI
 
 from server.alarms.engine import AlarmEngine
 from server.alarms.performance import Snapshot
+from server.alarms.priority import SEVERITIES
 from server.alarms.rule_service import RuleService
 from server.alarms.rules import AlarmRules
 from server.console.api import create_app
 from server.console.context import ConsoleContext
 from server.console.feed import Feed
 from server.core import status
-from server.core.clock import ManualClock
+from server.core.clock import ManualClock, TimeUs
 from server.core.errors import NotFoundError, RemoteError
 from server.core.values import Caller, ChangeKind, CommandResponse, DeviceId, ModelChange, Scalar
+from server.database.alarm_store import JournalEntry
 from server.database.rule_store import RuleRow
 from server.database.site import AccountRow
 from server.fdi.assignment import TypeAssignments
@@ -71,6 +73,38 @@ class RulesInMemory:
 
     def delete_alarm_rule(self, rule_id: str) -> None:
         self.rows.pop(rule_id, None)
+
+
+class JournalInMemory:
+    """Every event that was saved, page by page."""
+
+    def __init__(self, records: Remembered) -> None:
+        self._records = records
+
+    def journal_page(
+        self,
+        *,
+        start: TimeUs | None = None,
+        end: TimeUs | None = None,
+        limit: int,
+        condition_id: str | None = None,
+        device_id: str | None = None,
+        after: tuple[TimeUs, int] | None = None,
+        backward: bool = False,
+    ) -> list[JournalEntry]:
+        saved = [event for kind, events in self._records.seen if kind == "saved" for event in events]  # type: ignore[attr-defined]
+        found = [
+            JournalEntry(number, event)
+            for number, event in enumerate(saved, 1)
+            if (start is None or event.time >= start)
+            and (end is None or event.time < end)
+            and condition_id in (None, event.condition_id)
+            and device_id in (None, event.device_id)
+        ]
+        found.sort(key=lambda entry: entry.place, reverse=backward)
+        if after is not None:
+            found = [entry for entry in found if (entry.place < after if backward else entry.place > after)]
+        return found[:limit]
 
 
 class PackagesInMemory:
@@ -264,6 +298,8 @@ async def make_site(clock: ManualClock, folder: Path, *, pages: bool = False, **
         metrics=lambda: {**pipeline.counters(), **feed.counters()},
         performance=Snapshot,
         rules=service,
+        journal=JournalInMemory(records),
+        severities=SEVERITIES,
         audit=records.audit,
         settings=HttpSettings(**settings),
         clock=clock,

@@ -1,23 +1,27 @@
-"""Alarms: what stands, acknowledge, comment."""
+"""Alarms: what stands, and what operators do to one or many."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import islice
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from server.alarms.measures import as_json
 from server.console import shapes
 from server.console.auth import READER, Acknowledger, Console
 from server.console.context import ConsoleContext
 from server.console.problems import ProblemError
 from server.core.alarm_actions import AlarmAction, Verb
-from server.core.errors import NotFoundError
+from server.core.errors import IntegrationError, NotFoundError
+from server.core.status import name_of
 from server.core.values import AlarmEvent
 
 router = APIRouter(prefix="/api/alarms", tags=["alarms"])
 
+LIST_LIMIT = 10_000
+ACTIONS_LIMIT = 1_000
 # Ids hold slashes: "<device_id>/Alarms/<name>".
 ConditionId = Annotated[str, Path(max_length=256, description="Condition id")]
 
@@ -37,6 +41,26 @@ class Order(Remark):
     duration_s: float | None = Field(default=None, description="shelve: for how long")
 
 
+class Meant(BaseModel):
+    """One alarm of many, and which state of it was seen."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str = Field(max_length=256)
+    event_id: str | None = Field(default=None, max_length=64, description="Hex; absent: the state of now")
+
+
+class Orders(BaseModel):
+    """What an operator does to many alarms at once."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    action: Verb
+    alarms: list[Meant] = Field(min_length=1, max_length=ACTIONS_LIMIT)
+    comment: str = Field(default="", max_length=1_000)
+    duration_s: float | None = None
+
+
 @router.get("", dependencies=READER)
 async def list_alarms(
     context: Console,
@@ -44,9 +68,64 @@ async def list_alarms(
     acked: bool | None = None,
     device: Annotated[str, Query(max_length=64)] = "",
     every: Annotated[bool, Query(alias="all", description="Also those that nobody needs to see")] = False,
+    severity: Annotated[int, Query(ge=0, le=1_000, description="At least")] = 0,
+    priority: Annotated[list[str] | None, Query(max_length=4, description="critical, high, medium, low")] = None,
+    kind: Annotated[str, Query(max_length=64)] = "",
+    condition_class: Annotated[str, Query(alias="class", max_length=64)] = "",
+    place: Annotated[str, Query(max_length=256, description="Beginning of the place, parts parted by /")] = "",
+    hidden: Annotated[bool | None, Query(description="Suppressed, shelved or out of service")] = None,
+    text: Annotated[str, Query(max_length=128, description="In the id, the message or the comment")] = "",
+    limit: Annotated[int, Query(ge=1, le=LIST_LIMIT)] = LIST_LIMIT,
 ) -> list[dict[str, Any]]:
-    """Alarms that are active or not acknowledged, the gravest and newest first."""
-    return [shapes.alarm(event) for event in standing(context, device, every=every) if _fits(event, active, acked)]
+    """Alarms that are active, not acknowledged, not confirmed or latched, the gravest and newest first."""
+    wanted = Wanted(
+        active,
+        acked,
+        severity,
+        frozenset(priority or ()),
+        kind,
+        condition_class,
+        tuple(part for part in place.split("/") if part),
+        hidden,
+        text.casefold(),
+    )
+    events = standing(context, device, every=every)
+    return [shapes.alarm(event) for event in islice((one for one in events if wanted.fits(one, context)), limit)]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which alarms a list is asked for; what is None or empty asks for nothing."""
+
+    active: bool | None
+    acked: bool | None
+    severity: int
+    priorities: frozenset[str]
+    kind: str
+    condition_class: str
+    place: tuple[str, ...]
+    hidden: bool | None
+    text: str
+
+    def fits(self, event: AlarmEvent, context: ConsoleContext) -> bool:
+        """Whether an alarm belongs into the list."""
+        if (
+            (self.active is not None and event.active != self.active)
+            or (self.acked is not None and event.acked != self.acked)
+            or event.severity < self.severity
+            or (self.priorities and event.priority not in self.priorities)
+            or (self.kind and event.kind != self.kind)
+            or (self.condition_class and event.condition_class != self.condition_class)
+            or (self.hidden is not None and event.suppressed_or_shelved != self.hidden)
+        ):
+            return False
+        if self.place:
+            device = context.plant.devices.get(event.device_id)
+            if device is None or device.path[: len(self.place)] != self.place:
+                return False
+        return not self.text or any(
+            self.text in words.casefold() for words in (event.condition_id, event.message, event.comment)
+        )
 
 
 def standing(context: ConsoleContext, device: str = "", *, every: bool = False) -> list[AlarmEvent]:
@@ -61,16 +140,6 @@ def standing(context: ConsoleContext, device: str = "", *, every: bool = False) 
     return sorted(events, key=lambda event: (not event.active, -event.severity, -event.time))
 
 
-def _fits(event: AlarmEvent, active: bool | None, acked: bool | None) -> bool:
-    return (active is None or event.active == active) and (acked is None or event.acked == acked)
-
-
-@router.get("/performance", dependencies=READER)
-async def performance(context: Console) -> dict[str, Any]:
-    """How the alarm system itself performs, by ISA-18.2: rates, floods, chattering, stale, the ten most frequent."""
-    return as_json(context.performance())
-
-
 @router.get("/{condition_id:path}", dependencies=READER)
 async def alarm_state(condition_id: ConditionId, context: Console) -> dict[str, Any]:
     """The last state of one alarm."""
@@ -78,6 +147,21 @@ async def alarm_state(condition_id: ConditionId, context: Console) -> dict[str, 
     if state is None:
         raise NotFoundError(f"no alarm {condition_id!r}")
     return shapes.alarm(state)
+
+
+@router.post("/actions")
+async def act_on_many(body: Orders, context: Console, caller: Acknowledger) -> list[dict[str, Any]]:
+    """Do the same to many alarms; each one's answer, in their order: what it is now, or why it was refused."""
+    answers: list[dict[str, Any]] = []
+    for one in body.alarms:
+        order = AlarmAction(body.action, one.id, _event_id(one), body.comment or None, body.duration_s)
+        try:
+            event = await context.pipeline.alarm_action(order, caller)
+        except IntegrationError as error:
+            answers.append({"id": one.id, "status": name_of(error.status), "detail": error.text, "alarm": None})
+        else:
+            answers.append({"id": one.id, "status": "Good", "detail": "", "alarm": shapes.alarm(event)})
+    return answers
 
 
 @router.post("/{condition_id:path}/acknowledge")
@@ -113,7 +197,7 @@ async def act(
     return shapes.alarm(await context.pipeline.alarm_action(wanted, caller))
 
 
-def _event_id(remark: Remark) -> bytes | None:
+def _event_id(remark: Remark | Meant) -> bytes | None:
     if remark.event_id is None:
         return None
     try:

@@ -71,11 +71,12 @@ def span(context: ConsoleContext, start: str, end: str) -> tuple[TimeUs, TimeUs]
     Raises:
         ProblemError: 422 for a text that is no time with a zone.
     """
-    last = _time(end, "end") if end else context.clock.now() + 1
-    return (_time(start, "start") if start else last - DEFAULT_SPAN_US), last
+    last = moment_of(end, "end") if end else context.clock.now() + 1
+    return (moment_of(start, "start") if start else last - DEFAULT_SPAN_US), last
 
 
-def _time(text: str, name: str) -> TimeUs:
+def moment_of(text: str, name: str) -> TimeUs:
+    """The time that a text says; ProblemError names the field when it is none."""
     try:
         # A "+" that nobody escaped arrives as a blank.
         return from_iso(text.replace(" ", "+") if text[-6:-5] == " " else text)
