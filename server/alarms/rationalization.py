@@ -153,7 +153,7 @@ def check(found: Sequence[Entry]) -> Iterator[str]:
     share = {name: sum(entry.devices for entry in found if entry.priority == name) / total for name in PRIORITIES}
     urgent = share["critical"] + share["high"]
     if urgent > URGENT_SHARE:
-        yield f"{urgent:.0%} of the alarms have the priority high or critical; at most {GUIDE['high'][1]:.0%} should"
+        yield f"{urgent:.0%} of the alarms have the priority high or critical; at most {URGENT_SHARE:.0%} should"
 
 
 def as_csv(found: Sequence[Entry]) -> str:
