@@ -232,7 +232,9 @@ class Life:
             return changes[name] if name in changes else getattr(before, name)
 
         retain = is_retained(*map(after, FLAGS), branches=bool(standing.branches))
-        rest = {**changes, "retain": retain, "first_in_group": after("first_in_group") and retain}
+        # A disabled condition keeps what it is: it may be enabled again while it is active.
+        first = after("first_in_group") and (retain or not after("enabled"))
+        rest = {**changes, "retain": retain, "first_in_group": first}
         event = replace(
             before,
             event_id=self.event_id(),
@@ -272,7 +274,9 @@ class Life:
             earlier_ids=named_by,
             **changes,
         )
-        event = replace(event, retain=is_branch_retained(event))
+        retain = is_branch_retained(event)
+        first = event.first_in_group and (retain or not event.enabled)
+        event = replace(event, retain=retain, first_in_group=first)
         place = standing.branches.index(branch)
         if event.enabled and not event.retain:
             del standing.branches[place]

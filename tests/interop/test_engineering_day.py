@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.kit.parts import require
+from tests.kit.parts import require_node_client
 from tests.kit.peers import INTEROP, peer
 from tests.kit.product import product
 from tests.kit.until import until
@@ -24,11 +23,6 @@ DOMINANT_CHANGED = {"UncertainDominantValueChanged", "BadDominantValueChanged"}
 
 async def _day(url: str, passwords: dict[str, str], folder: Path) -> dict[str, Any]:
     """The steps of engineering_day.mjs by their names."""
-    if not (INTEROP / "node_modules" / "node-opcua-client").exists():
-        message = "node-opcua is not installed: run `npm ci` in tests/interop"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
     given = {
         "url": url,
         "pki": str(folder / "day-pki"),
@@ -36,7 +30,7 @@ async def _day(url: str, passwords: dict[str, str], folder: Path) -> dict[str, A
         **{user: [user, passwords[user]] for user in ("engineer", "operator", "admin")},
     }
     process = await asyncio.create_subprocess_exec(
-        require("node"),
+        require_node_client(),
         str(INTEROP / "engineering_day.mjs"),
         json.dumps(given),
         stdout=asyncio.subprocess.PIPE,

@@ -6,9 +6,11 @@ import importlib.util
 import os
 import shutil
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
+INTEROP = Path(__file__).resolve().parents[1] / "interop"
 FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/sbin")  # where daemons live, often outside PATH
 
 
@@ -29,3 +31,13 @@ def require_module(name: str, message: str) -> None:
         if os.environ.get("CI") == "true":
             pytest.fail(message)
         pytest.skip(message)
+
+
+def require_node_client() -> str:
+    """The path of node when node-opcua is installed beside the tests of foreign clients; else as `require`."""
+    if not (INTEROP / "node_modules" / "node-opcua-client").exists():
+        message = "node-opcua is not installed: run `npm ci` in tests/interop"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    return require("node")
