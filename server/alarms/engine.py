@@ -425,7 +425,8 @@ class AlarmEngine:
             self._standing.setdefault(event.device_id, {})[event.name] = standing
             self._life.restored(standing)
             retained += event.retain
-        for event in sorted(branches, key=lambda event: (event.time, event.branch_id)):
+        # Their order is that of the alarms they were, whatever was said of them since.
+        for event in sorted(branches, key=lambda event: (event.active_time or event.time, event.branch_id)):
             of = self._standing.get(event.device_id, {}).get(event.name)
             if of is not None:
                 of.branches.append(event)

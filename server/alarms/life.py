@@ -151,10 +151,10 @@ class Life:
         """Annunciate again what has been active for long; what is not to be shown only starts its time anew."""
         event = standing.event
         following = follow(standing.state, Event.RE_ALARM)
-        if following is None or not event.enabled:
+        if following is None:
             return
         self._arm_re_alarm(standing, due)
-        if event.suppressed_or_shelved:
+        if not event.enabled or event.suppressed_or_shelved:
             return
         changes = {
             "acked": is_acked(following),

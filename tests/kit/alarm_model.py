@@ -1,0 +1,285 @@
+"""A simple model of one limit alarm, written from OPC 10000-9 and ISA-18.2 alone: what it is, and what it tells.
+
+It shares nothing with the engine but the words of a log line (`simulator.alarm_script.words`). Times in seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+SEVERITY = {"": 500, "High": 500, "HighHigh": 800}
+
+
+@dataclass(frozen=True)
+class Traits:
+    """How the alarm is declared."""
+
+    confirm: bool = False
+    latch: bool = False
+    audible: bool = False
+    branches: int = 0
+    on_delay: float = 0.0
+    off_delay: float = 0.0
+    re_alarm: float = 0.0
+
+
+@dataclass
+class Part:
+    """The current state, or a branch."""
+
+    active: bool = False
+    level: str = ""
+    acked: bool = True
+    confirmed: bool = True
+    severity: int = 500
+    latched: bool = False
+    silenced: bool = False
+    re_alarms: int = 0
+    shelving: str = ""
+    suppressed: bool = False
+    out_of_service: bool = False
+    branch: str = ""
+    names: set[int] = field(default_factory=set)  # numbers of the events that name it
+
+    @property
+    def done(self) -> bool:
+        return self.acked and self.confirmed
+
+
+class Refused(Exception):  # noqa: N818  # an answer, not a failure
+    """What the caller is answered."""
+
+
+class Model:
+    """One alarm, judged by the level of its value."""
+
+    def __init__(self, traits: Traits) -> None:
+        self.traits = traits
+        self.now = Part()
+        self.branches: list[Part] = []
+        self.enabled = True
+        self.value = ""
+        self.told: list[dict[str, Any]] = []  # everything told so far
+        self._pending: tuple[str, float] | None = None  # (level to come, when)
+        self._shelved_until: float | None = None
+        self._asks_at: float | None = None
+        self._active_since = 0.0
+
+    @property
+    def retain(self) -> bool:
+        now = self.now
+        return self.enabled and (now.active or not now.done or now.latched or bool(self.branches))
+
+    def parts(self) -> list[Part]:
+        return [self.now, *self.branches]
+
+    # -- telling
+
+    def _tell(self, part: Part, *, anew: bool = False) -> None:
+        """One event; `anew`: from here on only it names the state."""
+        retain = self.retain if part is self.now else self.enabled and not part.done
+        if anew:
+            part.names = set()
+        part.names.add(len(self.told))
+        self.told.append(self.facts(part) | {"retain": retain})
+
+    def facts(self, part: Part) -> dict[str, Any]:
+        return {
+            "active": part.active,
+            "level": part.level,
+            "acked": part.acked,
+            "confirmed": part.confirmed,
+            "severity": part.severity,
+            "enabled": self.enabled,
+            "shelving": part.shelving,
+            "suppressed": part.suppressed,
+            "out_of_service": part.out_of_service,
+            "latched": part.latched,
+            "silenced": part.silenced,
+            "first": False,
+            "re_alarms": part.re_alarms,
+            "bad": False,
+            "branch": part.branch,
+        }
+
+    # -- values and time
+
+    def set(self, level: str, time: float) -> None:
+        """A value of this level."""
+        self.value = level
+        if not self.enabled:
+            return
+        now = self.now
+        if bool(level) != now.active:
+            delay = self.traits.on_delay if level else self.traits.off_delay
+            if delay == 0:
+                self._switch(level, time)
+            elif self._pending is None:
+                self._pending = (level, time + delay)
+            else:
+                self._pending = (level, self._pending[1])
+            return
+        self._pending = None
+        if level in ("", now.level):
+            return
+        now.level, now.severity = level, SEVERITY[level]
+        if level == "HighHigh":
+            self._ask_again(time)
+        self._tell(now, anew=True)
+
+    def _switch(self, level: str, time: float) -> None:
+        now = self.now
+        if level:
+            if not now.done and len(self.branches) < self.traits.branches:
+                branch = Part(**{**vars(now), "branch": str(len(self.told)), "names": set(now.names)})
+                self.branches.append(branch)
+                self._tell(branch)
+            now.active, now.level, now.severity, now.re_alarms = True, level, SEVERITY[level], 0
+            now.latched = now.latched or self.traits.latch
+            self._active_since = time
+            self._ask_again(time)
+            self._tell(now, anew=True)
+            return
+        now.active, now.level = False, ""
+        self._asks_at = None
+        self._tell(now, anew=True)
+        if now.shelving == "once":
+            self._unshelve()
+
+    def _ask_again(self, time: float) -> None:
+        """A new reason to look."""
+        self.now.acked, self.now.confirmed, self.now.silenced = False, True, False
+        if self.traits.re_alarm:
+            self._asks_at = time + self.traits.re_alarm
+
+    def _unshelve(self) -> None:
+        self.now.shelving, self._shelved_until = "", None
+        if self.enabled:
+            self._tell(self.now)
+
+    def tick(self, time: float) -> None:
+        """Let time pass until `time`."""
+        while True:
+            due = [(when, what) for when, what in self._due() if when <= time]
+            if not due:
+                return
+            when, what = min(due)
+            if what == "delay":
+                assert self._pending is not None
+                level, self._pending = self._pending[0], None
+                self._switch(level, when)
+                if level and self.traits.re_alarm:
+                    self._asks_at = time + self.traits.re_alarm  # it counts from when operators were told
+            elif what == "shelving":
+                self._unshelve()
+            else:
+                self._asks_at = when + self.traits.re_alarm
+                now = self.now
+                if self.enabled and not (now.shelving or now.suppressed or now.out_of_service):
+                    now.acked, now.confirmed, now.silenced = False, True, False
+                    now.re_alarms += 1
+                    self._active_since = when
+                    self._tell(now, anew=True)
+
+    def _due(self) -> Iterator[tuple[float, str]]:
+        if self._pending is not None:
+            yield self._pending[1], "delay"
+        if self._shelved_until is not None:
+            yield self._shelved_until, "shelving"
+        if self._asks_at is not None:
+            yield self._asks_at, "re-alarm"
+
+    def restart(self) -> None:
+        """The server ends and starts again: what waited for its delay is judged anew by the next value."""
+        self._pending = None
+        if self._asks_at is not None:
+            self._asks_at = self._active_since + self.traits.re_alarm
+
+    # -- operators
+
+    def act(self, verb: str, time: float, named: int | None, seconds: float = 0.0) -> None:
+        """An action; `named`: the number of the event that the caller saw, None means the current state."""
+        if verb in ("enable", "disable"):
+            self._able(verb == "enable", time)
+            return
+        if not self.enabled:
+            raise Refused("BadConditionDisabled")
+        now = self.now
+        if verb in ("acknowledge", "confirm", "comment"):
+            self._of_state(verb, named)
+        elif verb in ("shelve", "shelve-once"):
+            wanted = "timed" if verb == "shelve" else "once"
+            if now.shelving == wanted:
+                raise Refused("BadConditionAlreadyShelved")
+            if wanted == "timed" and not 0 < seconds <= 28_800:
+                raise Refused("BadShelvingTimeOutOfRange")
+            now.shelving = wanted
+            self._shelved_until = time + (seconds if wanted == "timed" else 28_800.0)
+            self._tell(now)
+        elif verb == "unshelve":
+            if not now.shelving:
+                raise Refused("BadConditionNotShelved")
+            self._unshelve()
+        elif verb in ("suppress", "unsuppress"):
+            now.suppressed = self._turned(now.suppressed, verb == "suppress")
+            self._tell(now)
+        elif verb in ("remove-from-service", "place-in-service"):
+            now.out_of_service = self._turned(now.out_of_service, verb == "remove-from-service")
+            self._tell(now)
+        elif verb == "silence":
+            if not self.traits.audible:
+                raise Refused("BadMethodInvalid")
+            if not now.active or now.silenced:
+                raise Refused("BadInvalidState")
+            now.silenced = True
+            self._tell(now)
+        else:
+            if not self.traits.latch:
+                raise Refused("BadMethodInvalid")
+            if not now.latched or now.active or not now.done:
+                raise Refused("BadInvalidState")
+            now.latched = False
+            self._tell(now)
+
+    @staticmethod
+    def _turned(is_on: bool, wanted: bool) -> bool:
+        if is_on == wanted:
+            raise Refused("BadInvalidState")
+        return wanted
+
+    def _able(self, enabled: bool, time: float) -> None:
+        if enabled == self.enabled:
+            raise Refused("BadConditionAlreadyEnabled" if enabled else "BadConditionAlreadyDisabled")
+        self.enabled = enabled
+        self._pending = None
+        for part in self.parts():
+            self._tell(part)
+        if enabled:
+            self.set(self.value, time)
+
+    def _of_state(self, verb: str, named: int | None) -> None:
+        if verb == "confirm" and not self.traits.confirm:
+            raise Refused("BadMethodInvalid")
+        part = self.now
+        if named is not None:
+            found = [each for each in self.parts() if named in each.names]
+            if not found:
+                raise Refused("BadEventIdUnknown")
+            part = found[0]
+        if verb == "acknowledge":
+            if part.acked:
+                raise Refused("BadConditionBranchAlreadyAcked")
+            part.acked, part.confirmed = True, not self.traits.confirm
+        elif verb == "confirm":
+            if part.confirmed:
+                raise Refused("BadConditionBranchAlreadyConfirmed")
+            part.confirmed = True
+        was_retained = self.retain
+        over = part is not self.now and part.done
+        if over:
+            self.branches.remove(part)
+        self._tell(part, anew=verb != "comment")
+        if over and was_retained and not self.retain:
+            self._tell(self.now)
