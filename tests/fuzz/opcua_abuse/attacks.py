@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.fuzz.opcua_abuse import amplifying, changing, decoding, subscribing, transport
+from tests.fuzz.opcua_abuse import alarming, amplifying, changing, decoding, subscribing, transport
 from tests.fuzz.opcua_abuse.site import Attack
 
 ATTACKS: tuple[Attack, ...] = (
@@ -11,4 +11,5 @@ ATTACKS: tuple[Attack, ...] = (
     *amplifying.ATTACKS,
     *changing.ATTACKS,
     *subscribing.ATTACKS,
+    *alarming.ATTACKS,
 )
