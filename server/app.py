@@ -41,6 +41,7 @@ from server.history.recorder import Recorder
 from server.history.stores import open_store
 from server.model.layout import load_layout
 from server.model.plant import Plant
+from server.notify.courier import Courier
 from server.opcua.server import OpcUaServer
 from server.opcua.test_nodes import TEST, TEST_TYPE
 from server.ops.instance import DataFolder, RunningServer
@@ -126,6 +127,9 @@ class Server:
             max_time_shelved_s=settings.alarms.max_time_shelved_s,
             severities=settings.alarms.severities,
         )
+        self._courier = Courier(settings.notify, self._site, self._plant, self._engine.spec, clock)
+        self._site.on_alarms.append(self._courier.take)
+        await self._courier.load()
         self._performance = PerformanceWatch(clock, _guide(settings.alarms))
         self._feed = Feed()
         self._fdi = FdiRuntime(self._plant, clock, settings.fdi, self._site, self._site.audit)
@@ -308,6 +312,7 @@ class Server:
             metrics=self.counters,
             performance=lambda: self._performance.snapshot,
             rules=self._rules,
+            notifications=self._courier,
             journal=self._site,
             severities=settings.alarms.severities,
             audit=self._site.audit,
@@ -349,6 +354,7 @@ class Server:
             group.create_task(self._lag.run())
             group.create_task(self._tick())
             group.create_task(self._prune_journal())
+            group.create_task(self._courier.run())
 
     async def _tick(self) -> None:
         # A first start ends without devices: theirs come with their messages.
@@ -402,6 +408,7 @@ class Server:
             found |= self._bridge.counters()
         found |= self._feed.counters()
         found |= as_metrics(self._performance.snapshot)
+        found |= self._courier.counters()
         found["opcua_sessions"] = self._opcua.sessions
         found["loop_lag_s"] = round(self._lag.worst_s, 4)
         return found

@@ -136,6 +136,7 @@ def allowed(right: Right) -> Callable[[Request, ConsoleContext], Awaitable[Calle
 READER = [Depends(allowed(Right.READ))]  # for routes that need not know who reads
 Acknowledger = Annotated[Caller, Depends(allowed(Right.ACKNOWLEDGE))]
 RuleMaker = Annotated[Caller, Depends(allowed(Right.ALARM_RULES))]
+AlarmManager = Annotated[Caller, Depends(allowed(Right.MANAGE_ALARMS))]
 Commander = Annotated[Caller, Depends(allowed(Right.COMMAND))]
 Writer = Annotated[Caller, Depends(allowed(Right.WRITE))]
 PackageKeeper = Annotated[Caller, Depends(allowed(Right.PACKAGES))]

@@ -62,6 +62,19 @@ class Packages(Protocol):
         """
 
 
+class Notifications(Protocol):
+    """Channels that tell of alarms. Checks rights and leaves audit records itself."""
+
+    def channels(self) -> list[dict[str, Any]]:
+        """Each channel and how it does."""
+
+    async def try_out(self, name: str, caller: Caller) -> None:
+        """Send a test message. Raises DeniedError, NotFoundError."""
+
+    async def try_again(self, name: str, caller: Caller) -> int:
+        """Send again what was given up; how many. Raises DeniedError, NotFoundError."""
+
+
 class Assignments(Protocol):
     """Device types chosen by hand. Checks rights and leaves audit records itself."""
 
@@ -111,6 +124,7 @@ class ConsoleContext:
     metrics: Callable[[], Mapping[str, int | float]]  # every counter and gauge by name
     performance: Callable[[], Snapshot]  # how the alarm system performs now
     rules: RuleService
+    notifications: Notifications
     journal: AlarmJournal
     severities: Mapping[str, int]  # of each alarm priority
     audit: AuditWriter

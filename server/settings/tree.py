@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from server.core.errors import ConfigurationError
 from server.settings.alarms import AlarmSettings
 from server.settings.doors import HttpSettings, LimitSettings, OpcUaSettings
+from server.settings.notify import NotifySettings
 from server.settings.rooms import (
     FdiSettings,
     HistorySettings,
@@ -54,6 +55,7 @@ class Settings(BaseSettings):
     mqtt: MqttSettings = MqttSettings()
     pipeline: PipelineSettings = PipelineSettings()
     alarms: AlarmSettings = AlarmSettings()
+    notify: NotifySettings = NotifySettings()
     history: HistorySettings = HistorySettings()
     security: SecuritySettings = SecuritySettings()
     packages: PackageSettings = PackageSettings()

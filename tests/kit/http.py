@@ -75,6 +75,27 @@ class RulesInMemory:
         self.rows.pop(rule_id, None)
 
 
+class NotificationsInMemory:
+    """One channel with three messages that were given up."""
+
+    def channels(self) -> list[dict[str, Any]]:
+        return [{"name": "duty", "kind": "email", "ok": True, "waiting": 0, "sent": 0, "given_up": 3, "error": ""}]
+
+    async def try_out(self, name: str, caller: Caller) -> None:
+        require(caller, Right.MANAGE_ALARMS, "test")
+        self._require(name)
+
+    async def try_again(self, name: str, caller: Caller) -> int:
+        require(caller, Right.MANAGE_ALARMS, "send again")
+        self._require(name)
+        return 3
+
+    @staticmethod
+    def _require(name: str) -> None:
+        if name != "duty":
+            raise NotFoundError(f"no notification channel {name!r}")
+
+
 class JournalInMemory:
     """Every event that was saved, page by page."""
 
@@ -298,6 +319,7 @@ async def make_site(clock: ManualClock, folder: Path, *, pages: bool = False, **
         metrics=lambda: {**pipeline.counters(), **feed.counters()},
         performance=Snapshot,
         rules=service,
+        notifications=NotificationsInMemory(),
         journal=JournalInMemory(records),
         severities=SEVERITIES,
         audit=records.audit,

@@ -1,0 +1,117 @@
+"""Mail through SMTP (RFC 5321, RFC 5322): one mail for everything that waits."""
+
+from __future__ import annotations
+
+import asyncio
+import smtplib
+import ssl
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import format_datetime
+
+from server.core.clock import SECOND, to_iso
+from server.core.texts import Texts
+from server.notify.message import TEST, Message, SendError
+from server.settings.notify import EmailChannel
+
+AT_ONCE = 50
+"""Events in one mail."""
+_LINE = 200
+
+
+class Email:
+    """One channel."""
+
+    at_once = AT_ONCE
+
+    def __init__(self, settings: EmailChannel) -> None:
+        self._settings = settings
+
+    async def send(self, messages: Sequence[Message]) -> None:
+        """Hand a mail over; raises SendError."""
+        mail = self.mail(messages)
+        try:
+            await asyncio.to_thread(self._deliver, mail)
+        except (smtplib.SMTPRecipientsRefused, smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
+            raise SendError(f"{self._place}: {error}", permanent=_refused(error)) from error
+        except (smtplib.SMTPException, OSError) as error:
+            raise SendError(f"{self._place}: {error}") from error
+
+    @property
+    def _place(self) -> str:
+        return f"{self._settings.host}:{self._settings.port}"
+
+    def _deliver(self, mail: EmailMessage) -> None:
+        settings = self._settings
+        context = ssl.create_default_context(cafile=settings.ca_file) if settings.security != "none" else None
+        connect = smtplib.SMTP_SSL if settings.security == "tls" else smtplib.SMTP
+        more = {"context": context} if settings.security == "tls" else {}
+        with connect(settings.host, settings.port, timeout=settings.timeout_s, **more) as server:  # type: ignore[arg-type]
+            if settings.security == "starttls":
+                server.starttls(context=context)
+            if settings.user:
+                server.login(settings.user, settings.password.get_secret_value())
+            server.send_message(mail)
+
+    def mail(self, messages: Sequence[Message]) -> EmailMessage:
+        """The mail of some events, the newest one in its subject."""
+        settings, first = self._settings, messages[0]
+        mail = EmailMessage()
+        mail["From"] = Address(addr_spec=settings.sender)
+        mail["To"] = [Address(addr_spec=each) for each in settings.recipients]
+        mail["Subject"] = self._subject(messages)
+        mail["Date"] = format_datetime(datetime.fromtimestamp(first.event.receive_time / SECOND, UTC))
+        # The same at every try: what comes twice is seen to be the same mail.
+        mail["Message-ID"] = f"<{first.key}.{len(messages)}@fieldloom>"
+        mail["Auto-Submitted"] = "auto-generated"
+        mail.set_content("\n\n".join(self._paragraph(message) for message in messages) + "\n")
+        return mail
+
+    def _subject(self, messages: Sequence[Message]) -> str:
+        gravest = max(messages, key=lambda message: (message.event.active, message.event.severity))
+        event = gravest.event
+        state = "TEST" if event.cause == TEST else (event.priority or "alarm").upper() if event.active else "over"
+        more = f" (+{len(messages) - 1})" if len(messages) > 1 else ""
+        return _one_line(f"[{state}] {event.message}{more}")
+
+    def _paragraph(self, message: Message) -> str:
+        event, language = message.event, self._settings.language
+        lines = [
+            f"{to_iso(event.time)}  {event.message}",
+            f"  {event.condition_id}: {'active' if event.active else 'inactive'}, "
+            f"{'acknowledged' if event.acked else 'not acknowledged'}, severity {event.severity}, {event.cause}",
+        ]
+        if message.place:
+            lines.append(f"  {' / '.join(message.place)}")
+        if event.comment:
+            lines.append(f"  {event.comment_user}: {event.comment}")
+        lines += [
+            f"  {title}: {text}"
+            for title, text in (
+                ("Cause", _in(message.cause, language)),
+                ("Consequence", _in(message.consequence, language)),
+                ("Action", _in(message.action, language)),
+                ("Time to respond", f"{message.response_s:g} s" if message.response_s else ""),
+            )
+            if text and event.active
+        ]
+        return "\n".join(lines)
+
+
+def _in(texts: Texts, language: str) -> str:
+    return texts.best([language])[1]
+
+
+def _one_line(text: str) -> str:
+    """Nothing that a header would be split by."""
+    return "".join(character if character.isprintable() else " " for character in text)[:_LINE]
+
+
+def _refused(error: smtplib.SMTPException) -> bool:
+    """Whether every code that came is a refusal for good (5xx)."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return all(code >= 500 for code, _ in error.recipients.values())
+    code = getattr(error, "smtp_code", 0)
+    return isinstance(code, int) and code >= 500
