@@ -22,9 +22,16 @@ from server.alarms.measures import as_metrics
 from server.alarms.performance import Guide
 from server.alarms.rule_service import RuleService
 from server.alarms.rules import AlarmRules
+from server.alarms.self_watch import SelfWatch
+from server.alarms.server_device import (
+    PLACE,
+    SERVER_DEVICE,
+    SERVER_TYPE,
+    SERVER_TYPE_ID,
+)
 from server.alarms.watch import PerformanceWatch
 from server.console.feed import Feed
-from server.core.clock import SECOND, Clock, SystemClock
+from server.core.clock import SECOND, Clock, SystemClock, TimeUs
 from server.core.errors import ConfigurationError
 from server.core.values import DeviceId
 from server.database.site import SiteDatabase
@@ -168,6 +175,13 @@ class Server:
             logic=self._fdi.live,
             guard=self._fdi.locks,
         )
+        self._self_watch = SelfWatch(
+            _Health(self),
+            settings.data_dir,
+            clock,
+            offer=self._pipeline.offer,
+            service_level=self._opcua.set_service_level,
+        )
         self._fdi.attach(self._pipeline)
         self._rules.attach(self._pipeline)
         await self._opcua.prepare(self._pipeline, reader, self.counters)
@@ -269,11 +283,13 @@ class Server:
         if self._settings.opcua.test_nodes:
             await self._pipeline.install(TEST_TYPE)
             self._plant.restore(DeviceId(TEST), TEST, (TEST,), self._clock.now())
+        await self._pipeline.install(SERVER_TYPE)
+        await self._pipeline.restore([(SERVER_DEVICE, SERVER_TYPE_ID, PLACE, self._clock.now(), {})])
         rows = await asyncio.to_thread(self._site.devices)
         known = [
             (row.device_id, row.type_id, row.path, row.created_at, dict(row.attributes))
             for row in rows
-            if row.type_id != TEST
+            if row.type_id not in (TEST, SERVER_TYPE_ID)
         ]
         devices = await self._pipeline.restore(known)
         await self._assignments.settle()
@@ -355,6 +371,7 @@ class Server:
             group.create_task(self._tick())
             group.create_task(self._prune_journal())
             group.create_task(self._courier.run())
+            group.create_task(self._self_watch.run())
 
     async def _tick(self) -> None:
         # A first start ends without devices: theirs come with their messages.
@@ -422,6 +439,28 @@ class Server:
             "opcua": {"ok": bool(self.opcua_url), "url": self.opcua_url, "sessions": self._opcua.sessions},
             "loop": {"ok": self._lag.worst_s < 1.0, "worst_lag_s": round(self._lag.worst_s, 4)},
         }
+
+
+class _Health:
+    """What the server knows of itself (`server.alarms.self_watch.Health`)."""
+
+    def __init__(self, app: Server) -> None:
+        self._app = app
+
+    def broker(self) -> bool:
+        return self._app._network()[0]
+
+    def historian(self) -> bool:
+        return bool(self._app._recorder.health()["ok"])
+
+    def loop_lag_s(self) -> float:
+        return self._app._lag.worst_s
+
+    def channels_failing(self) -> int:
+        return sum(not channel["ok"] for channel in self._app._courier.channels())
+
+    def certificate_until(self) -> TimeUs | None:
+        return self._app._opcua.certificate_until
 
 
 def _plain(function: Callable[[], object]) -> Stop:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from asyncua import ua
 
 from server.alarms.performance import Snapshot
-from server.core.clock import SECOND, Clock
+from server.core.clock import SECOND, Clock, TimeUs, from_datetime
 from server.model.device_type import SpecChange
 from server.model.plant import Plant
 from server.opcua.conditions import ConditionNodes
@@ -133,6 +133,7 @@ class Room:
     load: LoadNodes | None
     trail: SignInTrail | None
     binding: Binding
+    certificate_until: TimeUs  # when our certificate ends
 
     @property
     def spec_sinks(self) -> list[Callable[[Sequence[SpecChange]], None]]:
@@ -275,7 +276,7 @@ async def assemble(facts: Facts, namespaces: Namespaces, pipeline: Any, reader: 
     bind(binding, facts.fdi)
     return Room(
         indexes, space, rights, dispatcher, sessions, endpoints, listener, engine, bus, values, devices, conditions,
-        status, server_object, tests, load, trail, binding,
+        status, server_object, tests, load, trail, binding, from_datetime(own.certificate.not_valid_after_utc),
     )  # fmt: skip
 
 

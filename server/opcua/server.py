@@ -11,7 +11,7 @@ import structlog
 
 from server.alarms.performance import Snapshot
 from server.core.alarm_actions import AlarmAction
-from server.core.clock import Clock
+from server.core.clock import Clock, TimeUs
 from server.core.errors import InUseError, RemoteError
 from server.core.values import (
     AlarmEvent,
@@ -237,6 +237,15 @@ class OpcUaServer:
         """Show the conditions that devices have now."""
         for sink in self._made.binding.condition_sinks:
             sink(device_ids)
+
+    def set_service_level(self, level: int) -> None:
+        """ServiceLevel of the Server object."""
+        self._made.server_object.set_service_level(level)
+
+    @property
+    def certificate_until(self) -> TimeUs:
+        """When our certificate ends."""
+        return self._made.certificate_until
 
     @property
     def sessions(self) -> int:

@@ -20,6 +20,13 @@ class Mosquitto:
 
     url: str
     port: int
+    process: asyncio.subprocess.Process
+
+    async def stop(self) -> None:
+        """End it before its time."""
+        if self.process.returncode is None:
+            self.process.terminate()
+            await self.process.wait()
 
 
 @asynccontextmanager
@@ -47,6 +54,8 @@ async def mosquitto(folder: Path, *, persistence: bool = False) -> AsyncIterator
         program, "-c", str(config), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
     )
 
+    broker = Mosquitto(f"mqtt://127.0.0.1:{port}", port, process)
+
     async def listening() -> bool:
         try:
             _, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -58,8 +67,6 @@ async def mosquitto(folder: Path, *, persistence: bool = False) -> AsyncIterator
 
     try:
         await until(listening, "Mosquitto listening")
-        yield Mosquitto(f"mqtt://127.0.0.1:{port}", port)
+        yield broker
     finally:
-        if process.returncode is None:
-            process.terminate()
-            await process.wait()
+        await broker.stop()
