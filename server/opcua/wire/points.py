@@ -238,7 +238,9 @@ def put_scalars(points: Sequence[Point], kind: int, values: Sequence[Any], sourc
 
 
 def with_status_bits(wire: bytes, bits: int) -> bytes:
-    """An encoded DataValue with bits set in its StatusCode (OPC 10000-4, 7.39.1); times and value stay."""
+    """An encoded DataValue with bits set in its StatusCode (OPC 10000-4, 7.39.1); times and value stay. An empty one has none."""
+    if not wire:
+        return wire
     flags = wire[0]
     times = 8 * bool(flags & SOURCE) + 8 * bool(flags & SERVER_TIME)
     end = len(wire) - times
