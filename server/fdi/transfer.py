@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -75,6 +76,8 @@ class TransferService:
         self._last_id = 0
         self._transfers: dict[str, _Transfer] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self.on_progress: list[Callable[[str, int, int], None]] = []
+        """Called with device, TransferID and how far a transfer to the device has come, in percent."""
 
     # -- the Methods
 
@@ -208,6 +211,7 @@ class TransferService:
         values = self._configuration.values(device_id)
         # PRIVATE values that a METHOD saved are for METHODs: nothing brings them to the device by themselves.
         wanted = [name for name in self._configuration.offline(device_id) if not self._is_private(device_id, name)]
+        self._tell_progress(device_id, 0)
         for group in in_order(rules, wanted):
             set_here = self._configuration.offline(device_id)
             members = [name for name in group if name in set_here or self._goes_along(device_id, name)]
@@ -224,6 +228,13 @@ class TransferService:
                 results.add(ParameterResult(name, code))
                 if not status.is_good(code):
                     return
+            left = sum(name in self._configuration.offline(device_id) for name in wanted)
+            self._tell_progress(device_id, 100 * (len(wanted) - left) // max(len(wanted), 1))
+
+    def _tell_progress(self, device_id: str, percent: int) -> None:
+        transfer = self._transfers.get(device_id)
+        for listener in self.on_progress if transfer is not None else ():
+            listener(device_id, transfer.transfer_id if transfer is not None else 0, percent)
 
     async def _send(self, device_id: DeviceId, name: str, value: Scalar, caller: Caller) -> StatusCode:
         code = await self._access.write(device_id, name, value, caller)

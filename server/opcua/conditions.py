@@ -242,8 +242,14 @@ class ConditionNodes:
     def notifiers(self, event: AlarmEvent) -> list[Key]:
         """Every notifier above a condition: its device, the folders of its place, Plant, Server."""
         device = self._plant.devices.get(event.device_id)
-        path = device.path if device is not None else ()
-        found = [event.device_id, *(folder_path(*path[:depth]) for depth in range(len(path), 0, -1)), "Plant"]
+        return self._above(event.device_id, device.path if device is not None else ())
+
+    def notifiers_of(self, device: Device) -> list[Key]:
+        """Every notifier of events of a device: itself, the folders of its place, Plant, Server."""
+        return self._above(device.device_id, device.path)
+
+    def _above(self, device_id: str, path: Sequence[str]) -> list[Key]:
+        found = [device_id, *(folder_path(*path[:depth]) for depth in range(len(path), 0, -1)), "Plant"]
         return [*(key_of(self._space.id(PLANT_URI, name)) for name in found), key_of(SERVER)]
 
 

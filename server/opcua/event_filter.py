@@ -64,14 +64,25 @@ class Event:
 
     def value(self, clause: Clause) -> ua.Variant:
         """What a select clause or operand names; null for what the event does not have."""
-        found = clause.condition_id(self.condition) if clause.is_condition_id else self.fields.get(clause.path, _NULL)
+        if clause.is_node_id:
+            return self._node_id(clause.path)
+        found = self.fields.get(clause.path, _NULL)
         return (cut(found, clause.index_range) or _NULL) if clause.index_range is not None else found
+
+    def _node_id(self, path: str) -> ua.Variant:
+        """NodeId of the condition, or of an Object below it; null for an event without that."""
+        if self.condition is None or (path and f"{path}/CurrentState" not in self.fields):
+            return _NULL
+        node_id = node_id_of(self.condition)
+        if path:
+            node_id = ua.NodeId(f"{node_id.Identifier}/{path}", node_id.NamespaceIndex)
+        return ua.Variant(node_id, V.NodeId)
 
     def encoded(self, clause: Clause) -> bytes:
         """The same, encoded; a value that its type cannot carry is null."""
         if clause.broken:
             return _NULL_BYTES
-        if clause.index_range is not None or clause.is_condition_id:
+        if clause.index_range is not None or clause.is_node_id:
             return _encode(self.value(clause))
         found = self._encoded.get(clause.path)
         if found is None:
@@ -96,21 +107,16 @@ def _encode(variant: ua.Variant) -> bytes:
 class Clause:
     """A SimpleAttributeOperand, ready to be looked up."""
 
-    __slots__ = ("broken", "index_range", "is_condition_id", "path")
+    __slots__ = ("broken", "index_range", "is_node_id", "path")
 
     def __init__(self, operand: ua.SimpleAttributeOperand) -> None:
         names = operand.BrowsePath or []
-        # An empty path with NodeId is the ConditionId (OPC 10000-9, 5.5.2.13).
-        self.is_condition_id = not names and operand.AttributeId == A.NodeId
-        known = bool(names) and operand.AttributeId == A.Value
+        # An empty path with NodeId is the ConditionId (OPC 10000-9, 5.5.2.13); a path leads to an Object below it.
+        self.is_node_id = operand.AttributeId == A.NodeId
+        known = bool(names) and operand.AttributeId in (A.Value, A.NodeId)
         self.path = "/".join(part.Name or "" for part in names) if known else ""
         self.index_range = parse_range(operand.IndexRange) if operand.IndexRange else None
         self.broken = bool(operand.IndexRange) and self.index_range is None
-
-    @staticmethod
-    def condition_id(condition: Key | None) -> ua.Variant:
-        """The ConditionId of an event; null for one without a condition."""
-        return _NULL if condition is None else ua.Variant(node_id_of(condition), V.NodeId)
 
 
 class EventPlan:

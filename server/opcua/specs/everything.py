@@ -10,6 +10,7 @@ from server.opcua.specs import (
     audit_message,
     communication,
     declared_conditions,
+    device_events,
     dictionary,
     direct_access,
     edit_context,
@@ -29,7 +30,8 @@ from server.opcua.specs.binding import Binding
 
 def bind(binding: Binding, fdi: Any) -> None:
     """Bind all of them. `fdi` is the FDI runtime (server.fdi.runtime), None where no package runs."""
-    for always in (semantics, health, topology, audit_message, server_version, declared_conditions, alarm_performance):
+    events = (declared_conditions, alarm_performance, device_events)
+    for always in (semantics, health, topology, audit_message, server_version, *events):
         always.bind(binding, fdi)
     if fdi is None:
         return

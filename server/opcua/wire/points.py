@@ -238,7 +238,10 @@ def put_scalars(points: Sequence[Point], kind: int, values: Sequence[Any], sourc
 
 
 def with_status_bits(wire: bytes, bits: int) -> bytes:
-    """An encoded DataValue with bits set in its StatusCode (OPC 10000-4, 7.39.1); times and value stay. An empty one has none."""
+    """An encoded DataValue with bits set in its StatusCode (OPC 10000-4, 7.39.1); times and value stay.
+
+    An empty one has none.
+    """
     if not wire:
         return wire
     flags = wire[0]
