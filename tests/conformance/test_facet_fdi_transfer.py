@@ -10,7 +10,7 @@ import pytest
 from asyncua import ua
 
 from server.opcua.specs.structures import TransferResultDataDataType
-from tests.kit.asking import browse, name_of, read, value, write
+from tests.kit.asking import Subscriber, browse, item, name_of, read, value, write
 from tests.kit.facets import Room
 from tests.kit.fdi import DI, call_of, editable_type, outputs, services, user_of
 from tests.kit.raw import RawSession
@@ -84,6 +84,26 @@ async def test_what_was_set_offline_goes_to_the_device(room: Room, operator: Raw
         assert room.rig.sender.sent[-1] == ("pump-1", "set_threshold", {"name": "span", "value": 200.0})
         assert await value(operator, room.rig.node("pump-1/ParameterSet/span")) == 200.0
         assert (await read(engineer, offline)).StatusCode.value == 0
+
+
+async def test_its_progress_is_told_by_events(room: Room, operator: RawSession) -> None:
+    # OPC 10000-5, 6.4.35: ProgressEventType.
+    subscriber = await Subscriber.create(operator)
+    names = ("SourceNode", "Context", "Progress")
+    base, progress = ua.NodeId(ua.ObjectIds.BaseEventType), ua.NodeId(ua.ObjectIds.ProgressEventType)
+    selects = [ua.SimpleAttributeOperand(base, [ua.QualifiedName(name)], ua.AttributeIds.Value, None) for name in names]
+    of_type = ua.ContentFilterElement(ua.FilterOperator.OfType, [ua.LiteralOperand(ua.Variant(progress))])
+    wanted = ua.EventFilter(selects, ua.ContentFilter([of_type]))
+    await subscriber.add(
+        item(room.rig.node("pump-1"), attribute=ua.AttributeIds.EventNotifier, filter=wanted, queue=10)
+    )
+    async with _engineer(room) as engineer:
+        assert await write(engineer, room.rig.node("pump-1/Offline/ParameterSet/span"), 210.0) == "Good"
+        transfer, _ = outputs(await call_of(room, engineer, SET, TO_DEVICE))
+        assert await _all(room, engineer, transfer) == {"span": "Good"}
+    rows = await subscriber.events(2)
+    assert rows == [[room.rig.node(SET), transfer, 0], [room.rig.node(SET), transfer, 100]]
+    await subscriber.close()
 
 
 async def test_a_refused_value_ends_the_transfer_and_stays_set(room: Room, operator: RawSession) -> None:

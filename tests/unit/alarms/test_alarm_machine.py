@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
 from simulator.alarm_script import words
 from tests.kit.alarm_model import Model, Refused, Traits
@@ -113,9 +113,6 @@ class AlarmMachine(RuleBasedStateMachine):
         assert len(set(self.twin.event_ids)) == len(self.twin.event_ids)
 
 
-AlarmMachine.TestCase.settings = settings(max_examples=300, stateful_step_count=60, deadline=None)
-
-
 @pytest.mark.timeout(240)
-class TestAlarmMachine(AlarmMachine.TestCase):  # type: ignore[name-defined,misc]
-    """Run by pytest."""
+def test_the_engine_is_what_the_model_says() -> None:
+    run_state_machine_as_test(AlarmMachine, settings=settings(max_examples=300, stateful_step_count=60, deadline=None))
