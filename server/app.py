@@ -459,6 +459,9 @@ class _Health:
     def channels_failing(self) -> int:
         return sum(not channel["ok"] for channel in self._app._courier.channels())
 
+    def alarms_not_kept(self) -> int:
+        return int(self._app._pipeline.counters()["alarm_events_not_kept"])
+
     def certificate_until(self) -> TimeUs | None:
         return self._app._opcua.certificate_until
 

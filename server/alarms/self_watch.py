@@ -24,6 +24,8 @@ class Health(Protocol):
 
     def channels_failing(self) -> int: ...
 
+    def alarms_not_kept(self) -> int: ...
+
     def certificate_until(self) -> TimeUs | None: ...
 
 
@@ -61,6 +63,7 @@ class SelfWatch:
             disk_free_percent=await asyncio.to_thread(free_percent, self._data_dir),
             certificate_until=health.certificate_until(),
             channels_failing=health.channels_failing(),
+            alarms_not_kept=health.alarms_not_kept(),
         )
         self._service_level(facts.service_level)
         await self._offer([facts.measurement(self._clock.now())])

@@ -37,6 +37,7 @@ class Facts:
     disk_free_percent: float | None
     certificate_until: TimeUs | None
     channels_failing: int
+    alarms_not_kept: int = 0
 
     @property
     def service_level(self) -> int:
@@ -54,6 +55,7 @@ class Facts:
             "disk_free": self.disk_free_percent,
             "certificate_valid_until": self.certificate_until,
             "channels_failing": self.channels_failing,
+            "alarms_not_kept": self.alarms_not_kept,
         }
         told = tuple(
             (name, value, status.GOOD if value is not None else status.BAD_NO_COMMUNICATION)
@@ -101,6 +103,7 @@ _HISTORIAN = Texts.of("The historian does not store", ru="Архив не при
 _LAG = Texts.of("Event loop lag", ru="Задержка обработки")
 _DISK = Texts.of("Free space on the data disk", ru="Свободное место на диске данных")
 _CERTIFICATE = Texts.of("The server's certificate", ru="Сертификат сервера")
+_STORAGE = Texts.of("Alarm events cannot be kept", ru="События тревог не сохраняются")
 _CHANNELS = Texts.of("Notifications do not get out", ru="Оповещения не отправляются")
 
 SERVER_TYPE = DeviceType(
@@ -122,6 +125,9 @@ SERVER_TYPE = DeviceType(
                 "certificate_valid_until",
                 Texts.of("Certificate valid until", ru="Сертификат действует до"),
                 DataType.DATETIME,
+            ),
+            _parameter(
+                "alarms_not_kept", Texts.of("Alarm events not kept", ru="Несохранённые события"), DataType.UINT32
             ),
             _parameter("channels_failing", Texts.of("Failing channels", ru="Неисправные каналы"), DataType.UINT16),
         )
@@ -188,6 +194,18 @@ SERVER_TYPE = DeviceType(
             (
                 Texts.of("Clients will refuse the server", ru="Клиенты откажутся от соединения"),
                 Texts.of("Renew the certificate", ru="Обновить сертификат"),
+            ),
+        ),
+        _alarm(
+            "system_off_normal",
+            "Storage",
+            "alarms_not_kept",
+            _STORAGE,
+            {"Normal": 0},
+            {"": 800},
+            (
+                Texts.of("A crash would lose acknowledgements", ru="При сбое подтверждения будут потеряны"),
+                Texts.of("Free space on the data disk", ru="Освободить место на диске данных"),
             ),
         ),
         _alarm(

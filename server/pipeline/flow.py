@@ -26,6 +26,7 @@ from server.core.values import (
 from server.model.device_type import DeviceType, SpecChange
 from server.model.plant import Plant
 from server.pipeline.commands import CommandDesk
+from server.pipeline.ledger import AlarmLedger
 from server.pipeline.ports import (
     AlarmJudge,
     AlarmSink,
@@ -75,6 +76,7 @@ class Pipeline:
         self._history = history
         self._feeds = feeds
         self._records = records
+        self._ledger = AlarmLedger(records.save_alarms)
         self._trail = AuditTrail(records.audit, clock)
         self._order = asyncio.Lock()  # sinks see batches one after the other
         self._desk = CommandDesk(plant, sender, clock, self._echo, command_timeout_s, guard)
@@ -141,6 +143,8 @@ class Pipeline:
             events = self.alarms.tick(now)
             if events:
                 await self._announce(events)
+            elif self._ledger.owed:
+                await self._ledger.keep(())
 
     # -- types and devices
 
@@ -314,7 +318,7 @@ class Pipeline:
     async def _announce(self, events: Sequence[AlarmEvent]) -> None:
         self._alarm_events += len(events)
         # Kept before shown: what an operator has seen survives the next second.
-        await asyncio.to_thread(self._records.save_alarms, events)
+        await self._ledger.keep(events)
         for sink in self._alarm_sinks:
             await sink.alarms_changed(events)
 
@@ -336,6 +340,8 @@ class Pipeline:
             "repeated_values": plant.repeated,
             "stale_values": plant.stale,
             "alarm_events": self._alarm_events,
+            "alarm_events_not_kept": self._ledger.owed,
+            "alarm_events_lost": self._ledger.lost,
         }
         values |= {f"refused_{reason}": count for reason, count in plant.refused.items()}
         values |= {f"commands_{name}": count for name, count in self._desk.counters.items()}
