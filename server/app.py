@@ -159,6 +159,7 @@ class Server:
             network=self._network,
             journal=self._site,
             performance=lambda: self._performance.snapshot,
+            metrics=self._performance.metrics,
         )
         self._on_stop("OPC UA", self._opcua.stop)
         self._pipeline = Pipeline(

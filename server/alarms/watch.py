@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import structlog
 
+from server.alarms.metrics import AlarmMetrics
 from server.alarms.performance import DAY_S, KEPT_DAYS, AlarmPerformance, Guide, Snapshot
 from server.core.clock import SECOND, Clock, TimeUs
 from server.core.values import AlarmEvent, DeviceId
@@ -23,6 +24,8 @@ class PerformanceWatch:
     def __init__(self, clock: Clock, guide: Guide | None = None) -> None:
         self._clock = clock
         self._performance = AlarmPerformance(guide)
+        self.metrics = AlarmMetrics(clock.now())
+        """What AlarmMetricsType tells."""
         self._snapshot = Snapshot()
         self._at: TimeUs = 0
         self._told_flood = False
@@ -43,12 +46,15 @@ class PerformanceWatch:
         for page in reversed(pages):
             self._performance.observe([entry.event for entry in reversed(page)])
             await asyncio.sleep(0)
-        self._performance.seed(states)
+        known = list(states)
+        self._performance.seed(known)
+        self.metrics.seed(known)
         return count
 
     async def alarms_changed(self, events: Sequence[AlarmEvent]) -> None:
         """Count them."""
         self._performance.observe(events)
+        self.metrics.observe(events)
         if self._performance.flood != self._told_flood:
             self._tell()
 

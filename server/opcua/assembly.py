@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from asyncua import ua
 
+from server.alarms.metrics import AlarmMetrics
 from server.alarms.performance import Snapshot
 from server.core.clock import SECOND, Clock, TimeUs, from_datetime
 from server.model.device_type import SpecChange
@@ -109,6 +110,7 @@ class Facts:
     network: Callable[[], tuple[bool, str]] = lambda: (False, "")
     journal: AlarmJournal | None = None
     performance: Callable[[], Snapshot] | None = None
+    metrics: AlarmMetrics | None = None
 
 
 @dataclass(slots=True)
@@ -270,6 +272,7 @@ async def assemble(facts: Facts, namespaces: Namespaces, pipeline: Any, reader: 
         parts=DeviceParts(space, facts.plant, on_demand, devices, Budget(clock, MAKING_S)),
         network=facts.network,
         performance=facts.performance,
+        metrics=facts.metrics,
     )  # fmt: skip
     binding.device_gone.append(binding.parts.forget)
     binding.device_changed.append(binding.parts.follow)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import structlog
 
+from server.alarms.metrics import AlarmMetrics
 from server.alarms.performance import Snapshot
 from server.core.alarm_actions import AlarmAction
 from server.core.clock import Clock, TimeUs
@@ -94,12 +95,13 @@ class OpcUaServer:
         network: Callable[[], tuple[bool, str]] = lambda: (False, ""),
         journal: AlarmJournal | None = None,
         performance: Callable[[], Snapshot] | None = None,
+        metrics: AlarmMetrics | None = None,
     ) -> None:
         """`nodesets`: a folder of NodeSet2 files. `cache`: one for the snapshot of the standard address space and these
         files; None builds them anew each time. `role_of`: the role an account has now, None when it is locked or gone;
         asked every second for the users of open sessions. `fdi`: the FDI runtime; None shows devices without it.
         `network`: whether the broker is connected, and its address. `journal`: earlier events; None: none are kept.
-        `performance`: how the alarm system performs now.
+        `performance`: how the alarm system performs now. `metrics`: what AlarmMetricsType tells.
         """
         self._facts = Facts(
             settings=settings,
@@ -116,6 +118,7 @@ class OpcUaServer:
             network=network,
             journal=journal,
             performance=performance,
+            metrics=metrics,
         )
         self._settings = settings
         self._plant = plant

@@ -22,6 +22,7 @@ from cryptography.x509.oid import NameOID
 
 from server.alarms.condition_set import by_package
 from server.alarms.engine import AlarmEngine
+from server.alarms.watch import PerformanceWatch
 from server.core import status
 from server.core.clock import Clock, SystemClock, TimeUs
 from server.core.texts import Texts
@@ -321,6 +322,7 @@ async def running(
     clock: Clock | None = None,
     site: SiteDatabase | None = None,
     declared: Callable[[Device], Sequence[AlarmSpec]] = by_package,
+    performance: PerformanceWatch | None = None,
     **settings: Any,
 ) -> AsyncIterator[OpcUaRig]:
     """A listening OPC UA room with a few pumps; the open channel is allowed unless told otherwise.
@@ -351,6 +353,8 @@ async def running(
         fdi=runtime,
         network=network,
         journal=site,
+        performance=(lambda: performance.snapshot) if performance is not None else None,
+        metrics=performance.metrics if performance is not None else None,
     )
     engine = AlarmEngine(plant, declared=declared)
     pipeline = Pipeline(
@@ -358,7 +362,7 @@ async def running(
         clock=clock,
         points=[room] if runtime is None else [room, runtime],
         alarms=engine,
-        alarm_sinks=[room],
+        alarm_sinks=[room] if performance is None else [room, performance],
         history=history,
         feeds=[],
         sender=sender,

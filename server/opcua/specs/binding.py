@@ -8,6 +8,7 @@ from typing import Any
 
 from asyncua import ua
 
+from server.alarms.metrics import AlarmMetrics
 from server.alarms.performance import Snapshot
 from server.core.clock import Clock
 from server.core.values import DeviceId, PointUpdate
@@ -57,6 +58,8 @@ class Binding:
     parts: DeviceParts
     performance: Callable[[], Snapshot] | None = None
     """How the alarm system performs now; None: nobody counts."""
+    metrics: AlarmMetrics | None = None
+    """What AlarmMetricsType tells; None: nobody counts."""
     network: Callable[[], tuple[bool, str]] = lambda: (False, "")
     """(connected, address) of the broker that devices are reached by."""
     spec_sinks: list[Callable[[Sequence[SpecChange]], None]] = field(default_factory=list)

@@ -6,6 +6,7 @@ from typing import Any
 
 from server.opcua.specs import (
     actions,
+    alarm_metrics,
     alarm_performance,
     audit_message,
     communication,
@@ -30,7 +31,7 @@ from server.opcua.specs.binding import Binding
 
 def bind(binding: Binding, fdi: Any) -> None:
     """Bind all of them. `fdi` is the FDI runtime (server.fdi.runtime), None where no package runs."""
-    events = (declared_conditions, alarm_performance, device_events)
+    events = (declared_conditions, alarm_performance, alarm_metrics, device_events)
     for always in (semantics, health, topology, audit_message, server_version, *events):
         always.bind(binding, fdi)
     if fdi is None:
