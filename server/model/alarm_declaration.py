@@ -21,6 +21,9 @@ _TIMES = ("on_delay_s", "off_delay_s", "re_alarm_s")
 _FLAGS = ("enabled", "confirm", "latch")
 _TEXTS = ("cause", "consequence", "action")
 _TEXT_LIMIT = 2_000
+_LABEL_LIMIT = 500
+"""Characters of a label, which stands in every message, and of the name of a sound."""
+_LONGEST_SHELVING_S = 365 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

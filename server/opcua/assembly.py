@@ -232,9 +232,8 @@ async def assemble(facts: Facts, namespaces: Namespaces, pipeline: Any, reader: 
     sessions.on_moved.append(engine.publishing.session_moved)
     CancelService(audit, engine.cancel_publish).register(dispatcher)
     direct = DirectMethods()
-    handlers = MethodHandlers(
-        space, facts.plant, pipeline, direct, Refresh(bus, conditions, pipeline.alarms), engine.methods.handlers
-    )
+    refresh = Refresh(bus, conditions, pipeline.alarms)
+    handlers = MethodHandlers(space, facts.plant, pipeline, direct, refresh, engine.methods.handlers)
     MethodService(store, operations, audit, handlers).register(dispatcher)
     management = NodeManagementService(
         store,
@@ -267,7 +266,7 @@ async def assemble(facts: Facts, namespaces: Namespaces, pipeline: Any, reader: 
     binding = Binding(
         space=space, rights=rights, clock=clock, plant=facts.plant, pipeline=pipeline, values=values, door=door,
         engine=engine, bus=bus, audit=audit, sessions=sessions, handlers=handlers, direct=direct, on_demand=on_demand,
-        devices=devices, conditions=conditions, attributes=attributes,
+        devices=devices, conditions=conditions, refresh=refresh, attributes=attributes,
         private=PrivateNodes(rights, store, sessions, indexes[PLANT_URI]),
         parts=DeviceParts(space, facts.plant, on_demand, devices, Budget(clock, MAKING_S)),
         network=facts.network,

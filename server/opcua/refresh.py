@@ -6,7 +6,8 @@ no more memory than one, and a client that reads slowly holds up only itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Protocol
 
 from asyncua import ua
@@ -26,6 +27,10 @@ _SERVER = key_of(SERVER)
 _S = ua.StatusCodes
 
 
+Wanted = Callable[[EventItem], Event | None]
+"""Makes one event of a refresh for an item; None when nobody has to see it any more, or the item does not hear it."""
+
+
 class Retained(Protocol):
     """What a refresh tells."""
 
@@ -43,8 +48,8 @@ class Refresh:
         self._bus = bus
         self._nodes = nodes
         self._alarms = alarms
-        self.more: list[Retained] = []
-        """Who else has conditions: dialogs."""
+        self.more: list[Callable[[], Iterable[Wanted]]] = []
+        """Who else has conditions (dialogs): what is retained now, each made when its turn comes."""
 
     def start(self, subscription: Subscription, item_id: int | None = None) -> int:
         """RefreshStart, every retained condition and branch with its own EventId, RefreshEnd: to all event items of a
@@ -57,9 +62,11 @@ class Refresh:
             items = [item for item in items if item.item_id == item_id]
             if not items:
                 return int(_S.BadMonitoredItemIdInvalid)
-        wanted: list[tuple[Retained, str, str]] = []
-        for alarms in (self._alarms, *self.more):
-            wanted += [(alarms, event.condition_id, event.branch_id) for event in alarms.retained()]
+        wanted: list[Wanted] = [
+            partial(self.event, event.condition_id, event.branch_id) for event in self._alarms.retained()
+        ]
+        for others in self.more:
+            wanted += others()
         for item in items:
             item.start_refresh(Run(self, wanted))
         return 0
@@ -69,12 +76,12 @@ class Refresh:
         name = "started" if event_type == ua.ObjectIds.RefreshStartEventType else "ended"
         return Event(self._bus.base_fields(event_type, _SERVER, "Server", f"Refresh {name}", 100))
 
-    def event(self, alarms: Retained, condition_id: str, branch_id: str, item: EventItem) -> Event | None:
+    def event(self, condition_id: str, branch_id: str, item: EventItem) -> Event | None:
         """A condition or branch as it is now; None when nobody has to see it any more, or the item does not hear it."""
         if not branch_id:
-            found = alarms.state(condition_id)
+            found = self._alarms.state(condition_id)
         else:
-            found = next((each for each in alarms.branches(condition_id) if each.branch_id == branch_id), None)
+            found = next((each for each in self._alarms.branches(condition_id) if each.branch_id == branch_id), None)
         if found is None or not found.retain:
             return None  # its last event came by itself
         if item.key != _SERVER and item.key not in self._nodes.notifiers(found):
@@ -85,7 +92,7 @@ class Refresh:
 class Run:
     """One refresh of one item."""
 
-    def __init__(self, refresh: Refresh, wanted: Iterable[tuple[Retained, str, str]]) -> None:
+    def __init__(self, refresh: Refresh, wanted: Iterable[Wanted]) -> None:
         self._refresh = refresh
         self._wanted = iter(wanted)
         self._started = False
@@ -103,7 +110,7 @@ class Run:
             if wanted is None:
                 self.over = True
                 return self._mark(item, ua.ObjectIds.RefreshEndEventType)
-            event = self._refresh.event(*wanted, item)
+            event = wanted(item)
             fields = event.for_filter(item.plan) if event is not None else None
             if fields is not None:
                 return fields

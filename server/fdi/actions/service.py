@@ -26,6 +26,7 @@ from server.fdi.actions.communication import MethodLine
 from server.fdi.actions.data import MethodData
 from server.fdi.actions.dialogs import WrongResponseError, action_document, read_response
 from server.fdi.actions.driver import Desk
+from server.fdi.actions.options import Options, options_of
 from server.fdi.actions.pacing import Pacer
 from server.fdi.actions.waiting import pause
 from server.fdi.client_xml import Element
@@ -103,6 +104,17 @@ class ActionLimits:
     at_once: int = 64  # running on the server
     kept: int = 1_000  # running and ended ones whose value is still there
     result_s: float = 30.0  # an ended Action's value is kept so long
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question of a running Action."""
+
+    device_id: str
+    name: str  # of the METHOD
+    label: Texts
+    request_id: int
+    options: Options
 
 
 class ActionService:
@@ -245,6 +257,29 @@ class ActionService:
         except WrongResponseError:
             return E_INVALID_ARGUMENTS
         return OK if action.answer(answer) else E_INVALID_STATE
+
+    def asked(self, action_id: str) -> Asked | None:
+        """What an Action waits for, as a choice among options; None when it waits for nothing."""
+        action = self._actions.get(action_id)
+        waiting = action.waiting_for if action is not None else None
+        if action is None or waiting is None:
+            return None
+        return Asked(action.device_id, action.name, action.label, waiting[1], options_of(waiting[0], action.data))
+
+    def choose(self, action_id: str, request_id: int, option: int, caller: Caller) -> int:
+        """Answer an Action by one of its options: 0, or why that does not count; see `respond`."""
+        action = self._mine(action_id, caller)
+        if action is None:
+            return E_UNKNOWN_ACTION
+        if not self._locks.owns(action.device_id, owner_of(caller)):
+            return E_NOT_LOCKED
+        asked = self.asked(action_id)
+        if asked is None or asked.request_id != request_id:
+            return E_INVALID_STATE
+        if not 0 <= option < len(asked.options.answers):
+            return E_INVALID_ARGUMENTS
+        self._locks.touch(action.device_id, owner_of(caller))
+        return OK if action.answer(asked.options.answers[option]) else E_INVALID_STATE
 
     def abort(self, action_id: str, caller: Caller) -> int:
         """AbortAction: 0, or -2 (not his), -5 (it has ended or is ending)."""

@@ -21,6 +21,7 @@ from server.opcua.events import EventBus
 from server.opcua.hot_update import DeviceUpdate
 from server.opcua.method_calls import DirectMethods, MethodHandlers
 from server.opcua.nodes.on_demand import OnDemand
+from server.opcua.refresh import Refresh
 from server.opcua.roles import Rights
 from server.opcua.services.attribute import AttributeService
 from server.opcua.services.audit_events import AuditEvents
@@ -53,6 +54,7 @@ class Binding:
     on_demand: OnDemand
     devices: DeviceNodes
     conditions: ConditionNodes
+    refresh: Refresh
     attributes: AttributeService
     private: PrivateNodes
     parts: DeviceParts

@@ -12,6 +12,7 @@ from server.opcua.specs import (
     communication,
     declared_conditions,
     device_events,
+    dialogs,
     dictionary,
     direct_access,
     edit_context,
@@ -36,6 +37,6 @@ def bind(binding: Binding, fdi: Any) -> None:
         always.bind(binding, fdi)
     if fdi is None:
         return
-    data_sets = (structures, locking, twins, edit_context, actions, transfer)
+    data_sets = (structures, locking, twins, edit_context, actions, dialogs, transfer)
     for spec in (*data_sets, plug_ins, ui, dictionary, communication, direct_access):
         spec.bind(binding, fdi)
