@@ -134,7 +134,13 @@ class AlarmEngine:
 
     def _end(self, standing: Standing, why: str, now: TimeUs, events: list[AlarmEvent]) -> None:
         self._life.gone(standing)
-        told = (event for event in (*standing.branches, standing.event) if event.retain)
+        own = standing.event
+        # What operators set is told and kept as ended, too: a condition of the same name begins anew.
+        set_by_hand = own.suppressed_or_shelved or own.enabled != standing.condition.spec.life.enabled
+        told = [
+            *(branch for branch in standing.branches if branch.retain),
+            *([own] if own.retain or set_by_hand else []),
+        ]
         events.extend(ended(event, why, self._life.event_id(), now) for event in told)
 
     def specs_of(self, device: Device) -> list[AlarmSpec]:

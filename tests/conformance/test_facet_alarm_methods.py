@@ -12,7 +12,7 @@ from asyncua import Client, ua
 from server.core.alarm_actions import AlarmAction, Verb
 from server.core.clock import ManualClock
 from server.core.values import Caller
-from tests.kit.alarm_room import PlantClock, call, every_kind, listening
+from tests.kit.alarm_room import PlantClock, call, every_kind, listening, of_conditions
 from tests.kit.opcua import OpcUaRig, running
 
 IDS = ua.ObjectIds
@@ -137,7 +137,7 @@ async def test_a_branch_keeps_the_state_that_nobody_acknowledged(rig: OpcUaRig) 
 
 async def test_shelving(rig: OpcUaRig) -> None:
     machine, condition = rig.node(f"{PLAIN}/ShelvingState"), rig.node(PLAIN)
-    async with rig.client("olga") as client, listening(client, paths=FIELDS) as (listener, _, _):
+    async with rig.client("olga") as client, listening(client, paths=FIELDS, where=of_conditions()) as (listener, _, _):
         codes = [
             await call(client, machine, UNSHELVE),
             await call(client, machine, SHELVE, milliseconds(0.0)),

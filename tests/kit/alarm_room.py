@@ -152,6 +152,12 @@ class Listener:
         self._came.set()
 
 
+def of_conditions() -> list[ua.ContentFilterElement]:
+    """A where clause for events of conditions only: a device that falls silent is told by others."""
+    kind = ua.LiteralOperand(ua.Variant(ua.NodeId(IDS.ConditionType)))
+    return [ua.ContentFilterElement(ua.FilterOperator.OfType, [kind])]
+
+
 @asynccontextmanager
 async def listening(
     client: Client,

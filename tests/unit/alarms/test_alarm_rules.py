@@ -9,6 +9,7 @@ import pytest
 from server.alarms.engine import AlarmEngine
 from server.alarms.rule import RuleError, read_rule
 from server.alarms.rules import AlarmRules
+from server.core.alarm_actions import AlarmAction, Verb
 from server.core.clock import ManualClock
 from server.core.values import AlarmEvent, DeviceId
 from tests.kit.plant import measured, small_plant
@@ -74,6 +75,19 @@ def test_an_alarm_of_the_package_can_be_removed(site: Site) -> None:
     assert site.names() == ["Trip"]
     (raised,) = site.remove("no")
     assert raised.active
+
+
+def test_what_operators_set_ends_with_the_alarm(site: Site) -> None:
+    site.put("door", DOOR)
+    site.feed(door_open=False)
+    action = AlarmAction(Verb.TIMED_SHELVE, "pump-1/Alarms/door", shelve_s=60.0)
+    site.engine.act(action, "olga", site.clock.now())
+    (ended,) = site.remove("door")
+    assert (ended.cause, ended.retain) == ("ended", False)
+    site.put("door", DOOR)
+    state = site.engine.state("pump-1/Alarms/door")
+    assert state is not None
+    assert state.shelving == "Unshelved"
 
 
 def test_changing_the_life_only_leaves_the_state(site: Site) -> None:
@@ -151,7 +165,7 @@ def test_what_a_rule_cannot_do_is_told(site: Site, body: dict[str, Any], told: s
         ({"alarm": {"name": "a"}, "note": "x" * 2_001}, "note: is longer"),
         ({"alarm": {"name": "a"}, "enabled": 1}, "enabled: must be true or false"),
         ({"alarm": {"name": "a"}, "owner": "x"}, "owner: means nothing here"),
-        ({"alarm": {"name": "a", "cause": {f"{n:03}": "x" * 500 for n in range(200)}}}, "is no language code"),
+        ({"alarm": {"name": "a", "cause": {f"{n:03}": "x" * 500 for n in range(200)}}}, "bytes of rule"),
     ],
 )
 def test_a_rule_that_cannot_be_read_is_refused(body: object, told: str) -> None:
