@@ -63,6 +63,10 @@ def read_alarm(table: Table) -> Declaration:
         audible=table.text("audible") if "audible" in table else None,
         remove=table.flag("remove"),
     )
+    if any(len(words) > _LABEL_LIMIT for words in found.label.by_language.values()):
+        table.note("label", f"is longer than {_LABEL_LIMIT} characters")
+    if found.audible is not None and len(found.audible) > _LABEL_LIMIT:
+        table.note("audible", f"is longer than {_LABEL_LIMIT} characters")
     if found.remove and kind:
         table.note("remove", "an alarm that is not there yet cannot be removed; leave out kind")
     table.finish()
@@ -101,7 +105,9 @@ def _life(table: Table) -> dict[str, Any]:
     if "branches" in table:
         life["branches"] = table.whole("branches", 0, least=0, most=100)
     if "max_time_shelved_s" in table:
-        life["max_time_shelved_s"] = table.number("max_time_shelved_s", 1.0, above=0.0)
+        longest = life["max_time_shelved_s"] = table.number("max_time_shelved_s", 1.0, above=0.0)
+        if longest > _LONGEST_SHELVING_S:
+            table.note("max_time_shelved_s", f"must be at most {_LONGEST_SHELVING_S:g}")
     return life
 
 
