@@ -82,10 +82,10 @@ def _alarm(
     label: Texts,
     sources: dict[str, Source],
     severity: dict[str, int],
-    why: tuple[Texts, Texts],
+    why: tuple[Texts, Texts, Texts],
     delay_s: float = 0.0,
 ) -> AlarmSpec:
-    consequence, action = why
+    cause, consequence, action = why
     return AlarmSpec(
         kind=kind,
         name=name,
@@ -94,7 +94,9 @@ def _alarm(
         sources=sources,
         severity=severity,
         life=Life(on_delay_s=delay_s),
-        rationale=Rationale(condition_class="System", consequence=consequence, action=action, response_s=600.0),
+        rationale=Rationale(
+            condition_class="System", cause=cause, consequence=consequence, action=action, response_s=600.0
+        ),
     )
 
 
@@ -141,6 +143,7 @@ SERVER_TYPE = DeviceType(
             {"Normal": 1},
             {"": 800},
             (
+                Texts.of("The broker is down, or the network to it", ru="Брокер остановлен или нет сети до него"),
                 Texts.of("No device is heard and none can be told", ru="Устройства не слышны и не управляются"),
                 Texts.of("Check the broker and the way to it", ru="Проверить брокер и связь с ним"),
             ),
@@ -154,6 +157,9 @@ SERVER_TYPE = DeviceType(
             {"Normal": 1},
             {"": 700},
             (
+                Texts.of(
+                    "The database is down, full or refuses", ru="База данных недоступна, заполнена или отказывает"
+                ),
                 Texts.of("Values wait on the disk of the server", ru="Значения копятся на диске сервера"),
                 Texts.of("Check the database and the way to it", ru="Проверить базу данных и связь с ней"),
             ),
@@ -167,6 +173,10 @@ SERVER_TYPE = DeviceType(
             {"High": 1.0, "HighHigh": 5.0},
             {"High": 500, "HighHigh": 700},
             (
+                Texts.of(
+                    "More messages, clients or history queries than the machine can take",
+                    ru="Сообщений, клиентов или запросов больше, чем выдерживает машина",
+                ),
                 Texts.of("Values and alarms come late", ru="Значения и тревоги приходят с опозданием"),
                 Texts.of("Look for a load that is too high", ru="Найти причину перегрузки"),
             ),
@@ -180,6 +190,10 @@ SERVER_TYPE = DeviceType(
             {"Low": 10.0, "LowLow": 2.0},
             {"Low": 500, "LowLow": 800},
             (
+                Texts.of(
+                    "History, journals or other programs fill the disk",
+                    ru="Диск заполняют архив, журналы или другие программы",
+                ),
                 Texts.of("Nothing can be stored when the disk is full", ru="При заполнении диска запись невозможна"),
                 Texts.of("Free space or shorten what is kept", ru="Освободить место или сократить хранение"),
             ),
@@ -192,6 +206,7 @@ SERVER_TYPE = DeviceType(
             {"ExpirationLimit": CERTIFICATE_S},
             {"Expiring": 500, "Expired": 800},
             (
+                Texts.of("Certificates are valid for a limited time", ru="Срок действия сертификата ограничен"),
                 Texts.of("Clients will refuse the server", ru="Клиенты откажутся от соединения"),
                 Texts.of("Renew the certificate", ru="Обновить сертификат"),
             ),
@@ -204,6 +219,7 @@ SERVER_TYPE = DeviceType(
             {"Normal": 0},
             {"": 800},
             (
+                Texts.of("The data disk is full or refuses", ru="Диск данных заполнен или отказывает"),
                 Texts.of("A crash would lose acknowledgements", ru="При сбое подтверждения будут потеряны"),
                 Texts.of("Free space on the data disk", ru="Освободить место на диске данных"),
             ),
@@ -216,6 +232,7 @@ SERVER_TYPE = DeviceType(
             {"Normal": 0},
             {"": 500},
             (
+                Texts.of("A receiver is away or refuses", ru="Получатель недоступен или отказывает"),
                 Texts.of("Nobody outside the console is told of alarms", ru="Вне консоли никто не узнаёт о тревогах"),
                 Texts.of("See /api/notifications for the reason", ru="Причину см. в /api/notifications"),
             ),
