@@ -109,8 +109,7 @@ class AlarmEngine:
         for condition in (*difference.kept, *difference.judged):
             standing = standings.get(condition.name)
             if standing is not None:
-                standing.condition = condition
-                self._life.respecified(standing, now, events)
+                self._life.respecified(standing, condition, now, events)
         for condition in (*difference.kept, *difference.judged):
             if condition.spec.suppression or condition.name in standings:
                 self._look_at_groups(condition, device, now, events)
@@ -168,6 +167,11 @@ class AlarmEngine:
             return None
         condition = self._sets.of(device).by_name.get(name)
         return None if condition is None else (condition, device)
+
+    def _same(self, event: AlarmEvent) -> Condition | None:
+        """The condition whose state an event of an earlier run is; one of another kind is another condition."""
+        found = self._declared(event.condition_id)
+        return found[0] if found is not None and found[0].kind == event.kind else None
 
     # -- values
 
@@ -261,6 +265,9 @@ class AlarmEngine:
             return
         delay_s = life.on_delay_s if level else life.off_delay_s
         if delay_s <= 0:
+            # A rule may have taken the delay away while it ran.
+            standing.pending = None
+            self._timers.cancel(standing, DELAY)
             self._transition(standing, Event.ACTIVATE if level else Event.CLEAR, device, level, update, events)
         elif pending is None:
             delay = round(delay_s * SECOND)
@@ -409,7 +416,7 @@ class AlarmEngine:
                 event, NOT_JUDGED if event.device_id in self._plant.devices else DEVICE_GONE, self._life.event_id(), now
             )
             for event in events
-            if event.retain and self._declared(event.condition_id) is None
+            if event.retain and self._same(event) is None
         ]
 
     def restore(self, events: Iterable[AlarmEvent]) -> int:
@@ -424,10 +431,10 @@ class AlarmEngine:
             if event.branch_id:
                 branches.append(event)
                 continue
-            found = self._declared(event.condition_id)
-            if found is None:
+            condition = self._same(event)
+            if condition is None:
                 continue
-            standing = Standing(found[0], event)
+            standing = Standing(condition, event)
             self._standing.setdefault(event.device_id, {})[event.name] = standing
             self._life.restored(standing)
             retained += event.retain

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import ClassVar
 
 from server.alarms.condition import Look
-from server.core.clock import TimeUs
+from server.core.clock import SECOND, TimeUs
 from server.core.values import Scalar
+from server.model.alarm_kinds import LONGEST_TIME_S
 from server.model.alarm_spec import AlarmSpec, Source
 from server.model.device import Device, Point
 
@@ -60,6 +62,10 @@ class OneInput:
         """What a source says now; None when it is not there or no number."""
         return number(device, self.spec.sources.get(source))
 
+    def span(self, device: Device, source: str) -> int:
+        """A source in seconds as microseconds; what a device reports may be beyond all time."""
+        return round(min(max(self.number(device, source) or 0.0, 0.0), LONGEST_TIME_S) * SECOND)
+
     def unit(self, device: Device) -> str:
         """The unit of the input with a blank before it, or nothing."""
         parameter = device.spec(self.input_parameter)
@@ -73,6 +79,6 @@ class OneInput:
 def number(device: Device, source: Source | None) -> float | None:
     """The value of a source: a constant, or the parameter of that name."""
     value: Scalar | None = device.limit_value(source) if isinstance(source, str) else source
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return None
     return float(value)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from server.alarms import shelving
+from server.alarms.condition import Condition
 from server.alarms.condition_set import group_ids
 from server.alarms.shelving import Shelving
 from server.alarms.standing import (
@@ -119,8 +120,8 @@ class Life:
             changes |= {"latched": True, "latched_time": received}
         return changes
 
-    def _count(self, standing: Standing, step: int) -> None:
-        for group in group_ids(standing.event.device_id, standing.condition.spec):
+    def _count(self, standing: Standing, step: int, spec: AlarmSpec | None = None) -> None:
+        for group in group_ids(standing.event.device_id, spec or standing.condition.spec):
             self.active_in[group] += step
 
     def _arm_re_alarm(self, standing: Standing, annunciated: TimeUs) -> None:
@@ -291,10 +292,17 @@ class Life:
 
     # -- declarations
 
-    def respecified(self, standing: Standing, now: TimeUs, events: list[AlarmEvent]) -> None:
-        """Take over what is declared now of life and rationale; an event when that shows."""
-        event, condition = standing.event, standing.condition
-        spec = condition.spec
+    def respecified(self, standing: Standing, condition: Condition, now: TimeUs, events: list[AlarmEvent]) -> None:
+        """Take over what is declared now of life, groups and rationale; an event when that shows."""
+        event, spec = standing.event, condition.spec
+        before, standing.condition = standing.condition.spec, condition
+        if event.active and before.groups != spec.groups:
+            self._count(standing, -1, before)
+            self._count(standing, 1)
+        if before.life.re_alarm_s != spec.life.re_alarm_s:
+            self._timers.cancel(standing, RE_ALARM)
+            if event.active:
+                self._arm_re_alarm(standing, now)
         severity, priority = severity_of(condition, event.limit_state, self.severities)
         changes: dict[str, Any] = {
             "has_confirm": spec.life.confirm,
@@ -314,10 +322,6 @@ class Life:
             self.put(standing, events, now, "transition", changes)
         else:
             standing.event = replace(event, **changes)
-        if not spec.life.re_alarm_s:
-            self._timers.cancel(standing, RE_ALARM)
-        elif event.active and RE_ALARM not in standing.due:
-            self._arm_re_alarm(standing, now)
 
     def restored(self, standing: Standing) -> None:
         """Timers and counts of a state that came back."""

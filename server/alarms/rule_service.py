@@ -78,27 +78,19 @@ class RuleService:
 
     def list(self) -> list[dict[str, Any]]:
         """Every rule with its effect."""
-        return [self._shape(rule) for rule in self._rules.all]
+        effects = self._rules.effects()
+        return [_shape(rule, effects[rule.rule_id]) for rule in self._rules.all]
 
     def get(self, rule_id: str) -> dict[str, Any]:
         """One rule with its effect. Raises NotFoundError."""
-        return self._shape(self._known(rule_id))
+        rule = self._known(rule_id)
+        return _shape(rule, self._rules.effect(rule))
 
     def _known(self, rule_id: str) -> Rule:
         rule = self._rules.get(rule_id)
         if rule is None:
             raise NotFoundError(f"no alarm rule {rule_id!r}")
         return rule
-
-    def _shape(self, rule: Rule) -> dict[str, Any]:
-        return {
-            "id": rule.rule_id,
-            "body": rule.body,
-            "etag": etag(rule),
-            "changed_at": to_iso(rule.changed_at),
-            "changed_by": rule.changed_by,
-            **_told(self._rules.effect(rule)),
-        }
 
     def check(self, rule_id: str, body: object, caller: Caller) -> dict[str, Any]:
         """What a rule would do; nothing changes.
@@ -119,7 +111,7 @@ class RuleService:
             RuleConflictError: somebody else was faster.
         """
 
-        async def change() -> None:
+        async def change() -> dict[str, Any]:
             before = self._rules.get(rule_id)
             self._require_seen(before, rule_id, seen)
             if before is None and len(self._rules.all) >= MOST_RULES:
@@ -130,9 +122,11 @@ class RuleService:
                 raise RuleError(list(effect.problems))
             row = RuleRow(rule_id, rule.text, rule.changed_at, rule.changed_by)
             await self._take(lambda: self._keeper.save_alarm_rule(row), lambda: self._rules.put(rule))
+            # Of this version: by the time it is on record the next editor may have made another.
+            return _shape(rule, effect)
 
-        await self._audited(caller, "put alarm rule", rule_id, change)
-        return self.get(rule_id)
+        put: dict[str, Any] = await self._audited(caller, "put alarm rule", rule_id, change)
+        return put
 
     async def remove(self, rule_id: str, caller: Caller, seen: str | None = None) -> None:
         """Let a rule go; alarms that it made end.
@@ -160,15 +154,27 @@ class RuleService:
         else:
             await self._pipeline.redeclare(apply)
 
-    async def _audited(self, caller: Caller, action: str, rule_id: str, change: Callable[[], Any]) -> None:
+    async def _audited(self, caller: Caller, action: str, rule_id: str, change: Callable[[], Any]) -> Any:
         try:
             require(caller, Right.ALARM_RULES, f"{action} {rule_id}")
             async with self._turn:
-                await change()
+                made = await change()
         except IntegrationError as error:
             await self._trail.write(caller, action, rule_id, name_of(error.status), error.text)
             raise
         await self._trail.write(caller, action, rule_id, "Good", "")
+        return made
+
+
+def _shape(rule: Rule, effect: Effect) -> dict[str, Any]:
+    return {
+        "id": rule.rule_id,
+        "body": rule.body,
+        "etag": etag(rule),
+        "changed_at": to_iso(rule.changed_at),
+        "changed_by": rule.changed_by,
+        **_told(effect),
+    }
 
 
 def _told(effect: Effect) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from server.model.device_type import DataType, ParameterSpec
 HEALTH_NAMES = ("Failure", "CheckFunction", "OffSpec", "MaintenanceRequired")
 """Names of the alarms of DeviceHealth, which come by themselves."""
 PRIORITIES = ("critical", "high", "medium", "low")
+LONGEST_TIME_S = 100 * 365 * 86_400.0
+"""Greatest ExpectedTime and ExpirationLimit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +134,9 @@ def _of_limits(spec: AlarmSpec, facts: KindFacts) -> Iterator[str]:
     for name in ("ExpectedTime", "ExpirationLimit", "Tolerance"):
         if numbers.get(name, 0.0) < 0:
             yield f"{name} ({numbers[name]:g}) must not be negative"
+    for name in ("ExpectedTime", "ExpirationLimit"):
+        if numbers.get(name, 0.0) > LONGEST_TIME_S:
+            yield f"{name} ({numbers[name]:g} s) must be at most {LONGEST_TIME_S:g} s"
     mask = numbers.get("Mask")
     if mask is not None and not (0 < mask < 2**63 and mask == int(mask)):
         yield f"Mask must be a whole number above 0, not {mask:g}"

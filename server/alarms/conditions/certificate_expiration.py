@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from server.alarms.condition import ConditionKind, Look
 from server.alarms.judging import OneInput
-from server.core.clock import SECOND, TimeUs, to_iso
+from server.core.clock import TimeUs, to_iso
 from server.core.values import Scalar
 from server.model.device import Device
 
@@ -27,7 +27,7 @@ class CertificateExpiration(OneInput):
         return EXPIRING if look.time >= self._begins(look.device, ends) else ""
 
     def _begins(self, device: Device, ends: int) -> int:
-        return ends - round((self.number(device, LIMIT) or 0.0) * SECOND)
+        return ends - self.span(device, LIMIT)
 
     def again_at(self, look: Look) -> TimeUs | None:
         ends = look.value
@@ -47,12 +47,19 @@ class CertificateExpiration(OneInput):
         return given.get(level) or given.get("") or (800 if level == EXPIRED else 500)
 
     def message(self, device: Device, value: Scalar | None, level: str) -> str:
-        moment = to_iso(value) if isinstance(value, int) else "at an unknown time"
+        moment = _shown(value)
         if level == EXPIRED:
             return f"{device.device_id}: {self.label()} has expired {moment}"
         if level:
             return f"{device.device_id}: {self.label()} expires {moment}"
         return f"{device.device_id}: {self.label()} is valid until {moment}"
+
+
+def _shown(value: Scalar | None) -> str:
+    try:
+        return to_iso(value) if isinstance(value, int) else "at an unknown time"
+    except (OverflowError, ValueError):
+        return "beyond all calendars"  # a device may report any 64 bits
 
 
 CONDITION = ConditionKind(kind="certificate_expiration", make=CertificateExpiration)

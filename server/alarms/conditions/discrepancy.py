@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from server.alarms.condition import ConditionKind, Look
 from server.alarms.judging import OneInput
-from server.core.clock import SECOND, TimeUs
+from server.core.clock import TimeUs
 from server.core.values import Scalar
 from server.model.device import Device
 
@@ -38,7 +38,7 @@ class Discrepancy(OneInput):
         return DISCREPANCY if look.before or look.time >= self._due(look) else ""
 
     def _due(self, look: Look) -> int:
-        return round(look.memory[_SINCE]) + round((self.number(look.device, EXPECTED_TIME) or 0.0) * SECOND)
+        return round(look.memory[_SINCE]) + self.span(look.device, EXPECTED_TIME)
 
     def again_at(self, look: Look) -> TimeUs | None:
         if look.before or _SINCE not in look.memory:
