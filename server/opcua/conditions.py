@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol
 
 from asyncua import ua
@@ -90,6 +90,10 @@ class ConditionNodes:
     def specs_of(self, device: Device) -> Sequence[AlarmSpec]:
         """How the conditions of a device are declared now."""
         return self._alarms.specs_of(device)
+
+    def any_retained(self, device_ids: Collection[str]) -> bool:
+        """Whether clients show a condition of one of these devices."""
+        return any(event.device_id in device_ids for event in self._alarms.retained())
 
     def _type(self, kind: str) -> ua.NodeId:
         return condition_type(self._space.indexes, kind)

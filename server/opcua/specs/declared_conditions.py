@@ -19,7 +19,7 @@ from server.opcua.conditions import GROUP_MEMBER, suppression_path
 from server.opcua.hot_update import DeviceUpdate
 from server.opcua.names import ALARMS, PLANT_URI, parameter_path
 from server.opcua.nodes.keys import NULL_KEY, Key, key_of
-from server.opcua.space import FOLDER_TYPE, HAS_COMPONENT, HAS_CONDITION, HAS_EVENT_SOURCE, Space
+from server.opcua.space import FOLDER_TYPE, HAS_COMPONENT, HAS_CONDITION, HAS_EVENT_SOURCE, SERVER, Space
 from server.opcua.specs.binding import Binding
 
 _IDS = ua.ObjectIds
@@ -53,7 +53,7 @@ class DeclaredConditions:
     def _follow(self, update: DeviceUpdate) -> None:
         self._sync(update.device)
 
-    def redeclared(self, device_ids: Iterable[DeviceId]) -> None:
+    def redeclared(self, device_ids: Sequence[DeviceId]) -> None:
         """Rules changed what these devices have: bring nodes and announcements in step, and tell clients."""
         binding = self._binding
         changes: list[tuple[Key, Key, int]] = []
@@ -68,6 +68,13 @@ class DeclaredConditions:
                 changes += [(key_of(self._space.id(PLANT_URI, name)), NULL_KEY, verb) for name in names]
         if changes:
             binding.bus.model_changes(changes, "Alarm rules changed what conditions devices have")
+        if binding.conditions.any_retained(set(device_ids)):
+            # Limits, delays and reasons of alarms that clients show may be others, though no state changed.
+            message = "Alarm rules changed what is said of conditions"
+            fields = binding.bus.base_fields(
+                ua.ObjectIds.RefreshRequiredEventType, key_of(SERVER), "Server", message, 100
+            )
+            binding.bus.send(fields, ())
 
     def _forget(self, device_id: str) -> None:
         self._links.pop(device_id, None)

@@ -210,6 +210,7 @@ def test_a_period_of_re_alarms_begins_and_ends_with_its_rule(site: Site) -> None
 def test_a_state_of_another_kind_does_not_come_back(site: Site) -> None:
     (raised,) = site.feed(temperature=90.0)
     later = Site(site.clock)
+    device_of(later.plant, "pump-1")
     later.put(
         "r",
         {"alarm": {"name": "temperature", "kind": "instrument_diagnostic", "input": "state", "sources": {"Mask": 1}}},
