@@ -177,9 +177,13 @@ class Courier:
             return float((rows[0].due_at - now) / SECOND)
         entries = [row.entry for row in rows]
         try:
-            await lane.sender.send([from_text(row.message_id, row.body) for row in rows])
+            messages = [from_text(row.message_id, row.body) for row in rows]
+            await lane.sender.send(messages)
         except SendError as error:
             return await self._failed(lane, rows, error)
+        except Exception as error:  # one channel must not take the others and the server with it
+            log.exception("channel_failed", channel=name)
+            return await self._failed(lane, rows, SendError(f"{type(error).__name__}: {error}"))
         await asyncio.to_thread(self._in_turn, outbox_store.settle, entries, SENT)
         if lane.failures:
             log.info("channel_is_back", channel=name, after_tries=lane.failures)

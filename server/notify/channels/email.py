@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import smtplib
-import ssl
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
 
 from server.core.clock import SECOND, to_iso
+from server.core.errors import ConfigurationError
 from server.core.texts import Texts
 from server.notify.message import TEST, Message, SendError
+from server.notify.smtp import Delivery
 from server.settings.notify import EmailChannel
 
 AT_ONCE = 50
 """Events in one mail."""
+PATIENCE = 6
+"""Times `timeout_s`, which is for one answer: the longest that one mail may take."""
 _LINE = 200
 
 
@@ -27,46 +31,45 @@ class Email:
     at_once = AT_ONCE
 
     def __init__(self, settings: EmailChannel) -> None:
+        """Raises ConfigurationError: an address that is none."""
         self._settings = settings
+        self._sender = _address(settings, "sender", settings.sender)
+        self._recipients = [_address(settings, "recipients", each) for each in settings.recipients]
 
     async def send(self, messages: Sequence[Message]) -> None:
         """Hand a mail over; raises SendError."""
         mail = self.mail(messages)
+        delivery = Delivery(self._settings)
         try:
-            await asyncio.to_thread(self._deliver, mail)
+            async with asyncio.timeout(self._settings.timeout_s * PATIENCE):
+                await asyncio.to_thread(delivery.run, mail)
+        except TimeoutError as error:
+            raise SendError(f"{self._place}: {error or 'slower than a mail may be'}") from error
         except (smtplib.SMTPRecipientsRefused, smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
             raise SendError(f"{self._place}: {error}", permanent=_refused(error)) from error
-        except (smtplib.SMTPException, OSError) as error:
+        except (smtplib.SMTPException, OSError, UnicodeError) as error:
             raise SendError(f"{self._place}: {error}") from error
+        finally:
+            # The thread goes on when its time is over or the server stops: it must not hold up anybody.
+            delivery.abandon()
 
     @property
     def _place(self) -> str:
         return f"{self._settings.host}:{self._settings.port}"
 
-    def _deliver(self, mail: EmailMessage) -> None:
-        settings = self._settings
-        context = ssl.create_default_context(cafile=settings.ca_file) if settings.security != "none" else None
-        connect = smtplib.SMTP_SSL if settings.security == "tls" else smtplib.SMTP
-        more = {"context": context} if settings.security == "tls" else {}
-        with connect(settings.host, settings.port, timeout=settings.timeout_s, **more) as server:  # type: ignore[arg-type]
-            if settings.security == "starttls":
-                server.starttls(context=context)
-            if settings.user:
-                server.login(settings.user, settings.password.get_secret_value())
-            server.send_message(mail)
-
     def mail(self, messages: Sequence[Message]) -> EmailMessage:
         """The mail of some events, the newest one in its subject."""
-        settings, first = self._settings, messages[0]
+        first = messages[0]
         mail = EmailMessage()
-        mail["From"] = Address(addr_spec=settings.sender)
-        mail["To"] = [Address(addr_spec=each) for each in settings.recipients]
+        mail["From"] = self._sender
+        mail["To"] = self._recipients
         mail["Subject"] = self._subject(messages)
         mail["Date"] = format_datetime(datetime.fromtimestamp(first.event.receive_time / SECOND, UTC))
         # The same at every try: what comes twice is seen to be the same mail.
         mail["Message-ID"] = f"<{first.key}.{len(messages)}@fieldloom>"
         mail["Auto-Submitted"] = "auto-generated"
-        mail.set_content("\n\n".join(self._paragraph(message) for message in messages) + "\n")
+        text = "\n\n".join(self._paragraph(message) for message in messages) + "\n"
+        mail.set_content(text.encode("utf-8", "replace").decode())
         return mail
 
     def _subject(self, messages: Sequence[Message]) -> str:
@@ -98,6 +101,15 @@ class Email:
             if text and event.active
         ]
         return "\n".join(lines)
+
+
+def _address(settings: EmailChannel, key: str, text: str) -> Address:
+    try:
+        return Address(addr_spec=text)
+    except (ValueError, IndexError, MessageError):
+        raise ConfigurationError(
+            [f"notify.channels: {settings.name}: {key}: {text!r} is no mail address"], what="settings"
+        ) from None
 
 
 def _in(texts: Texts, language: str) -> str:

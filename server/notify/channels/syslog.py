@@ -36,7 +36,7 @@ class Syslog:
                     await self._datagrams(lines)
                 else:
                     await self._stream(lines)
-        except (OSError, ssl.SSLError, TimeoutError) as error:
+        except (OSError, ssl.SSLError, UnicodeError) as error:
             place = f"{self._settings.host}:{self._settings.port}"
             raise SendError(f"{place}: {error or type(error).__name__}") from error
 

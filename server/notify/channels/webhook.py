@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hashlib
@@ -9,6 +10,7 @@ import hmac
 import json
 import ssl
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -30,11 +32,12 @@ class Webhook:
     def __init__(
         self, settings: WebhookChannel, clock: Clock, transport: httpx.AsyncBaseTransport | None = None
     ) -> None:
-        """Raises ConfigurationError: the secret cannot be read."""
+        """Raises ConfigurationError: the secret or the address cannot be read."""
         self._settings = settings
         self._clock = clock
         self._transport = transport
         self._key = key_of(settings.secret.get_secret_value(), settings.name)
+        self._url = url_of(settings.url, settings.name)
 
     async def send(self, messages: Sequence[Message]) -> None:
         """Post one message; raises SendError unless it is answered 2xx."""
@@ -50,20 +53,34 @@ class Webhook:
         if self._key:
             headers["webhook-signature"] = signature(self._key, message.key, timestamp, body)
         settings = self._settings
-        verify: ssl.SSLContext | bool = (
-            ssl.create_default_context(cafile=settings.ca_file) if settings.ca_file is not None else True
-        )
         try:
+            verify: ssl.SSLContext | bool = (
+                ssl.create_default_context(cafile=settings.ca_file) if settings.ca_file is not None else True
+            )
             # A redirect is an answer like any other: what we sign goes where the site's settings say.
+            # The time is for the whole of it: a side that sends its head letter by letter has no more than others.
             async with (
+                asyncio.timeout(settings.timeout_s),
                 httpx.AsyncClient(verify=verify, timeout=settings.timeout_s, transport=self._transport) as client,
-                client.stream("POST", settings.url, content=body, headers=headers) as answer,
+                client.stream("POST", self._url, content=body, headers=headers) as answer,
             ):
                 code = answer.status_code
-        except (httpx.HTTPError, OSError, ssl.SSLError) as error:
+        except (httpx.HTTPError, OSError, ssl.SSLError, UnicodeError) as error:
             raise SendError(f"{settings.url}: {error or type(error).__name__}") from error
         if not 200 <= code < 300:
             raise SendError(f"{settings.url} answered {code}", permanent=400 <= code < 500 and code not in TRY_AGAIN)
+
+
+def url_of(text: str, channel: str) -> httpx.URL:
+    """The address of a receiver; raises ConfigurationError."""
+    try:
+        urlsplit(text)  # finds what httpx lets pass: half an IPv6 address
+        url = httpx.URL(text)
+    except (httpx.InvalidURL, ValueError):
+        url = httpx.URL("")
+    if not url.host or not 0 < (url.port or 443) < 65_536:
+        raise ConfigurationError([f"notify.channels: {channel}: url {text!r} cannot be read"], what="settings")
+    return url
 
 
 def key_of(secret: str, channel: str) -> bytes:
