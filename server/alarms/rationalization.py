@@ -42,6 +42,10 @@ COLUMNS = (
 )
 
 
+_SIGNS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+_SKIPPED = ("\t", "\r", "\n")
+
+
 class Declared(Protocol):
     """How the alarms of a device are declared (`AlarmJudge.specs_of`)."""
 
@@ -167,4 +171,6 @@ def as_csv(found: Sequence[Entry]) -> str:
 
 
 def _plain(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+    # Blanks and line ends before it are skipped by some; the wide forms are taken for the same signs.
+    formula = isinstance(value, str) and (value[:1] in _SKIPPED or value.lstrip()[:1] in _SIGNS)
+    return f"'{value}" if formula else value
