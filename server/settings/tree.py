@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from server.core.errors import ConfigurationError
 from server.settings.alarms import AlarmSettings
@@ -132,6 +132,9 @@ def load(
             origin = variable if variable in names else where
             reason = "no such setting" if detail["type"] == "extra_forbidden" else detail["msg"]
             problems.append(f"{origin}: {key}: {reason}" if key else f"{where}: {reason}")
+        raise ConfigurationError(sorted(set(problems)), what="settings") from None
+    except SettingsError as error:
+        problems.append(f"environment: {error}: a list is written as JSON")
         raise ConfigurationError(sorted(set(problems)), what="settings") from None
     if problems:
         raise ConfigurationError(sorted(set(problems)), what="settings")
