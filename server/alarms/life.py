@@ -154,7 +154,9 @@ class Life:
         following = follow(standing.state, Event.RE_ALARM)
         if following is None:
             return
-        self._arm_re_alarm(standing, due)
+        # Periods that went by unseen (the server was down, or late) are one re-alarm, not one each.
+        period = round(standing.condition.spec.life.re_alarm_s * SECOND)
+        self._arm_re_alarm(standing, due if due + period > now else now)
         if not event.enabled or event.suppressed_or_shelved:
             return
         changes = {

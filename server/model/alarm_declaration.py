@@ -17,6 +17,8 @@ _NAME_HINT = "letters, digits, _ . - and blanks, at most 64"
 _GROUP = r"/?[A-Za-z0-9_][A-Za-z0-9_. -]{0,63}"
 LONGEST_S = 7 * 86_400.0
 """Greatest delay or period."""
+SHORTEST_RE_ALARM_S = 1.0
+"""An alarm asks again this often at most: each time is an event that is kept and told."""
 _TIMES = ("on_delay_s", "off_delay_s", "re_alarm_s")
 _FLAGS = ("enabled", "confirm", "latch")
 _TEXTS = ("cause", "consequence", "action")
@@ -100,6 +102,8 @@ def _severity(table: Table) -> dict[str, int] | None:
 def _life(table: Table) -> dict[str, Any]:
     life: dict[str, Any] = {name: table.flag(name) for name in _FLAGS if name in table}
     life |= {name: table.amount(name, 0.0, most=LONGEST_S) for name in _TIMES if name in table}
+    if 0 < life.get("re_alarm_s", 0.0) < SHORTEST_RE_ALARM_S:
+        table.note("re_alarm_s", f"must be 0 or at least {SHORTEST_RE_ALARM_S:g}")
     if "deadband" in table:
         life["deadband"] = table.amount("deadband", 0.0)
     if "branches" in table:

@@ -175,7 +175,10 @@ class Model:
             elif what == "shelving":
                 self._unshelve()
             else:
+                # Periods that nobody saw go by (a restart) ask once, not once each.
                 self._asks_at = when + self.traits.re_alarm
+                if self._asks_at <= time:
+                    self._asks_at = time + self.traits.re_alarm
                 now = self.now
                 if self.enabled and not (now.shelving or now.suppressed or now.out_of_service):
                     now.acked, now.confirmed, now.silenced = False, True, False

@@ -82,6 +82,7 @@ def test_a_new_alarm_is_called_by_its_name_unless_told_otherwise() -> None:
         ({"name": "a", "max_time_shelved_s": 1e9}, "alarm.max_time_shelved_s: must be at most"),
         ({"name": "a", "label": "x" * 501}, "alarm.label: is longer than 500"),
         ({"name": "a", "audible": "x" * 501}, "alarm.audible: is longer than 500"),
+        ({"name": "a", "re_alarm_s": 0.00001}, "alarm.re_alarm_s: must be 0 or at least 1"),
         ({"name": "a", "confirm": "yes"}, "alarm.confirm: must be true or false"),
         ({"name": "a", "priority": "urgent"}, "alarm.priority: 'urgent' is none of"),
         ({"name": "a", "class": "Odd"}, "alarm.class: 'Odd' is none of"),

@@ -90,6 +90,17 @@ def test_what_operators_set_ends_with_the_alarm(site: Site) -> None:
     assert state.shelving == "Unshelved"
 
 
+def test_periods_that_went_by_unseen_are_one_re_alarm(site: Site) -> None:
+    site.put("again", {"match": {}, "alarm": {"name": "temperature", "re_alarm_s": 60}})
+    site.feed(temperature=90.0)
+    site.clock.advance(86_400)
+    (told,) = site.engine.tick(site.clock.now())
+    assert (told.cause, told.re_alarms) == ("re-alarmed", 1)
+    assert site.engine.tick(site.clock.now()) == []
+    site.clock.advance(60)
+    assert [event.re_alarms for event in site.engine.tick(site.clock.now())] == [2]
+
+
 def test_changing_the_life_only_leaves_the_state(site: Site) -> None:
     (first,) = site.feed(temperature=90.0)
     told = site.put("slow", {"match": {}, "alarm": {"name": "temperature", "on_delay_s": 5}})
