@@ -26,7 +26,7 @@ from server.fdi.actions.communication import MethodLine
 from server.fdi.actions.data import MethodData
 from server.fdi.actions.dialogs import WrongResponseError, action_document, read_response
 from server.fdi.actions.driver import Desk
-from server.fdi.actions.options import Options, options_of
+from server.fdi.actions.options import Options, options_of, still_taken
 from server.fdi.actions.pacing import Pacer
 from server.fdi.actions.waiting import pause
 from server.fdi.client_xml import Element
@@ -243,11 +243,10 @@ class ActionService:
 
     def respond(self, action_id: str, xml: str, caller: Caller) -> int:
         """RespondAction: 0, or why the answer does not count; a wrong one changes nothing."""
-        action = self._mine(action_id, caller)
-        if action is None:
-            return E_UNKNOWN_ACTION
-        if not self._locks.owns(action.device_id, owner_of(caller)):
-            return E_NOT_LOCKED
+        refused = self.may_answer(action_id, caller)
+        if refused != OK:
+            return refused
+        action = self._actions[action_id]
         waiting = action.waiting_for
         if waiting is None:
             return E_INVALID_STATE
@@ -258,6 +257,13 @@ class ActionService:
             return E_INVALID_ARGUMENTS
         return OK if action.answer(answer) else E_INVALID_STATE
 
+    def may_answer(self, action_id: str, caller: Caller) -> int:
+        """0 when the caller may answer what the Action asks, else -2 (not his) or -1 (without the lock)."""
+        action = self._mine(action_id, caller)
+        if action is None:
+            return E_UNKNOWN_ACTION
+        return OK if self._locks.owns(action.device_id, owner_of(caller)) else E_NOT_LOCKED
+
     def asked(self, action_id: str) -> Asked | None:
         """What an Action waits for, as a choice among options; None when it waits for nothing."""
         action = self._actions.get(action_id)
@@ -266,20 +272,23 @@ class ActionService:
             return None
         return Asked(action.device_id, action.name, action.label, waiting[1], options_of(waiting[0], action.data))
 
-    def choose(self, action_id: str, request_id: int, option: int, caller: Caller) -> int:
-        """Answer an Action by one of its options: 0, or why that does not count; see `respond`."""
-        action = self._mine(action_id, caller)
-        if action is None:
-            return E_UNKNOWN_ACTION
-        if not self._locks.owns(action.device_id, owner_of(caller)):
-            return E_NOT_LOCKED
-        asked = self.asked(action_id)
-        if asked is None or asked.request_id != request_id:
+    def choose(self, action_id: str, asked: Asked, option: int, caller: Caller) -> int:
+        """Answer by an option of a question as it was shown: 0, or why that does not count; see `respond`.
+
+        The option means what it meant then: what the device reports meanwhile makes no OK of a Cancel.
+        """
+        refused = self.may_answer(action_id, caller)
+        if refused != OK:
+            return refused
+        action = self._actions[action_id]
+        waiting = action.waiting_for
+        if waiting is None or waiting[1] != asked.request_id:
             return E_INVALID_STATE
-        if not 0 <= option < len(asked.options.answers):
-            return E_INVALID_ARGUMENTS
         self._locks.touch(action.device_id, owner_of(caller))
-        return OK if action.answer(asked.options.answers[option]) else E_INVALID_STATE
+        answers = asked.options.answers
+        if not 0 <= option < len(answers) or not still_taken(waiting[0], answers[option], action.data):
+            return E_INVALID_ARGUMENTS
+        return OK if action.answer(answers[option]) else E_INVALID_STATE
 
     def abort(self, action_id: str, caller: Caller) -> int:
         """AbortAction: 0, or -2 (not his), -5 (it has ended or is ending)."""

@@ -1,29 +1,32 @@
 """Questions of running Actions as dialog conditions (OPC 10000-9, DialogConditionType): `<device>/Dialogs/<action>`.
 
-Every client sees what a device waits for; only who invoked the Action and holds the lock answers, here or by
-RespondAction. A dialog lives as long as its Action and does not outlive the server: nor does the METHOD that asks.
+Every client sees what a device waits for; only who invoked the Action and holds the lock answers or comments, here or
+by RespondAction. A dialog lives as long as its Action and does not outlive the server: nor does the METHOD that asks.
+It is always enabled, and stands as it was first shown until it is answered. `server.fdi.actions.options` says what the
+options are where a METHOD asks for a typed value.
 """
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 from asyncua import ua
 
+from server.alarms.actions import COMMENT_LIMIT
 from server.alarms.dialogs import DialogEvent, DialogState, follow
 from server.core import status
-from server.core.clock import to_datetime
+from server.core.clock import TimeUs, to_datetime
 from server.core.values import DeviceId
 from server.fdi.actions.options import NONE
 from server.fdi.actions.service import E_INVALID_ARGUMENTS, E_INVALID_STATE, OK, Asked
+from server.opcua.condition_methods import comment_of
 from server.opcua.condition_parts import is_property, variable_type
 from server.opcua.event_filter import Event
-from server.opcua.method_calls import result
+from server.opcua.method_calls import MethodHandler, result
 from server.opcua.names import PLANT_URI
-from server.opcua.nodes.keys import Key, key_of
+from server.opcua.nodes.keys import NULL_KEY, Key, key_of
 from server.opcua.nodes.values import put_data_value
 from server.opcua.refresh import Wanted
 from server.opcua.services.context import Request
@@ -39,6 +42,8 @@ _IDS = ua.ObjectIds
 _V = ua.VariantType
 RESPOND = _IDS.DialogConditionType_Respond
 RESPOND2 = _IDS.DialogConditionType_Respond2
+ADD_COMMENT = _IDS.ConditionType_AddComment
+ENABLE, DISABLE = _IDS.ConditionType_Enable, _IDS.ConditionType_Disable
 Fields = dict[str, ua.Variant]
 
 
@@ -51,11 +56,14 @@ def bind(binding: Binding, fdi: Runtime) -> None:
 class Dialog:
     """The condition of one Action."""
 
-    asked: Asked  # the newest question
+    asked: Asked  # the newest question, as it was shown
     state: DialogState = DialogState.INACTIVE
+    since: TimeUs = 0  # when it came to this state
     response: int = NONE
     user: str = ""
     comment: str = ""
+    comment_time: TimeUs = 0
+    notifiers: Sequence[Key] = ()  # kept: who heard the question hears of its end, also when the device is gone
     fields: Fields = field(default_factory=dict)  # of its last event
 
 
@@ -71,6 +79,11 @@ class DialogConditions:
         fdi.actions.on_gone.append(self._gone)
         for method in (RESPOND, RESPOND2):
             binding.handlers.typed[key_of(ua.NodeId(method))] = self._respond
+        for method in (ADD_COMMENT, ENABLE, DISABLE):
+            key = key_of(ua.NodeId(method))
+            alarms = binding.handlers.find(NULL_KEY, key)
+            if alarms is not None:
+                binding.handlers.typed[key] = partial(self._of_every_condition, alarms)
         binding.refresh.more.append(self._retained)
 
     # -- what happens
@@ -86,8 +99,7 @@ class DialogConditions:
         if dialog is None:
             dialog = self._dialogs[action_id] = Dialog(asked)
         elif dialog.state is DialogState.ACTIVE and dialog.asked.request_id == asked.request_id:
-            dialog.asked = asked  # a display whose values go on changing: the question is the same
-            return
+            return  # a display whose values go on changing: the question is the same, and its options are
         dialog.asked = asked
         self._happen(action_id, dialog, DialogEvent.ASK)
 
@@ -107,14 +119,20 @@ class DialogConditions:
         after = follow(dialog.state, event)
         if after is None:
             return
-        dialog.state = after
+        now = self._binding.clock.now()
+        dialog.state, dialog.since = after, now
         if event is DialogEvent.ASK:
-            dialog.response, dialog.comment = NONE, ""
+            dialog.response, dialog.user, dialog.comment, dialog.comment_time = NONE, "", "", now
+        self._tell(action_id, dialog)
+
+    def _tell(self, action_id: str, dialog: Dialog) -> None:
+        """An event of the dialog as it is now, and its nodes in step."""
         dialog.fields = self._fields(dialog)
         self._show(action_id, dialog)
         device = self._binding.plant.devices.get(DeviceId(dialog.asked.device_id))
-        notifiers = self._binding.conditions.notifiers_of(device) if device is not None else []
-        self._binding.bus.send(dialog.fields, notifiers, key_of(self._id(action_id, dialog)))
+        if device is not None:
+            dialog.notifiers = self._binding.conditions.notifiers_of(device)
+        self._binding.bus.send(dialog.fields, dialog.notifiers, key_of(self._id(action_id, dialog)))
 
     # -- nodes
 
@@ -133,7 +151,7 @@ class DialogConditions:
         name = space.name(PLANT_URI, dialog.asked.name)
         space.object(root, name, ua.NodeId(_IDS.DialogConditionType), parent=device, display=dialog.asked.label)
         space.link(device, HAS_CONDITION, root)
-        for method in (RESPOND, RESPOND2):
+        for method in (RESPOND, RESPOND2, ADD_COMMENT, ENABLE, DISABLE):
             space.link(root, HAS_COMPONENT, ua.NodeId(method), inverse=False)
         for path, value in dialog.fields.items():
             above, _, last = path.rpartition("/")
@@ -163,14 +181,13 @@ class DialogConditions:
             f"{asked.device_id}: {asked.label.default or asked.name} {words}",
             SEVERITY,
         )
-        now = ua.Variant(to_datetime(self._binding.clock.now()), _V.DateTime)
+        since = ua.Variant(to_datetime(dialog.since), _V.DateTime)
 
         def text(words: str) -> ua.Variant:
             return ua.Variant(ua.LocalizedText(words or None, "en" if words else None), _V.LocalizedText)
 
         return {
             **base,
-            "EventId": ua.Variant(uuid.uuid4().bytes, _V.ByteString),
             "ConditionClassId": ua.Variant(ua.NodeId(_IDS.BaseConditionClassType), _V.NodeId),
             "ConditionClassName": text("BaseConditionClassType"),
             "ConditionName": ua.Variant(asked.name, _V.String),
@@ -179,14 +196,17 @@ class DialogConditions:
             "EnabledState": text("Enabled"),
             "EnabledState/Id": ua.Variant(True, _V.Boolean),
             "Quality": ua.Variant(ua.StatusCode(status.GOOD), _V.StatusCode),
-            "Quality/SourceTimestamp": now,
+            "Quality/SourceTimestamp": since,
             "LastSeverity": ua.Variant(SEVERITY, _V.UInt16),
-            "LastSeverity/SourceTimestamp": now,
+            "LastSeverity/SourceTimestamp": since,
             "Comment": text(dialog.comment),
-            "Comment/SourceTimestamp": now,
+            "Comment/SourceTimestamp": ua.Variant(to_datetime(dialog.comment_time), _V.DateTime),
             "ClientUserId": ua.Variant(dialog.user, _V.String),
             "DialogState": text(dialog.state.value),
             "DialogState/Id": ua.Variant(active, _V.Boolean),
+            "DialogState/TransitionTime": since,
+            "DialogState/TrueState": text(DialogState.ACTIVE.value),
+            "DialogState/FalseState": text(DialogState.INACTIVE.value),
             "Prompt": ua.Variant(prompt, _V.LocalizedText),
             "ResponseOptionSet": ua.Variant([localized(one) for one in options.texts], _V.LocalizedText, is_array=True),
             "DefaultResponse": ua.Variant(options.default, _V.Int32),
@@ -204,23 +224,46 @@ class DialogConditions:
         if dialog is None:
             return result(status.BAD_NODE_ID_UNKNOWN)
         if dialog.state is not DialogState.ACTIVE:
-            return result(ua.StatusCodes.BadDialogNotActive)
+            return result(status.BAD_DIALOG_NOT_ACTIVE)
         option, caller = int(arguments[0].Value), caller_of(request)
-        if not 0 <= option < len(dialog.asked.options.texts):
-            return result(ua.StatusCodes.BadDialogResponseInvalid)
-        comment = arguments[1].Value if len(arguments) > 1 else None
-        before = dialog.response, dialog.user, dialog.comment
-        dialog.response, dialog.user = option, caller.user
-        if isinstance(comment, ua.LocalizedText) and comment.Text:
-            dialog.comment = comment.Text[:1_024]
-        code = self._actions.choose(action_id, dialog.asked.request_id, option, caller)
+        before = dialog.response, dialog.user, dialog.comment, dialog.comment_time
+        dialog.response, dialog.user = option, caller.user  # told while `choose` runs
+        if len(arguments) > 1:
+            self._note(dialog, arguments[1])
+        code = self._actions.choose(action_id, dialog.asked, option, caller)
         if code != OK:
-            dialog.response, dialog.user, dialog.comment = before
+            dialog.response, dialog.user, dialog.comment, dialog.comment_time = before
             codes = {
-                E_INVALID_STATE: ua.StatusCodes.BadDialogNotActive,
-                E_INVALID_ARGUMENTS: ua.StatusCodes.BadDialogResponseInvalid,
+                E_INVALID_STATE: status.BAD_DIALOG_NOT_ACTIVE,
+                E_INVALID_ARGUMENTS: status.BAD_DIALOG_RESPONSE_INVALID,
             }
             return result(codes.get(code, status.BAD_USER_ACCESS_DENIED))
+        return result(status.GOOD, arguments=tuple(status.GOOD for _ in arguments))
+
+    def _note(self, dialog: Dialog, argument: ua.Variant) -> None:
+        comment = comment_of(argument.Value)
+        if comment is not None:
+            dialog.comment, dialog.comment_time = comment[:COMMENT_LIMIT], self._binding.clock.now()
+
+    def _of_every_condition(
+        self, alarms: MethodHandler, request: Request, object_key: Key, method_key: Key, arguments: list[ua.Variant]
+    ) -> ua.CallMethodResult | Awaitable[ua.CallMethodResult]:
+        """AddComment, Enable and Disable of a dialog; those of alarms go where they went."""
+        action_id, dialog = self._named(object_key)
+        if dialog is None:
+            return alarms(request, object_key, method_key, arguments)
+        caller = caller_of(request)
+        if self._actions.may_answer(action_id, caller) != OK:
+            return result(status.BAD_USER_ACCESS_DENIED)
+        if method_key == ENABLE:
+            return result(status.BAD_CONDITION_ALREADY_ENABLED)
+        if method_key == DISABLE:
+            return result(status.BAD_NOT_SUPPORTED)
+        if bytes(arguments[0].Value or b"") != dialog.fields["EventId"].Value:
+            return result(status.BAD_EVENT_ID_UNKNOWN)
+        dialog.user = caller.user
+        self._note(dialog, arguments[1])
+        self._tell(action_id, dialog)
         return result(status.GOOD, arguments=tuple(status.GOOD for _ in arguments))
 
     def _named(self, object_key: Key) -> tuple[str, Dialog | None]:
@@ -239,6 +282,5 @@ class DialogConditions:
         dialog = self._dialogs.get(action_id)
         if dialog is None or dialog.state is not DialogState.ACTIVE:
             return None
-        device = self._binding.plant.devices.get(DeviceId(dialog.asked.device_id))
-        heard = self._binding.conditions.notifiers_of(device) if device is not None else []
-        return Event(dialog.fields, key_of(self._id(action_id, dialog))) if item.key in heard else None
+        heard = item.key in dialog.notifiers
+        return Event(dialog.fields, key_of(self._id(action_id, dialog))) if heard else None
