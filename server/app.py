@@ -32,7 +32,7 @@ from server.alarms.server_device import (
 from server.alarms.watch import PerformanceWatch
 from server.console.feed import Feed
 from server.core.clock import SECOND, Clock, SystemClock, TimeUs
-from server.core.errors import ConfigurationError
+from server.core.errors import ConfigurationError, IntegrationError
 from server.core.values import DeviceId
 from server.database.site import SiteDatabase
 from server.fdi.archive import ContainerLimits
@@ -63,6 +63,8 @@ from server.security.users import Accounts
 from server.settings import AlarmSettings, Settings
 
 log = structlog.get_logger("fieldloom")
+PRUNE_S = 3_600.0
+"""How often old events of alarms are forgotten."""
 Stop = Callable[[], Awaitable[None]]
 
 
@@ -161,7 +163,6 @@ class Server:
             performance=lambda: self._performance.snapshot,
             metrics=self._performance.metrics,
         )
-        self._on_stop("OPC UA", self._opcua.stop)
         self._pipeline = Pipeline(
             plant=self._plant,
             clock=clock,
@@ -176,6 +177,8 @@ class Server:
             logic=self._fdi.live,
             guard=self._fdi.locks,
         )
+        self._on_stop("pipeline", self._pipeline.stop)
+        self._on_stop("OPC UA", self._opcua.stop)  # stops first: nobody begins anything any more
         self._self_watch = SelfWatch(
             _Health(self),
             settings.data_dir,
@@ -297,9 +300,10 @@ class Server:
         await self._fdi.settle()
         states = await asyncio.to_thread(self._site.alarms)
         lost = self._engine.lost(states, self._clock.now())
-        if lost:
-            await asyncio.to_thread(self._site.save_alarms, lost)
         alarms = self._engine.restore(states)
+        changed = self._engine.reconcile(self._clock.now())
+        if lost or changed:
+            await asyncio.to_thread(self._site.save_alarms, [*lost, *changed])
         await self._performance.load(self._site, (state for state in states if self._engine.spec(state.condition_id)))
         # Nodes live as long as the server: the collector need not walk a hundred thousand of them again and again.
         gc.freeze()
@@ -386,8 +390,12 @@ class Server:
         """Forget events of alarms that are older than they have to be kept, a part at a time."""
         kept = self._settings.alarms.journal_days * 86_400 * SECOND
         while True:
-            gone = await asyncio.to_thread(self._site.prune_journal, self._clock.now() - kept)
-            await asyncio.sleep(1.0 if gone else 3_600.0)
+            try:
+                gone = await asyncio.to_thread(self._site.prune_journal, self._clock.now() - kept)
+            except IntegrationError as error:  # a full disk: there is nothing to be gained by ending for it
+                log.warning("journal_not_pruned", reason=error.text)
+                gone = 0
+            await asyncio.sleep(1.0 if gone else PRUNE_S)
 
     # -- stop
 

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from server.alarms import shelving
-from server.alarms.life import DELAY, OPERATOR, Life
+from server.alarms.life import OPERATOR, Life
 from server.alarms.shelving import Shelving
 from server.alarms.standing import Standing, earlier
 from server.alarms.states import Event, State, follow, is_acked, is_confirmed, state_of
 from server.alarms.switches import switch
-from server.alarms.timers import Timers
 from server.core import status
 from server.core.alarm_actions import AlarmAction, Verb
 from server.core.clock import SECOND, TimeUs
@@ -25,15 +24,14 @@ COMMENT_LIMIT = 1_024
 class Actions:
     """Every verb."""
 
-    def __init__(self, life: Life, timers: Timers[Standing]) -> None:
+    def __init__(self, life: Life) -> None:
         self._life = life
-        self._timers = timers
         self._by_verb: dict[Verb, Callable[[Standing, AlarmAction, dict[str, Any], TimeUs, list[AlarmEvent]], None]] = {
             Verb.ACKNOWLEDGE: self._acknowledge,
             Verb.CONFIRM: self._confirm,
             Verb.COMMENT: self._comment,
             Verb.ENABLE: self._able,
-            Verb.DISABLE: self._disable,
+            Verb.DISABLE: self._able,
             Verb.TIMED_SHELVE: self._shelve,
             Verb.ONE_SHOT_SHELVE: self._shelve,
             Verb.UNSHELVE: self._unshelve,
@@ -49,9 +47,9 @@ class Actions:
         """The events of an action, the one that answers it first."""
         if not standing.event.enabled and action.verb not in (Verb.ENABLE, Verb.DISABLE):
             raise RemoteError(f"{action.condition_id} is disabled", status_code=status.BAD_CONDITION_DISABLED)
-        said: dict[str, Any] = {"comment_user": user}
+        said: dict[str, Any] = {"user": user}
         if action.comment is not None:
-            said |= {"comment": action.comment[:COMMENT_LIMIT], "comment_time": now}
+            said |= {"comment": action.comment[:COMMENT_LIMIT], "comment_time": now, "comment_user": user}
         events: list[AlarmEvent] = []
         self._by_verb[action.verb](standing, action, said, now, events)
         return events
@@ -120,22 +118,11 @@ class Actions:
 
     # -- of the condition
 
-    def _disable(
-        self, standing: Standing, action: AlarmAction, said: dict[str, Any], now: TimeUs, events: list[AlarmEvent]
-    ) -> None:
-        self._able(standing, action, said, now, events)
-        standing.pending = None
-        self._timers.cancel(standing, DELAY)
-
     def _able(
         self, standing: Standing, action: AlarmAction, said: dict[str, Any], now: TimeUs, events: list[AlarmEvent]
     ) -> None:
         on = switch(action.verb, standing.event.enabled, action.condition_id)
-        changes = {"enabled": on, "enabled_time": now}
-        cause = "enabled" if on else "disabled"
-        self._life.put(standing, events, now, cause, changes | said)
-        for branch in tuple(standing.branches):
-            self._life.put_branch(standing, branch, events, now, cause, changes, named_by=earlier(branch))
+        self._life.enable(standing, on, now, events, **said)
 
     def _shelve(
         self, standing: Standing, action: AlarmAction, said: dict[str, Any], now: TimeUs, events: list[AlarmEvent]

@@ -18,7 +18,8 @@ class Look:
 
     device: Device
     value: Scalar  # of the point that `judged` found, not Bad
-    time: TimeUs  # the value's SourceTimestamp; the time now when time alone asks (`again_at`)
+    time: TimeUs  # of what asks: the SourceTimestamp of the value or limit that came, else the time now
+    sampled: TimeUs  # the value's SourceTimestamp
     before: str = ""  # level as it stands, "" when normal
     memory: dict[str, float] = field(default_factory=dict)
     """The condition's own between judgements, kept by the engine: a sample before, a time. Empty after a start."""
@@ -50,6 +51,10 @@ class Condition(Protocol):
     @property
     def condition_class(self) -> str:
         """Of its kind: a name of model.alarm_spec.CLASSES."""
+
+    @property
+    def time_alone_activates(self) -> bool:
+        """Whether it may become active without another value, because of what one began (`Look.memory`)."""
 
     def depends_on(self) -> frozenset[str]:
         """Parameters whose change asks for a new judgement: the input, the limits, whatever else it looks at."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from server.alarms.condition import Condition
 from server.alarms.conditions.device_health import health_alarms
 from server.alarms.kinds import condition_of
+from server.core.status import is_bad
 from server.core.values import DeviceId
 from server.model.alarm_spec import AlarmSpec, SuppressionGroup
 from server.model.device import Device
@@ -136,12 +137,14 @@ def group_ids(device_id: str, spec: AlarmSpec) -> tuple[str, ...]:
     )
 
 
-def is_suppressing(group: SuppressionGroup, device: Device) -> bool:
-    """True while one of the group's inputs has its value."""
+def is_suppressing(group: SuppressionGroup, device: Device) -> bool | None:
+    """True while one of the group's inputs has its value; None while inputs have not been heard, as after a start."""
+    unheard = False
     for name, wanted in group.inputs:
         point = device.points.get(name)
-        if point is None or point.value is None or point.status & 0x80000000:
+        if point is None or is_bad(point.status) or point.value is None:
+            unheard = unheard or (point is not None and not point.source_time)
             continue
         if isinstance(point.value, int | float) and point.value == wanted:
             return True
-    return False
+    return None if unheard else False

@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from server.alarms.actions import COMMENT_LIMIT, Actions
-from server.alarms.condition import Condition, Look
-from server.alarms.condition_set import ConditionSet, ConditionSets, by_package, is_suppressing
-from server.alarms.life import AGAIN, DELAY, OPERATOR, RE_ALARM, SHELVING, Life
+from server.alarms.condition import Condition
+from server.alarms.condition_set import ConditionSet, ConditionSets, by_package
+from server.alarms.judgement import Judgement
+from server.alarms.life import Life
 from server.alarms.priority import SEVERITIES
 from server.alarms.shelving import MAX_TIME_SHELVED_S
-from server.alarms.standing import Pending, Standing, condition_id, ended, initial
-from server.alarms.states import Event
+from server.alarms.standing import Standing, condition_id, ended, initial
 from server.alarms.timers import Timers
 from server.core import status
 from server.core.alarm_actions import AlarmAction, Verb
-from server.core.clock import SECOND, TimeUs
+from server.core.clock import TimeUs
 from server.core.errors import NotFoundError
 from server.core.values import AlarmEvent, ChangeKind, DeviceId, ModelChange, PointUpdate, UpdateKind
 from server.model.alarm_spec import AlarmSpec
@@ -55,7 +55,6 @@ class AlarmEngine:
         """
         self._plant = plant
         self._sets = ConditionSets(declared)
-        self._standing: dict[str, dict[str, Standing]] = {}  # by device, by name
         self._timers: Timers[Standing] = Timers()
         self._life = Life(
             self._timers,
@@ -64,7 +63,13 @@ class AlarmEngine:
             max_time_shelved_s=max_time_shelved_s,
             severities=severities,
         )
-        self._actions = Actions(self._life, self._timers)
+        self._actions = Actions(self._life)
+        self._judged = Judgement(plant, self._life, self._timers)
+
+    @property
+    def failures(self) -> int:
+        """See `AlarmJudge.failures`."""
+        return self._judged.failures
 
     # -- model
 
@@ -101,33 +106,28 @@ class AlarmEngine:
         """Bring the conditions of a device in step with what is declared for it now."""
         events: list[AlarmEvent] = []
         difference = self._sets.follow(device)
-        standings = self._standing.get(device.device_id, {})
+        standings = self._judged.standing.get(device.device_id, {})
         for condition in difference.gone:
             standing = standings.pop(condition.name, None)
             if standing is not None:
                 self._end(standing, why, now, events)
+        judged = list(difference.judged)
         for condition in (*difference.kept, *difference.judged):
             standing = standings.get(condition.name)
-            if standing is not None:
-                self._life.respecified(standing, condition, now, events)
+            if standing is not None and self._life.respecified(standing, condition, now, events):
+                judged.append(condition)
         for condition in (*difference.kept, *difference.judged):
             if condition.spec.suppression or condition.name in standings:
-                self._look_at_groups(condition, device, now, events)
-        for condition in difference.judged:
-            self._judge_now(condition, device, now, events)
+                self._judged.look_at_groups(condition, device, now, events)
+        for condition in judged:
+            self._judged.judge_now(condition, device, now, now, events)
         return events
-
-    def _judge_now(self, condition: Condition, device: Device, now: TimeUs, events: list[AlarmEvent]) -> None:
-        point = condition.judged(device)
-        if point is not None and point.source_time:
-            update = PointUpdate(device.device_id, condition.input_parameter, point.value, point.status, now, now)
-            self._judge(condition, device, update, events)
 
     def _leave(self, device_id: DeviceId, now: TimeUs) -> list[AlarmEvent]:
         """End what stands for a device that goes; if it comes back, its values are judged anew."""
         events: list[AlarmEvent] = []
         self._sets.forget(device_id)
-        for standing in self._standing.pop(device_id, {}).values():
+        for standing in self._judged.standing.pop(device_id, {}).values():
             self._end(standing, DEVICE_GONE, now, events)
         return events
 
@@ -194,121 +194,14 @@ class AlarmEngine:
                 work.append((update, device, found))
         for update, device, found in work:
             for condition in found.suppressing.get(update.parameter, ()):
-                self._look_at_groups(condition, device, update.server_time, events)
+                self._judged.look_at_groups(condition, device, update.server_time, events)
         for update, device, found in work:
             if update.kind is UpdateKind.LIVE:
                 for condition in found.by_parameter.get(update.parameter, ()):
-                    self._judge(condition, device, update, events)
+                    self._judged.judge(condition, device, update, events)
             else:
-                self._weigh(found, device, update, events)
+                self._judged.weigh(found, device, update, events)
         return events
-
-    def _weigh(self, found: ConditionSet, device: Device, update: PointUpdate, events: list[AlarmEvent]) -> None:
-        """Silence is not judged, but whoever sees a retained condition is told of its quality."""
-        standings = self._standing.get(device.device_id)
-        if standings:
-            for condition in found.by_parameter.get(update.parameter, ()):
-                standing = standings.get(condition.name)
-                if standing is not None and condition.input_parameter == update.parameter:
-                    self._life.quality(standing, update.status, update.server_time, events)
-
-    def _judge(self, condition: Condition, device: Device, update: PointUpdate, events: list[AlarmEvent]) -> None:
-        standings = self._standing.get(device.device_id)
-        standing = standings.get(condition.name) if standings else None
-        if standing is not None and standing.due:
-            for kind, due in self._timers.take_of(standing, update.server_time):
-                self._fire(standing, kind, due, update.server_time, events)
-        point = condition.judged(device)
-        if point is None or point.value is None or status.is_bad(point.status):
-            if standing is not None and point is not None:
-                self._life.quality(standing, point.status, update.server_time, events)
-            return
-        enabled = standing.event.enabled if standing is not None else condition.spec.life.enabled
-        if not enabled:
-            return
-        before = standing.event.limit_state if standing is not None else ""
-        look = Look(device, point.value, update.source_time, before)
-        if standing is not None:
-            look.memory = standing.memory
-        level = condition.level(look)
-        again = condition.again_at(look)
-        if standing is None:
-            if not level and not look.memory and again is None:
-                return
-            if level and update.retained and not look.memory and again is None:
-                return
-            standing = self._stand(condition, device)
-            standing.memory = look.memory
-        if again is None:
-            self._timers.cancel(standing, AGAIN)
-        else:
-            self._timers.set(standing, AGAIN, again)
-        self._take(standing, device, level, update, events)
-        if standing.event.quality != point.status:
-            self._life.quality(standing, point.status, update.server_time, events)
-
-    def _take(
-        self, standing: Standing, device: Device, level: str, update: PointUpdate, events: list[AlarmEvent]
-    ) -> None:
-        """Let a level take effect, at once or after its delay."""
-        event, pending, life = standing.event, standing.pending, standing.condition.spec.life
-        if event.active == bool(level):
-            # Nothing began or ended; what waited for its delay is off.
-            if pending is not None:
-                standing.pending = None
-                self._timers.cancel(standing, DELAY)
-            if level and level != event.limit_state:
-                worse = standing.condition.worse(level, event.limit_state)
-                self._transition(standing, Event.ESCALATE if worse else Event.EASE, device, level, update, events)
-            return
-        if level and update.retained:
-            return
-        delay_s = life.on_delay_s if level else life.off_delay_s
-        if delay_s <= 0:
-            # A rule may have taken the delay away while it ran.
-            standing.pending = None
-            self._timers.cancel(standing, DELAY)
-            self._transition(standing, Event.ACTIVATE if level else Event.CLEAR, device, level, update, events)
-        elif pending is None:
-            delay = round(delay_s * SECOND)
-            standing.pending = Pending(level, update.source_time + delay)
-            self._timers.set(standing, DELAY, update.server_time + delay)
-        else:
-            pending.level = level
-
-    def _transition(
-        self,
-        standing: Standing,
-        what: Event,
-        device: Device,
-        level: str,
-        update: PointUpdate,
-        events: list[AlarmEvent],
-    ) -> None:
-        point = standing.condition.judged(device)
-        value, quality = (None, update.status) if point is None else (point.value, point.status)
-        times = update.source_time, update.server_time
-        self._life.transition(standing, what, device, level, times, value, quality, events)
-
-    def _look_at_groups(self, condition: Condition, device: Device, now: TimeUs, events: list[AlarmEvent]) -> None:
-        """Suppress or unsuppress a condition as its suppression groups say now."""
-        standing = self._standing.get(device.device_id, {}).get(condition.name)
-        by = {group.name for group in condition.spec.suppression if is_suppressing(group, device)}
-        if standing is None:
-            if not by:
-                return
-            standing = self._stand(condition, device)
-        if OPERATOR in standing.event.suppressed_by:
-            by.add(OPERATOR)
-        self._life.suppress(standing, tuple(sorted(by)), now, events)
-
-    def _stand(self, condition: Condition, device: Device) -> Standing:
-        """The standing of a condition, made in its initial state when it has none."""
-        of_device = self._standing.setdefault(device.device_id, {})
-        found = of_device.get(condition.name)
-        if found is None:
-            found = of_device[condition.name] = Standing(condition, initial(condition, device, self._life.severities))
-        return found
 
     # -- time
 
@@ -316,29 +209,8 @@ class AlarmEngine:
         """See `AlarmJudge.tick`."""
         events: list[AlarmEvent] = []
         for standing, kind, due in self._timers.take(now):
-            self._fire(standing, kind, due, now, events)
+            self._judged.fire(standing, kind, due, now, events)
         return events
-
-    def _fire(self, standing: Standing, kind: str, due: TimeUs, now: TimeUs, events: list[AlarmEvent]) -> None:
-        device = self._plant.devices.get(standing.event.device_id)
-        if kind == SHELVING:
-            self._life.unshelve(standing, due, now, events)
-        elif kind == RE_ALARM:
-            self._life.re_alarm(standing, due, now, events)
-        elif device is None or not standing.event.enabled:
-            return
-        elif kind == DELAY and standing.pending is not None:
-            pending, standing.pending = standing.pending, None
-            point = standing.condition.judged(device)
-            value, quality = (None, standing.event.quality) if point is None else (point.value, point.status)
-            what = Event.ACTIVATE if pending.level else Event.CLEAR
-            self._life.transition(standing, what, device, pending.level, (pending.time, now), value, quality, events)
-        elif kind == AGAIN:
-            parameter = standing.condition.input_parameter
-            point = standing.condition.judged(device)
-            if point is not None:
-                update = PointUpdate(device.device_id, parameter, point.value, point.status, due, now)
-                self._judge(standing.condition, device, update, events)
 
     # -- operators
 
@@ -348,18 +220,18 @@ class AlarmEngine:
         if found is None:
             raise NotFoundError(f"no alarm {action.condition_id!r}", status_code=status.BAD_NODE_ID_UNKNOWN)
         condition, device = found
-        standing = self._standing.get(device.device_id, {}).get(condition.name)
+        standing = self._judged.of(device.device_id, condition.name)
         made = standing is None
         if standing is None:
-            standing = self._stand(condition, device)
+            standing = self._judged.stand(condition, device)
         try:
             events = self._actions.act(standing, action, user, now)
         except BaseException:
             if made:
-                del self._standing[device.device_id][condition.name]
+                del self._judged.standing[device.device_id][condition.name]
             raise
         if action.verb is Verb.ENABLE:
-            self._judge_now(condition, device, now, events)
+            self._judged.judge_now(condition, device, now, now, events)
         return events
 
     def acknowledge(
@@ -377,7 +249,7 @@ class AlarmEngine:
     def retained(self) -> list[AlarmEvent]:
         """See `AlarmJudge.retained`."""
         found: list[AlarmEvent] = []
-        for standings in self._standing.values():
+        for standings in self._judged.standing.values():
             for standing in standings.values():
                 if standing.event.retain:
                     found.append(standing.event)
@@ -390,7 +262,7 @@ class AlarmEngine:
         if found is None:
             return None
         condition, device = found
-        standing = self._standing.get(device.device_id, {}).get(condition.name)
+        standing = self._judged.of(device.device_id, condition.name)
         if standing is None:
             return initial(condition, device, self._life.severities)
         event = standing.event
@@ -404,7 +276,7 @@ class AlarmEngine:
     def branches(self, condition_id: str) -> list[AlarmEvent]:
         """See `AlarmJudge.branches`."""
         device_id, _, name = condition_id.partition(_MARK)
-        standing = self._standing.get(device_id, {}).get(name)
+        standing = self._judged.of(DeviceId(device_id), name)
         return list(standing.branches) if standing is not None else []
 
     # -- restart
@@ -435,13 +307,23 @@ class AlarmEngine:
             if condition is None:
                 continue
             standing = Standing(condition, event)
-            self._standing.setdefault(event.device_id, {})[event.name] = standing
+            self._judged.standing.setdefault(event.device_id, {})[event.name] = standing
             self._life.restored(standing)
             retained += event.retain
         # Their order is that of the alarms they were, whatever was said of them since.
         for event in sorted(branches, key=lambda event: (event.active_time or event.time, event.branch_id)):
-            of = self._standing.get(event.device_id, {}).get(event.name)
+            of = self._judged.of(event.device_id, event.name)
             if of is not None:
                 of.branches.append(event)
                 retained += event.retain
         return retained
+
+    def reconcile(self, now: TimeUs) -> list[AlarmEvent]:
+        """After `restore`: what states show otherwise than their conditions are declared now."""
+        events: list[AlarmEvent] = []
+        for device_id, standings in self._judged.standing.items():
+            device = self._plant.devices[device_id]
+            for standing in standings.values():
+                self._life.respecified(standing, standing.condition, now, events)
+                self._judged.look_at_groups(standing.condition, device, now, events)
+        return events

@@ -19,6 +19,7 @@ class OneInput:
 
     kind: ClassVar[str] = ""
     condition_class: ClassVar[str] = "Process"
+    time_alone_activates: ClassVar[bool] = False
 
     def __init__(self, spec: AlarmSpec) -> None:
         self.spec = spec

@@ -101,10 +101,10 @@ class Life:
             changes |= self._activation(standing, time, received)
         elif what is Event.CLEAR:
             changes["inactive_time"] = time
-            self._count(standing, -1)
             self._timers.cancel(standing, RE_ALARM)
         if what in ANNUNCIATING:
             changes["silenced"] = False
+            changes["annunciated"] = received
             self._arm_re_alarm(standing, received)
         self._put(standing, events, time, received, "transition", changes, named_by=())
         if what is Event.CLEAR and follow_shelving(standing.event, shelving.Event.CLEAR) is not None:
@@ -114,7 +114,6 @@ class Life:
         spec = standing.condition.spec
         groups = group_ids(standing.event.device_id, spec)
         first = spec.first_in_group and bool(groups) and not any(self.active_in[group] for group in groups)
-        self._count(standing, 1)
         changes: dict[str, Any] = {"active_time": time, "re_alarms": 0, "first_in_group": first}
         if spec.life.latch:
             changes |= {"latched": True, "latched_time": received}
@@ -143,6 +142,7 @@ class Life:
             receive_time=received,
             retain=True,
             cause="branched",
+            user="",
             earlier_ids=earlier(before),
         )
         standing.branches.append(branch)
@@ -155,16 +155,18 @@ class Life:
         if following is None:
             return
         # Periods that went by unseen (the server was down, or late) are one re-alarm, not one each.
-        period = round(standing.condition.spec.life.re_alarm_s * SECOND)
-        self._arm_re_alarm(standing, due if due + period > now else now)
+        period = max(round(standing.condition.spec.life.re_alarm_s * SECOND), 1)
+        last = due + max(now - due, 0) // period * period
+        self._arm_re_alarm(standing, last)
         if not event.enabled or event.suppressed_or_shelved:
+            standing.event = replace(event, annunciated=last)
             return
         changes = {
             "acked": is_acked(following),
             "confirmed": is_confirmed(following),
             "acked_time": None,
             "silenced": False,
-            "active_time": due,
+            "annunciated": last,
             "re_alarms": event.re_alarms + 1,
         }
         self._put(standing, events, due, now, "re-alarmed", changes, named_by=())
@@ -237,7 +239,7 @@ class Life:
         retain = is_retained(*map(after, FLAGS), branches=bool(standing.branches))
         # A disabled condition keeps what it is: it may be enabled again while it is active.
         first = after("first_in_group") and (retain or not after("enabled"))
-        rest = {**changes, "retain": retain, "first_in_group": first}
+        rest = {"user": "", **changes, "retain": retain, "first_in_group": first}
         event = replace(
             before,
             event_id=self.event_id(),
@@ -249,6 +251,9 @@ class Life:
         )
         standing.event = event
         events.append(event)
+        step = is_counted(event) - is_counted(before)
+        if step:
+            self._count(standing, step)
 
     def renew(
         self, standing: Standing, events: list[AlarmEvent], now: TimeUs, cause: str, changes: Mapping[str, Any]
@@ -275,7 +280,7 @@ class Life:
             receive_time=now,
             cause=cause,
             earlier_ids=named_by,
-            **changes,
+            **{"user": "", **changes},
         )
         retain = is_branch_retained(event)
         first = event.first_in_group and (retain or not event.enabled)
@@ -294,17 +299,41 @@ class Life:
 
     # -- declarations
 
-    def respecified(self, standing: Standing, condition: Condition, now: TimeUs, events: list[AlarmEvent]) -> None:
-        """Take over what is declared now of life, groups and rationale; an event when that shows."""
-        event, spec = standing.event, condition.spec
+    def enable(self, standing: Standing, on: bool, now: TimeUs, events: list[AlarmEvent], **more: Any) -> None:
+        """Enable or disable it with its branches; what waited for its delay is off."""
+        changes = {"enabled": on, "enabled_time": now}
+        cause = "enabled" if on else "disabled"
+        standing.pending = None
+        self._timers.cancel(standing, DELAY)
+        self.put(standing, events, now, cause, changes | more)
+        for branch in tuple(standing.branches):
+            self.put_branch(standing, branch, events, now, cause, changes, named_by=earlier(branch))
+
+    def respecified(self, standing: Standing, condition: Condition, now: TimeUs, events: list[AlarmEvent]) -> bool:
+        """Take over what is declared now of input, life, groups and rationale; an event when that shows.
+
+        True when it was enabled by that and has to be judged.
+        """
+        spec = condition.spec
         before, standing.condition = standing.condition.spec, condition
-        if event.active and before.groups != spec.groups:
+        on = spec.life.enabled
+        switched = before.life.enabled != on != standing.event.enabled
+        if switched:
+            self.enable(standing, on, now, events)
+        event = standing.event
+        if is_counted(event) and before.groups != spec.groups:
             self._count(standing, -1, before)
             self._count(standing, 1)
         if before.life.re_alarm_s != spec.life.re_alarm_s:
             self._timers.cancel(standing, RE_ALARM)
             if event.active:
+                standing.event = event = replace(event, annunciated=now)
                 self._arm_re_alarm(standing, now)
+        if event.input_parameter != condition.input_parameter:
+            # What was remembered, and what waits, is of another value.
+            standing.memory = {}
+            self.give_up_delay(standing)
+            self._timers.cancel(standing, AGAIN)
         severity, priority = severity_of(condition, event.limit_state, self.severities)
         changes: dict[str, Any] = {
             "has_confirm": spec.life.confirm,
@@ -315,31 +344,45 @@ class Life:
             "silenced": event.silenced and bool(spec.audible),
             "priority": priority,
             "condition_class": condition_class(condition),
+            "input_parameter": condition.input_parameter,
         }
         if severity != event.severity and (event.active or spec.rationale.priority):
             changes |= {"severity": severity, "last_severity": event.severity, "severity_time": now}
         if all(getattr(event, name) == value for name, value in changes.items()):
-            return
+            return switched and on
         if event.retain:
             self.put(standing, events, now, "transition", changes)
         else:
             standing.event = replace(event, **changes)
+        return switched and on
+
+    def give_up_delay(self, standing: Standing) -> None:
+        """What waited for its delay is off: the value went back, or is not known any more."""
+        if standing.pending is not None:
+            standing.pending = None
+            self._timers.cancel(standing, DELAY)
 
     def restored(self, standing: Standing) -> None:
         """Timers and counts of a state that came back."""
         event = standing.event
-        if event.active:
+        if is_counted(event):
             self._count(standing, 1)
-            if event.active_time is not None:
-                self._arm_re_alarm(standing, event.active_time)
+        since = event.annunciated or event.active_time
+        if event.active and since is not None:
+            self._arm_re_alarm(standing, since)
         if event.shelving != Shelving.UNSHELVED.value and event.unshelve_time is not None:
             self._timers.set(standing, SHELVING, event.unshelve_time)
 
     def gone(self, standing: Standing) -> None:
         """The condition no longer exists."""
         self._timers.stop(standing)
-        if standing.event.active:
+        if is_counted(standing.event):
             self._count(standing, -1)
+
+
+def is_counted(event: AlarmEvent) -> bool:
+    """Whether an alarm counts among the active ones of its groups: one that is disabled is not there."""
+    return event.active and event.enabled
 
 
 def follow_shelving(event: AlarmEvent, what: shelving.Event) -> Shelving | None:

@@ -48,15 +48,25 @@ class Limits(OneInput):
     def level(self, look: Look) -> str:
         number = self.measure(look)
         if number is None:
-            return look.before if self._keeps(look) else ""
+            # What is not known, as after a start, ends nothing: only a number within its limits does.
+            return look.before
         before = look.before.split(SEPARATOR)
         deadband = self.spec.life.deadband
+        known = self.limits(look.device)
         # Part 9: the limit itself still belongs to the normal side.
         on = []
-        for level, limit in self.limits(look.device).items():
+        for level, _ in self._limits:
+            limit = known.get(level)
+            if limit is None:
+                if level in before:
+                    on.append(level)
+                continue
             slack = deadband if self._held(level, before) else 0.0
             if number > limit - slack if level.startswith("High") else number < limit + slack:
                 on.append(level)
+        for outer, inner in (("HighHigh", "High"), ("LowLow", "Low")):
+            if outer in on and outer not in known and inner in known and inner not in on:
+                on.remove(outer)  # nobody is past a limit beyond one that he has not reached
         if self.exclusive:
             high = [level for level in on if level.startswith("High")]
             low = [level for level in reversed(on) if level.startswith("Low")]
@@ -70,10 +80,6 @@ class Limits(OneInput):
     def _held(self, level: str, before: list[str]) -> bool:
         """Whether the deadband counts for a level: it stands, or the one beyond it does."""
         return level in before or (level == "High" and "HighHigh" in before) or (level == "Low" and "LowLow" in before)
-
-    def _keeps(self, look: Look) -> bool:
-        """Whether a level stays when there is no number."""
-        return False
 
     def worse(self, new: str, old: str) -> bool:
         if not self.exclusive:

@@ -147,4 +147,5 @@ def ended(event: AlarmEvent, why: str, event_id: bytes, now: TimeUs) -> AlarmEve
         first_in_group=False,
         earlier_ids=(),
         cause="ended",
+        user="",
     )

@@ -1,4 +1,4 @@
-"""What falls due and when: a heap; each owner has one timer of a kind, what was moved is dropped late."""
+"""What falls due and when: a heap; each owner has one timer of a kind, what was moved is dropped late or in bulk."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from typing import Generic, Protocol, TypeVar
 
 from server.core.clock import TimeUs
+
+SPARE = 1_024
+"""Moved or cancelled timers that may always stay in the heap."""
 
 
 class Timed(Protocol):
@@ -25,6 +28,11 @@ class Timers(Generic[Owner]):
     def __init__(self) -> None:
         self._heap: list[tuple[TimeUs, str, str, int, Owner]] = []
         self._count = 0
+        self._tidy_at = 2 * SPARE
+
+    def __len__(self) -> int:
+        """Entries of the heap, those that were moved or cancelled among them."""
+        return len(self._heap)
 
     def set(self, owner: Owner, kind: str, due: TimeUs) -> None:
         """Let it fall due then, and not when it was to before."""
@@ -33,6 +41,14 @@ class Timers(Generic[Owner]):
         owner.due[kind] = due
         self._count += 1
         heapq.heappush(self._heap, (due, owner.condition_id, kind, self._count, owner))
+        if len(self._heap) >= self._tidy_at:
+            self._tidy()
+
+    def _tidy(self) -> None:
+        """Drop what no longer counts: a chattering alarm moves its timers far more often than they fall due."""
+        self._heap = [entry for entry in self._heap if entry[4].due.get(entry[2]) == entry[0]]
+        heapq.heapify(self._heap)
+        self._tidy_at = 2 * (len(self._heap) + SPARE)
 
     @staticmethod
     def cancel(owner: Timed, kind: str) -> None:

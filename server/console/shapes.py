@@ -107,6 +107,7 @@ def alarm(event: AlarmEvent) -> dict[str, Any]:
         "acked_time": moment(event.acked_time),
         "comment": event.comment,
         "comment_user": event.comment_user,
+        "user": event.user,
         "status": name_of(event.quality),
         "value": scalar(event.value),
         "parameter": event.input_parameter,

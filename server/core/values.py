@@ -166,10 +166,12 @@ class AlarmEvent:
     retain: bool
     enabled: bool = True
     limit_state: str = ""  # level: "" normal, "HighHigh" … ; several joined by ", " for a non-exclusive limit
-    active_time: TimeUs | None = None
+    active_time: TimeUs | None = None  # when it last became active
+    annunciated: TimeUs | None = None  # when it last asked for attention: re-alarms count from it
     acked_time: TimeUs | None = None
     comment: str = ""
-    comment_user: str = ""
+    comment_user: str = ""  # who wrote the comment, ClientUserId
+    user: str = ""  # who acted, when this event is of an action
     quality: StatusCode = status.GOOD
     last_severity: int = 0
     value: Scalar | None = None  # of the input that caused it

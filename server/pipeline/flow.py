@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 from server.core.alarm_actions import BY_ENGINEERS, AlarmAction, Verb
 from server.core.clock import Clock
 from server.core.errors import IntegrationError
-from server.core.status import GOOD, StatusCode, name_of
+from server.core.status import BAD_SHUTDOWN, GOOD, StatusCode, name_of
 from server.core.values import (
     INTERNAL,
     AlarmEvent,
@@ -44,6 +45,10 @@ from server.security.audit import AuditTrail
 
 TICK_S = 0.5
 """How often silence is looked at."""
+STOP_S = 1.0
+"""How long a stop waits for commands and alarm actions that were begun."""
+ABANDONED = "the server stopped before the device answered"
+Result = TypeVar("Result")
 SPREAD_TURN_S = 0.01
 """After so long with model changes alone, the event loop serves others."""
 
@@ -82,6 +87,7 @@ class Pipeline:
         self._desk = CommandDesk(plant, sender, clock, self._echo, command_timeout_s, guard)
         self.on_alarm_action: list[Callable[[AlarmAction, Caller, StatusCode], None]] = []
         """Called with every action on an alarm and its outcome, whatever door it came through."""
+        self._unfinished: set[asyncio.Task[Any]] = set()
         self._batches = 0
         self._alarm_events = 0
 
@@ -143,8 +149,7 @@ class Pipeline:
             events = self.alarms.tick(now)
             if events:
                 await self._announce(events)
-            elif self._ledger.owed:
-                await self._ledger.keep(())
+            await self._ledger.settle()
 
     # -- types and devices
 
@@ -235,11 +240,17 @@ class Pipeline:
 
     async def submit(self, command: Command) -> CommandResult:
         """Send a command and wait for its echo; see `CommandDesk.submit` for what it raises. Leaves an audit record."""
+        return await self._finish(self._submit(command))
+
+    async def _submit(self, command: Command) -> CommandResult:
         target = f"{command.device_id}/{command.name}"
         try:
             result = await self._desk.submit(command)
         except IntegrationError as error:
             await self._audit(command.caller, "command", target, name_of(error.status), error.text)
+            raise
+        except asyncio.CancelledError:
+            await self._audit(command.caller, "command", target, name_of(BAD_SHUTDOWN), ABANDONED)
             raise
         detail = " ".join(f"{key}={value!r}" for key, value in command.params.items())
         await self._audit(command.caller, "command", target, name_of(result.status), _joined(detail, result.reason))
@@ -249,11 +260,19 @@ class Pipeline:
         self, device_id: DeviceId, parameter: str, value: Scalar, caller: Caller
     ) -> CommandResult:
         """Carry a plain Write to its device; see `CommandDesk.write`. Leaves an audit record."""
+        return await self._finish(self._write_parameter(device_id, parameter, value, caller))
+
+    async def _write_parameter(
+        self, device_id: DeviceId, parameter: str, value: Scalar, caller: Caller
+    ) -> CommandResult:
         target = f"{device_id}/{parameter}"
         try:
             result = await self._desk.write(device_id, parameter, value, caller)
         except IntegrationError as error:
             await self._audit(caller, "write", target, name_of(error.status), error.text)
+            raise
+        except asyncio.CancelledError:
+            await self._audit(caller, "write", target, name_of(BAD_SHUTDOWN), ABANDONED)
             raise
         await self._audit(caller, "write", target, name_of(result.status), _joined(repr(value), result.reason))
         return result
@@ -266,6 +285,9 @@ class Pipeline:
 
     async def redeclare(self, change: Callable[[], Sequence[DeviceId]]) -> Sequence[AlarmEvent]:
         """Let rules change what conditions devices have; `change` does it in turn and says of which devices."""
+        return await self._finish(self._redeclare(change))
+
+    async def _redeclare(self, change: Callable[[], Sequence[DeviceId]]) -> Sequence[AlarmEvent]:
         async with self._order:
             device_ids = change()
             events = self.alarms.redeclared(device_ids, self._clock.now())
@@ -285,6 +307,9 @@ class Pipeline:
         Raises:
             DeniedError, NotFoundError, RemoteError: as `AlarmJudge.act` says.
         """
+        return await self._finish(self._alarm_action(action, caller))
+
+    async def _alarm_action(self, action: AlarmAction, caller: Caller) -> AlarmEvent:
         verb, target = action.verb, action.condition_id
         right = Right.MANAGE_ALARMS if verb in BY_ENGINEERS else Right.ACKNOWLEDGE
         detail = action.comment or ""
@@ -315,6 +340,33 @@ class Pipeline:
         """Add a comment to an alarm."""
         return await self.alarm_action(AlarmAction(Verb.COMMENT, condition_id, event_id, comment), caller)
 
+    async def stop(self) -> None:
+        """Let what was begun end; commands that nobody has answered by then are given up, with a record of it."""
+        if self._unfinished:
+            _, waiting = await asyncio.wait(self._unfinished, timeout=STOP_S)
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+
+    async def settled(self) -> None:
+        """Wait until what has happened so far to alarms is kept and shown: whoever looks then sees nothing that a crash
+        could take back. What is read before the next `await` is read in that moment.
+        """
+        async with self._order:
+            pass
+
+    async def _finish(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Carry something out to its end and its audit record, also when who asked for it is gone meanwhile."""
+        task = asyncio.create_task(work)
+        self._unfinished.add(task)
+        task.add_done_callback(self._finished)
+        return await asyncio.shield(task)
+
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        self._unfinished.discard(task)
+        if not task.cancelled():
+            task.exception()  # who asked has it, or is gone
+
     async def _announce(self, events: Sequence[AlarmEvent]) -> None:
         self._alarm_events += len(events)
         # Kept before shown: what an operator has seen survives the next second.
@@ -342,6 +394,7 @@ class Pipeline:
             "alarm_events": self._alarm_events,
             "alarm_events_not_kept": self._ledger.owed,
             "alarm_events_lost": self._ledger.lost,
+            "alarms_not_judged": self.alarms.failures,
         }
         values |= {f"refused_{reason}": count for reason, count in plant.refused.items()}
         values |= {f"commands_{name}": count for name, count in self._desk.counters.items()}

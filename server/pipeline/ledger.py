@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import islice
 
 import structlog
 
@@ -13,6 +15,8 @@ from server.core.values import AlarmEvent
 log = structlog.get_logger("fieldloom.alarms")
 MOST = 100_000
 """Events that wait for the disk; the oldest of more are given up."""
+PART = 1_000
+"""Waiting events that are kept at once: a disk that still refuses costs no more than these."""
 
 
 class AlarmLedger:
@@ -25,7 +29,7 @@ class AlarmLedger:
     def __init__(self, save: Callable[[Sequence[AlarmEvent]], None], most: int = MOST) -> None:
         self._save = save
         self._most = most
-        self._owed: list[AlarmEvent] = []
+        self._owed: deque[AlarmEvent] = deque()
         self.lost = 0
         """Events that were given up."""
 
@@ -35,20 +39,35 @@ class AlarmLedger:
         return len(self._owed)
 
     async def keep(self, events: Sequence[AlarmEvent]) -> bool:
-        """Keep events behind those that wait; False when they have to wait themselves."""
-        wanted = [*self._owed, *events]
-        if not wanted:
+        """Keep events; False when they have to wait, as they do behind others that wait."""
+        if not events:
+            return not self._owed
+        if not self._owed and await self._try(events):
             return True
+        self._owed.extend(events)
+        while len(self._owed) > self._most:
+            self._owed.popleft()
+            self.lost += 1
+        return False
+
+    async def settle(self) -> None:
+        """Try to keep what waits, the oldest first; called every now and then."""
+        kept = 0
+        while self._owed:
+            part = list(islice(self._owed, PART))
+            if not await self._try(part):
+                return
+            for _ in part:
+                self._owed.popleft()
+            kept += len(part)
+        if kept:
+            log.info("alarms_kept_again", events=kept, lost=self.lost)
+
+    async def _try(self, events: Sequence[AlarmEvent]) -> bool:
         try:
-            await asyncio.to_thread(self._save, wanted)
+            await asyncio.to_thread(self._save, events)
         except IntegrationError as error:
             if not self._owed:
-                log.error("alarms_not_kept", events=len(wanted), reason=error.text)
-            over = max(0, len(wanted) - self._most)
-            self.lost += over
-            self._owed = wanted[over:]
+                log.error("alarms_not_kept", events=len(events), reason=error.text)
             return False
-        if self._owed:
-            log.info("alarms_kept_again", events=len(wanted), lost=self.lost)
-        self._owed = []
         return True

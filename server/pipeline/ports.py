@@ -113,6 +113,10 @@ class AlarmJudge(Protocol):
     def condition_ids(self, device_id: str) -> list[str]:
         """Conditions of one device."""
 
+    @property
+    def failures(self) -> int:
+        """Judgements that could not be made: a mistake of the program, told in the log."""
+
 
 class AlarmSink(Protocol):
     """Shows what alarms did: condition events, journal, streams."""

@@ -65,7 +65,6 @@ class Model:
         self._pending: tuple[str, float] | None = None  # (level to come, when)
         self._shelved_until: float | None = None
         self._asks_at: float | None = None
-        self._active_since = 0.0
 
     @property
     def retain(self) -> bool:
@@ -138,7 +137,6 @@ class Model:
                 self._tell(branch)
             now.active, now.level, now.severity, now.re_alarms = True, level, SEVERITY[level], 0
             now.latched = now.latched or self.traits.latch
-            self._active_since = time
             self._ask_again(time)
             self._tell(now, anew=True)
             return
@@ -176,14 +174,12 @@ class Model:
                 self._unshelve()
             else:
                 # Periods that nobody saw go by (a restart) ask once, not once each.
-                self._asks_at = when + self.traits.re_alarm
-                if self._asks_at <= time:
-                    self._asks_at = time + self.traits.re_alarm
+                missed = (time - when) // self.traits.re_alarm
+                self._asks_at = when + (missed + 1) * self.traits.re_alarm
                 now = self.now
                 if self.enabled and not (now.shelving or now.suppressed or now.out_of_service):
                     now.acked, now.confirmed, now.silenced = False, True, False
                     now.re_alarms += 1
-                    self._active_since = when
                     self._tell(now, anew=True)
 
     def _due(self) -> Iterator[tuple[float, str]]:
@@ -197,8 +193,6 @@ class Model:
     def restart(self) -> None:
         """The server ends and starts again: what waited for its delay is judged anew by the next value."""
         self._pending = None
-        if self._asks_at is not None:
-            self._asks_at = self._active_since + self.traits.re_alarm
 
     # -- operators
 

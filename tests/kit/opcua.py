@@ -391,6 +391,7 @@ async def running(
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await room.stop()
+        await pipeline.stop()
         if runtime is not None and services is not None:
             await runtime.stop()
             await services

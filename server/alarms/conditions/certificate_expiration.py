@@ -21,7 +21,7 @@ class CertificateExpiration(OneInput):
     def level(self, look: Look) -> str:
         ends = look.value
         if isinstance(ends, bool) or not isinstance(ends, int):
-            return ""
+            return look.before
         if look.time >= ends:
             return EXPIRED
         return EXPIRING if look.time >= self._begins(look.device, ends) else ""

@@ -43,6 +43,7 @@ class DeviceHealthAlarm:
     """All bits of one class, whatever parameters carry them: one alarm a device."""
 
     condition_class = "Maintenance"
+    time_alone_activates = False
 
     def __init__(self, of: HealthClass, bits: Sequence[HealthSpec]) -> None:
         self._class = of

@@ -16,6 +16,7 @@ class Discrepancy(OneInput):
     """Active when the input has been away from its target for longer than ExpectedTime since the target changed."""
 
     kind = "discrepancy"
+    time_alone_activates = True
 
     def _away(self, device: Device, value: Scalar | None) -> float | None:
         """How far the value is from the target; None where one of them is no number."""
@@ -28,7 +29,7 @@ class Discrepancy(OneInput):
         away, target, memory = self._away(look.device, look.value), self.number(look.device, TARGET), look.memory
         if away is None or target is None:
             memory.clear()
-            return ""
+            return look.before
         if away <= (self.number(look.device, TOLERANCE) or 0.0):
             memory.clear()
             return ""

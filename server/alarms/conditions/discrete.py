@@ -16,7 +16,10 @@ class Discrete(OneInput):
     kind = "discrete"
 
     def level(self, look: Look) -> str:
-        return ACTIVE if look.value == self.number(look.device, ACTIVE) else ""
+        active = self.number(look.device, ACTIVE)
+        if active is None:
+            return look.before
+        return ACTIVE if look.value == active else ""
 
     def severity(self, level: str) -> int:
         return self.spec.severity.get("", 500)

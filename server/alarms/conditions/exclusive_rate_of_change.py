@@ -23,16 +23,12 @@ class ExclusiveRateOfChange(Limits):
         if value is None:
             return None
         if _TIME in memory:
-            elapsed_us = look.time - memory[_TIME]
+            elapsed_us = look.sampled - memory[_TIME]
             if elapsed_us <= 0:
-                return memory.get(_RATE)  # the same moment again says nothing new
+                return memory.get(_RATE)  # the same value again (another limit, a rule, Enable) says nothing new
             memory[_RATE] = (value - memory[_VALUE]) * SECOND / elapsed_us
-        memory[_VALUE], memory[_TIME] = value, float(look.time)
-        return memory.get(_RATE)
-
-    def _keeps(self, look: Look) -> bool:
-        # After a start the first value has no rate: what stood goes on standing.
-        return _RATE not in look.memory
+        memory[_VALUE], memory[_TIME] = value, float(look.sampled)
+        return memory.get(_RATE)  # none after a start or a gap: what stood goes on standing
 
     def shown(self, device: Device, value: Scalar | None) -> float | None:
         return None

@@ -19,7 +19,7 @@ class InstrumentDiagnostic(OneInput):
     def level(self, look: Look) -> str:
         value, mask = look.value, self.number(look.device, MASK)
         if mask is None or not isinstance(value, int):
-            return ""
+            return look.before
         bits = int(value) & int(mask)
         return f"{bits:#x}" if bits else ""
 

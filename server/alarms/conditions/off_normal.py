@@ -17,7 +17,9 @@ class OffNormal(OneInput):
 
     def level(self, look: Look) -> str:
         normal = self.number(look.device, NORMAL)
-        return OFF_NORMAL if normal is not None and look.value != normal else ""
+        if normal is None:
+            return look.before
+        return OFF_NORMAL if look.value != normal else ""
 
     def severity(self, level: str) -> int:
         return self.spec.severity.get("", 500)

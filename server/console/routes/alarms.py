@@ -89,6 +89,7 @@ async def list_alarms(
         hidden,
         text.casefold(),
     )
+    await context.pipeline.settled()
     events = standing(context, device, every=every)
     return [shapes.alarm(event) for event in islice((one for one in events if wanted.fits(one, context)), limit)]
 
@@ -143,6 +144,7 @@ def standing(context: ConsoleContext, device: str = "", *, every: bool = False) 
 @router.get("/{condition_id:path}", dependencies=READER)
 async def alarm_state(condition_id: ConditionId, context: Console) -> dict[str, Any]:
     """The last state of one alarm."""
+    await context.pipeline.settled()
     state = context.pipeline.alarms.state(condition_id)
     if state is None:
         raise NotFoundError(f"no alarm {condition_id!r}")

@@ -141,7 +141,7 @@ class Walk:
             assert state is not None
             assert spec is not None
             assert state.kind == spec.kind
-            if state.active:
+            if state.active and state.enabled:
                 counted.update(group_ids(DeviceId(identity.partition("/")[0]), spec))
             assert state.shelving == "Unshelved" or state.unshelve_time is not None
         assert {name: count for name, count in engine._life.active_in.items() if count} == dict(counted)
