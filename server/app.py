@@ -108,7 +108,10 @@ class Server:
         self._on_stop("data folder", _plain(folder.release))
         if not any(settings.nodesets_dir.glob("*.xml")):
             raise ConfigurationError(
-                [f"nodesets_dir {settings.nodesets_dir} holds no NodeSets; run `fieldloom nodeset build`"],
+                [
+                    f"nodesets_dir {settings.nodesets_dir} holds no NodeSets; run `fieldloom nodeset build`, or name "
+                    "the folder that has them: FIELDLOOM_NODESETS_DIR"
+                ],
                 what="NodeSets",
             )
         self._site = await asyncio.to_thread(SiteDatabase, settings.data_dir / "site.db")

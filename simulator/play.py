@@ -71,12 +71,14 @@ class Door:
             self._tokens[user] = answer["token"]
         return self._tokens[user]
 
-    def act(self, act: Act) -> str:
-        """Carry an action out; the StatusCode that answers it."""
+    def act(self, act: Act, event_id: str = "") -> str:
+        """Carry an action out, on the state that an EventId names; the StatusCode that answers it."""
         condition = urllib.parse.quote(f"{act.device}/Alarms/{act.condition}")
         body: dict[str, Any] = {} if act.comment is None else {"comment": act.comment}
         if act.shelve_s is not None:
             body["duration_s"] = act.shelve_s
+        if event_id:
+            body["event_id"] = event_id
         code, answer = self._ask("POST", f"/api/alarms/{condition}/{act.verb}", body, self._token(act.user))
         return "Good" if code == 200 else str(answer.get("status_code", code))
 
@@ -163,7 +165,7 @@ def _play(script: AlarmScript, publisher: Publisher, door: Door, start_us: int) 
             if stop.wait(max(0.0, (due_us - clock.now_us()) / MICROSECONDS)):
                 break
             if step.act is not None:
-                answer = door.act(step.act)
+                answer = door.act(step.act, _meant(door, step.act, start_us))
                 if answer != (step.refused or "Good"):
                     told.append(f"line {step.line}: {step.act.verb} {step.act.condition}: answered {answer}")
             for line in step.expected:
@@ -184,6 +186,14 @@ def _play(script: AlarmScript, publisher: Publisher, door: Door, start_us: int) 
         print(f"simulator: {line}", file=sys.stderr)
     print(f"simulator: {len(script.steps)} steps, {len(told)} differences", file=sys.stderr)
     return 1 if told else 0
+
+
+def _meant(door: Door, act: Act, since_us: int) -> str:
+    """The EventId of the newest branch, where a script means that; "" for the current state."""
+    if not act.branch:
+        return ""
+    events = door.events(f"{act.device}/Alarms/{act.condition}", since_us)
+    return next((str(event["event_id"]) for event in reversed(events) if event["branch_id"]), "none")
 
 
 def _await(door: Door, condition: str, start_us: int, count: int) -> None:

@@ -128,6 +128,12 @@ class Life:
         if period_s > 0:
             self._timers.set(standing, RE_ALARM, annunciated + round(period_s * SECOND))
 
+    def _resume_re_alarm(self, standing: Standing) -> None:
+        """Count on from when it was annunciated last, whoever ran or whatever was declared then."""
+        since = standing.event.annunciated or standing.event.active_time
+        if standing.event.active and since is not None:
+            self._arm_re_alarm(standing, since)
+
     def _branch(self, standing: Standing, time: TimeUs, received: TimeUs, events: list[AlarmEvent]) -> None:
         """Keep the state that was not acknowledged or confirmed yet beside the one to come (OPC 10000-9, 5.5.2)."""
         own = standing.condition.spec.life.branches
@@ -174,9 +180,14 @@ class Life:
     # -- what goes beside it
 
     def quality(self, standing: Standing, quality: StatusCode, now: TimeUs, events: list[AlarmEvent]) -> None:
-        """Tell that the input is of another quality now, while somebody must see the condition."""
-        if standing.event.retain and quality != standing.event.quality:
+        """The input is of another quality now; told while somebody must see the condition."""
+        event = standing.event
+        if quality == event.quality:
+            return
+        if event.retain:
             self.put(standing, events, now, "quality changed", {"quality": quality, "quality_time": now})
+        else:
+            standing.event = replace(event, quality=quality, quality_time=now)
 
     def suppress(
         self, standing: Standing, by: tuple[str, ...], now: TimeUs, events: list[AlarmEvent], **more: Any
@@ -326,9 +337,7 @@ class Life:
             self._count(standing, 1)
         if before.life.re_alarm_s != spec.life.re_alarm_s:
             self._timers.cancel(standing, RE_ALARM)
-            if event.active:
-                standing.event = event = replace(event, annunciated=now)
-                self._arm_re_alarm(standing, now)
+            self._resume_re_alarm(standing)
         if event.input_parameter != condition.input_parameter:
             # What was remembered, and what waits, is of another value.
             standing.memory = {}
@@ -342,18 +351,24 @@ class Life:
             "latched": event.latched and spec.life.latch,
             "has_silence": bool(spec.audible),
             "silenced": event.silenced and bool(spec.audible),
-            "priority": priority,
             "condition_class": condition_class(condition),
             "input_parameter": condition.input_parameter,
         }
+        # What is over keeps the severity of what it was, unless the declaration gives every level the same.
+        if event.active or spec.rationale.priority:
+            changes["priority"] = priority
         if severity != event.severity and (event.active or spec.rationale.priority):
             changes |= {"severity": severity, "last_severity": event.severity, "severity_time": now}
-        if all(getattr(event, name) == value for name, value in changes.items()):
-            return switched and on
-        if event.retain:
-            self.put(standing, events, now, "transition", changes)
-        else:
-            standing.event = replace(event, **changes)
+        if any(getattr(event, name) != value for name, value in changes.items()):
+            if event.retain:
+                self.put(standing, events, now, "transition", changes)
+            else:
+                standing.event = replace(event, **changes)
+        for branch in tuple(standing.branches):
+            if branch.has_confirm != spec.life.confirm:
+                # Else one that waits for Confirm would wait for ever.
+                asked = {"has_confirm": spec.life.confirm, "confirmed": branch.confirmed or not spec.life.confirm}
+                self.put_branch(standing, branch, events, now, "transition", asked, named_by=earlier(branch))
         return switched and on
 
     def give_up_delay(self, standing: Standing) -> None:
@@ -367,9 +382,7 @@ class Life:
         event = standing.event
         if is_counted(event):
             self._count(standing, 1)
-        since = event.annunciated or event.active_time
-        if event.active and since is not None:
-            self._arm_re_alarm(standing, since)
+        self._resume_re_alarm(standing)
         if event.shelving != Shelving.UNSHELVED.value and event.unshelve_time is not None:
             self._timers.set(standing, SHELVING, event.unshelve_time)
 

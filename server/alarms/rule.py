@@ -23,6 +23,8 @@ _SENTENCE_LIMIT = 500
 """Characters of one problem: what was sent is repeated in it."""
 _PATTERN = r"[A-Za-z0-9_.*?\[\]!-]{1,128}"
 _MARKS = "*?["
+MOST_PATTERNS = 100
+"""Patterns of one rule; ids without * and ? cost nothing and are not counted."""
 _PATTERN_HINT = "a device id; * and ? stand for any characters"
 
 
@@ -37,6 +39,10 @@ class RuleError(RemoteError):
         super().__init__("; ".join(problems[:5]) + (f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""))
 
 
+def _is_pattern(device: str) -> bool:
+    return any(mark in device for mark in _MARKS)
+
+
 @dataclass(frozen=True, slots=True)
 class Match:
     """Which devices a rule is for: all that fit every criterion that is given."""
@@ -49,7 +55,7 @@ class Match:
 
     def __post_init__(self) -> None:
         # Made once a rule, not once a device: a thousand rules may name hundreds of patterns each.
-        patterns = [each for each in self.devices if any(mark in each for mark in _MARKS)]
+        patterns = [each for each in self.devices if _is_pattern(each)]
         object.__setattr__(self, "_ids", frozenset(self.devices).difference(patterns))
         object.__setattr__(self, "_patterns", re.compile("|".join(map(translate, patterns))) if patterns else None)
 
@@ -96,11 +102,11 @@ def read_rule(rule_id: str, body: object, *, changed_at: TimeUs = 0, changed_by:
     problems: list[str] = []
     root = Table(body, "", problems)
     match = root.table("match")
-    criteria = Match(
-        types=match.strings("types"),
-        devices=match.strings("devices", pattern=_PATTERN, hint=_PATTERN_HINT),
-        place=match.strings("place"),
-    )
+    devices = match.strings("devices", pattern=_PATTERN, hint=_PATTERN_HINT)
+    if sum(map(_is_pattern, devices)) > MOST_PATTERNS:
+        match.note("devices", f"has more than {MOST_PATTERNS} patterns")
+        devices = ()
+    criteria = Match(types=match.strings("types"), devices=devices, place=match.strings("place"))
     match.finish()
     if "alarm" not in root:
         root.note("alarm", "is missing")

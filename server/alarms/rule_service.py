@@ -86,6 +86,10 @@ class RuleService:
         rule = self._known(rule_id)
         return _shape(rule, self._rules.effect(rule))
 
+    def has(self, rule_id: str) -> bool:
+        """Whether there is such a rule."""
+        return self._rules.get(rule_id) is not None
+
     def _known(self, rule_id: str) -> Rule:
         rule = self._rules.get(rule_id)
         if rule is None:

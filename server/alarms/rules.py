@@ -138,6 +138,8 @@ class AlarmRules:
         devices: dict[str, list[str]] = {rule_id: [] for rule_id in asked}
         problems: dict[str, dict[str, None]] = {rule_id: {} for rule_id in asked}
         types: dict[str, set[int]] = {rule_id: set() for rule_id in asked}
+        absent: dict[str, dict[str, None]] = {rule_id: {} for rule_id in asked}
+        useful: set[str] = set()
         in_force = {rule_id for rule_id, rule in asked.items() if rule.enabled and self._rules.get(rule_id) is rule}
         others = {rule_id: rule for rule_id, rule in asked.items() if rule_id not in in_force}
         looked: set[tuple[int, tuple[str, ...], tuple[str, ...]]] = set()
@@ -154,8 +156,11 @@ class AlarmRules:
                 looked.add(key)
                 for rule_id in fitting:
                     types[rule_id].add(id(device.device_type))
-                self._walk(device.device_type, known, {rule_id: asked[rule_id] for rule_id in fitting}, problems)
+                told = _Told(problems, absent, useful)
+                self._walk(device.device_type, known, {rule_id: asked[rule_id] for rule_id in fitting}, told)
         for rule_id, rule in asked.items():
+            if rule_id not in useful:
+                problems[rule_id].update(absent[rule_id])
             self._look_at_types(rule, types[rule_id], problems[rule_id])
         return {
             rule_id: Effect(tuple(devices[rule_id]), tuple(problems[rule_id])[:MISTAKES_SHOWN]) for rule_id in asked
@@ -166,7 +171,7 @@ class AlarmRules:
         device_type: DeviceType,
         ids: tuple[str, ...],
         asked: Mapping[str, Rule],
-        problems: Mapping[str, dict[str, None]],
+        told: _Told,
     ) -> None:
         """Apply rules in their order, and note of those asked for what keeps them from it."""
         found = {spec.name: spec for spec in device_type.alarms}
@@ -175,7 +180,11 @@ class AlarmRules:
             rule = asked.get(rule_id)
             wrong = _problems(rule or self._rules[rule_id], device_type, found)
             if rule is not None:
-                problems[rule_id].update((f"{device_type.type_id}: {sentence}", None) for sentence in wrong)
+                lacks = bool(wrong) and _lacks(rule, found) and device_type.type_id not in rule.match.types
+                where = told.absent if lacks else told.problems
+                where[rule_id].update((f"{device_type.type_id}: {sentence}", None) for sentence in wrong)
+                if not wrong:
+                    told.useful.add(rule_id)
             if not wrong and (rule is None or rule.enabled):
                 _apply(rule or self._rules[rule_id], found)
 
@@ -199,11 +208,24 @@ class _Fitting:
     ids: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What is found out of rules, by their ids."""
+
+    problems: Mapping[str, dict[str, None]]
+    absent: Mapping[str, dict[str, None]]  # nothing to be changed there: a mistake only where nobody has that alarm
+    useful: set[str]  # rules that do something to at least one device
+
+
+def _lacks(rule: Rule, found: Mapping[str, AlarmSpec]) -> bool:
+    return not rule.alarm.kind and rule.alarm.name not in found
+
+
 def _problems(rule: Rule, device_type: DeviceType, found: Mapping[str, AlarmSpec]) -> list[str]:
     """Why a rule makes no sense for a type, given the alarms it has by then."""
     declaration = rule.alarm
     base = found.get(declaration.name)
-    if not declaration.kind and base is None:
+    if _lacks(rule, found):
         return [f"there is no alarm {declaration.name!r} to change; a new one needs a kind and an input"]
     if declaration.remove:
         return []

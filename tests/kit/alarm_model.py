@@ -40,6 +40,7 @@ class Part:
     shelving: str = ""
     suppressed: bool = False
     out_of_service: bool = False
+    bad: bool = False
     branch: str = ""
     names: set[int] = field(default_factory=set)  # numbers of the events that name it
 
@@ -60,11 +61,13 @@ class Model:
         self.now = Part()
         self.branches: list[Part] = []
         self.enabled = True
-        self.value = ""
+        self.value: str | None = ""  # None: lost
         self.told: list[dict[str, Any]] = []  # everything told so far
         self._pending: tuple[str, float] | None = None  # (level to come, when)
+        self._kept_bad: bool | None = None  # as it was told last
         self._shelved_until: float | None = None
         self._asks_at: float | None = None
+        self._asked_at = 0.0
 
     @property
     def retain(self) -> bool:
@@ -81,6 +84,8 @@ class Model:
         retain = self.retain if part is self.now else self.enabled and not part.done
         if anew:
             part.names = set()
+        if part is self.now:
+            self._kept_bad = part.bad
         part.names.add(len(self.told))
         self.told.append(self.facts(part) | {"retain": retain})
 
@@ -99,21 +104,37 @@ class Model:
             "silenced": part.silenced,
             "first": False,
             "re_alarms": part.re_alarms,
-            "bad": False,
+            "bad": part.bad,
             "branch": part.branch,
         }
 
     # -- values and time
+
+    def lose(self) -> None:
+        """The value is not known any more: nothing begins or ends by that."""
+        self.value = self._pending = None
+        self._sense(True)
+
+    def _sense(self, bad: bool) -> None:
+        if self.now.bad != bad:
+            self.now.bad = bad
+            if self.retain:
+                self._tell(self.now)
 
     def set(self, level: str, time: float) -> None:
         """A value of this level."""
         self.value = level
         if not self.enabled:
             return
+        self._judge(level, time)
+        self._sense(False)
+
+    def _judge(self, level: str, time: float) -> None:
         now = self.now
         if bool(level) != now.active:
             delay = self.traits.on_delay if level else self.traits.off_delay
             if delay == 0:
+                self._pending = None
                 self._switch(level, time)
             elif self._pending is None:
                 self._pending = (level, time + delay)
@@ -123,7 +144,7 @@ class Model:
         self._pending = None
         if level in ("", now.level):
             return
-        now.level, now.severity = level, SEVERITY[level]
+        now.level, now.severity, now.bad = level, SEVERITY[level], False
         if level == "HighHigh":
             self._ask_again(time)
         self._tell(now, anew=True)
@@ -136,11 +157,12 @@ class Model:
                 self.branches.append(branch)
                 self._tell(branch)
             now.active, now.level, now.severity, now.re_alarms = True, level, SEVERITY[level], 0
+            now.bad = False
             now.latched = now.latched or self.traits.latch
             self._ask_again(time)
             self._tell(now, anew=True)
             return
-        now.active, now.level = False, ""
+        now.active, now.level, now.bad = False, "", False
         self._asks_at = None
         self._tell(now, anew=True)
         if now.shelving == "once":
@@ -149,8 +171,12 @@ class Model:
     def _ask_again(self, time: float) -> None:
         """A new reason to look."""
         self.now.acked, self.now.confirmed, self.now.silenced = False, True, False
-        if self.traits.re_alarm:
-            self._asks_at = time + self.traits.re_alarm
+        self._count_from(time)
+
+    def _count_from(self, time: float) -> None:
+        """When operators were told last; the next re-alarm counts from it."""
+        self._asked_at = time
+        self._asks_at = time + self.traits.re_alarm if self.traits.re_alarm else None
 
     def _unshelve(self) -> None:
         self.now.shelving, self._shelved_until = "", None
@@ -168,14 +194,13 @@ class Model:
                 assert self._pending is not None
                 level, self._pending = self._pending[0], None
                 self._switch(level, when)
-                if level and self.traits.re_alarm:
-                    self._asks_at = time + self.traits.re_alarm  # it counts from when operators were told
+                if level:
+                    self._count_from(time)
             elif what == "shelving":
                 self._unshelve()
             else:
                 # Periods that nobody saw go by (a restart) ask once, not once each.
-                missed = (time - when) // self.traits.re_alarm
-                self._asks_at = when + (missed + 1) * self.traits.re_alarm
+                self._count_from(when + (time - when) // self.traits.re_alarm * self.traits.re_alarm)
                 now = self.now
                 if self.enabled and not (now.shelving or now.suppressed or now.out_of_service):
                     now.acked, now.confirmed, now.silenced = False, True, False
@@ -193,6 +218,8 @@ class Model:
     def restart(self) -> None:
         """The server ends and starts again: what waited for its delay is judged anew by the next value."""
         self._pending = None
+        if self._kept_bad is not None:
+            self.now.bad = self._kept_bad  # until the next value says how it is
 
     # -- operators
 
@@ -251,10 +278,40 @@ class Model:
             raise Refused("BadConditionAlreadyEnabled" if enabled else "BadConditionAlreadyDisabled")
         self.enabled = enabled
         self._pending = None
-        for part in self.parts():
-            self._tell(part)
-        if enabled:
+        self._tell(self.now)
+        for part in tuple(self.branches):
+            self._end_or_tell(part)
+        if enabled and self.value is None:
+            self._sense(True)
+        elif enabled and self.value is not None:
             self.set(self.value, time)
+
+    def _end_or_tell(self, part: Part, *, anew: bool = False) -> None:
+        """An event of a branch; one that nobody has to see is over, and may have been what kept the alarm in sight."""
+        was_retained = self.retain
+        if self.enabled and part.done:
+            self.branches.remove(part)
+        self._tell(part, anew=anew)
+        if was_retained and not self.retain:
+            self._tell(self.now)
+
+    def respecify(self, traits: Traits) -> None:
+        """A rule declares it otherwise."""
+        before, self.traits, now, was_retained = self.traits, traits, self.now, self.retain
+        if before.re_alarm != traits.re_alarm:
+            self._asks_at = None
+            if now.active:
+                self._count_from(self._asked_at)
+        now.confirmed = now.confirmed or not traits.confirm
+        now.latched = now.latched and traits.latch
+        now.silenced = now.silenced and traits.audible
+        shown = ("confirm", "latch", "audible")
+        if was_retained and any(getattr(before, name) != getattr(traits, name) for name in shown):
+            self._tell(now)
+        if before.confirm != traits.confirm:
+            for part in tuple(self.branches):
+                part.confirmed = part.confirmed or not traits.confirm
+                self._end_or_tell(part)
 
     def _of_state(self, verb: str, named: int | None) -> None:
         if verb == "confirm" and not self.traits.confirm:
@@ -273,10 +330,7 @@ class Model:
             if part.confirmed:
                 raise Refused("BadConditionBranchAlreadyConfirmed")
             part.confirmed = True
-        was_retained = self.retain
-        over = part is not self.now and part.done
-        if over:
-            self.branches.remove(part)
-        self._tell(part, anew=verb != "comment")
-        if over and was_retained and not self.retain:
-            self._tell(self.now)
+        if part is self.now:
+            self._tell(part, anew=verb != "comment")
+        else:
+            self._end_or_tell(part, anew=verb != "comment")

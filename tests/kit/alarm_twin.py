@@ -9,7 +9,7 @@ from server.alarms.engine import AlarmEngine
 from server.core.alarm_actions import NAMES_A_STATE, AlarmAction, Verb
 from server.core.clock import SECOND
 from server.core.errors import RemoteError
-from server.core.status import is_bad, name_of
+from server.core.status import BAD_SENSOR_FAILURE, is_bad, name_of
 from server.core.texts import Texts
 from server.core.values import AlarmEvent, DeviceId
 from server.database.alarm_store import is_over
@@ -72,14 +72,17 @@ class EngineTwin:
     """One device with one alarm."""
 
     def __init__(self, traits: Traits) -> None:
-        pump = pump_type()
+        self._specs = [spec_of(traits)]
         self._plant = Plant()
-        list(self._plant.replacing(replace(pump, alarms=(spec_of(traits),))).steps())
-        self._engine = AlarmEngine(self._plant)
+        list(self._plant.replacing(replace(pump_type(), alarms=())).steps())
+        self._begin()
         self._kept: dict[tuple[str, str], AlarmEvent] = {}
         self.told: list[str] = []
         self.event_ids: list[bytes] = []
         self.set("", 0.0)
+
+    def _begin(self) -> None:
+        self._engine = AlarmEngine(self._plant, declared=lambda device: self._specs)
 
     def _take(self, events: list[AlarmEvent]) -> None:
         for event in events:
@@ -97,6 +100,17 @@ class EngineTwin:
         applied = self._plant.apply(measured(now, temperature=LEVEL_VALUES[level]), now)
         self._take(self._engine.judge(applied.updates))
 
+    def lose(self, time: float) -> None:
+        """The sensor has failed."""
+        now = EPOCH + round(time * SECOND)
+        lost = replace(measured(now), values=(("temperature", 0.0, BAD_SENSOR_FAILURE),))
+        self._take(self._engine.judge(self._plant.apply(lost, now).updates))
+
+    def respecify(self, traits: Traits, time: float) -> None:
+        """A rule declares it otherwise."""
+        self._specs = [spec_of(traits)]
+        self._take(self._engine.redeclared([DeviceId("pump-1")], EPOCH + round(time * SECOND)))
+
     def tick(self, time: float) -> None:
         """Let time pass."""
         self._take(self._engine.tick(EPOCH + round(time * SECOND)))
@@ -113,10 +127,11 @@ class EngineTwin:
             return name_of(error.status)
         return "Good"
 
-    def restart(self) -> None:
+    def restart(self, time: float) -> None:
         """Another engine on what was kept."""
-        self._engine = AlarmEngine(self._plant)
+        self._begin()
         self._engine.restore(self._kept.values())
+        self._take(self._engine.reconcile(EPOCH + round(time * SECOND)))
 
     def retained(self) -> list[str]:
         """Current state first, then branches in their order."""

@@ -49,6 +49,8 @@ async def put_rule(
 ) -> dict[str, Any]:
     """Make or change a rule; it takes effect at once."""
     seen = "" if if_none_match == "*" else _version(if_match)
+    if if_match is not None and seen in (None, ""):
+        _require_there(rule_id, context)
     try:
         return _tagged(await context.rules.put(rule_id, body, caller, seen), response)
     except RuleConflictError as error:
@@ -62,6 +64,13 @@ async def remove_rule(rule_id: RuleId, context: Console, caller: RuleMaker, if_m
         await context.rules.remove(rule_id, caller, _version(if_match))
     except RuleConflictError as error:
         raise ProblemError(412, error.text) from None
+
+
+def _require_there(rule_id: str, context: Console) -> None:
+    """`If-Match` of any version, and of none that could ever be, changes a rule that is there and makes none."""
+    if context.rules.has(rule_id):
+        return
+    raise ProblemError(412, f"there is no alarm rule {rule_id!r}")
 
 
 def _version(if_match: str | None) -> str | None:

@@ -76,6 +76,21 @@ class AlarmMachine(RuleBasedStateMachine):
         self.twin.set(level, time)
         self._compare()
 
+    @rule()
+    def lose(self) -> None:
+        time = self._at()
+        self.model.lose()
+        self.twin.lose(time)
+        self._compare()
+
+    @rule(traits=TRAITS)
+    def respecify(self, traits: Traits) -> None:
+        time = self._at()
+        self._compare()
+        self.model.respecify(traits)
+        self.twin.respecify(traits, time)
+        self._compare()
+
     @rule(seconds=st.integers(1, 12))
     def wait(self, seconds: int) -> None:
         self.time += seconds
@@ -107,7 +122,8 @@ class AlarmMachine(RuleBasedStateMachine):
     def restart(self) -> None:
         self._compare()
         self.model.restart()
-        self.twin.restart()
+        self.twin.restart(self.time)
+        self._compare()
 
     @invariant()
     def states_agree(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from server.alarms.rules import AlarmRules
 from server.core.alarm_actions import AlarmAction, Verb
 from server.core.clock import ManualClock
 from server.core.values import AlarmEvent, DeviceId
-from tests.kit.plant import measured, small_plant
+from tests.kit.plant import measured, pump_type, small_plant
 
 HOTTER = {"match": {"types": ["pump"]}, "alarm": {"name": "temperature", "sources": {"High": 50}}}
 DOOR = {
@@ -149,6 +150,20 @@ def test_devices_declared_alike_share_what_is_made(site: Site) -> None:
     site.feed("pump-2", temperature=1.0)
     one, two = (site.rules.specs_of(site.plant.devices[DeviceId(name)]) for name in ("pump-1", "pump-2"))
     assert one is two
+
+
+def test_a_change_for_all_devices_passes_over_those_that_lack_the_alarm(site: Site) -> None:
+    bare = replace(pump_type("fan"), alarms=())
+    site.plant.install(bare)
+    site.feed(temperature=60.0)
+    now = site.clock.now()
+    site.plant.apply(measured(now, device="fan-1", type_id="fan", temperature=60.0), now)
+    everywhere = {"match": {}, "alarm": HOTTER["alarm"]}
+    assert site.rules.effect(read_rule("hot", everywhere)).problems == ()
+    (raised,) = site.put("hot", everywhere)
+    assert raised.device_id == "pump-1"
+    named = site.rules.effect(read_rule("other", {"match": {"types": ["fan"]}, "alarm": HOTTER["alarm"]}))
+    assert named.problems == ("fan: there is no alarm 'temperature' to change; a new one needs a kind and an input",)
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,18 @@ async def test_nobody_overwrites_what_he_has_not_seen(site: Site) -> None:
     assert shown.json()["body"]["note"] == "second"
 
 
+@pytest.mark.parametrize("if_match", ["*", '"', '""', 'W/""', ""])
+async def test_a_change_of_a_rule_that_is_not_there_makes_none(site: Site, if_match: str) -> None:
+    async with site.signed_in("operator") as client:
+        answer = await client.put(URL, json=HOT, headers={"If-Match": if_match})
+        assert answer.status_code == 412
+        assert (await client.get("/api/alarm-rules")).json() == []
+        made = await client.put(URL, json=HOT)
+        again = await client.put(URL, json=HOT, headers={"If-Match": if_match})
+    assert made.status_code == 200
+    assert again.status_code == (200 if if_match == "*" else 412)
+
+
 async def test_a_check_tells_and_changes_nothing(site: Site) -> None:
     async with site.signed_in("operator") as client:
         fine = await client.post(f"{URL}/check", json=HOT)
