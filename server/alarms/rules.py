@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from server.alarms.rule import Rule
 from server.core.values import DeviceId
@@ -142,22 +142,23 @@ class AlarmRules:
         useful: set[str] = set()
         in_force = {rule_id for rule_id, rule in asked.items() if rule.enabled and self._rules.get(rule_id) is rule}
         others = {rule_id: rule for rule_id, rule in asked.items() if rule_id not in in_force}
-        looked: set[tuple[int, tuple[str, ...], tuple[str, ...]]] = set()
+        looked: dict[tuple[int, tuple[str, ...], tuple[str, ...]], set[str]] = {}
         for device in sorted(self._plant.devices.values(), key=lambda each: each.device_id):
             known = self._ids(device) if self._rules else ()
             fitting = (
                 *(rule_id for rule_id in known if rule_id in in_force),
                 *(rule_id for rule_id, rule in others.items() if rule.match.fits(device)),
             )
-            for rule_id in fitting:
-                devices[rule_id].append(device.device_id)
             key = id(device.device_type), known, fitting
             if fitting and key not in looked:
-                looked.add(key)
                 for rule_id in fitting:
                     types[rule_id].add(id(device.device_type))
                 told = _Told(problems, absent, useful)
                 self._walk(device.device_type, known, {rule_id: asked[rule_id] for rule_id in fitting}, told)
+                looked[key] = told.lacking
+            for rule_id in fitting:
+                if rule_id not in looked[key]:
+                    devices[rule_id].append(device.device_id)
         for rule_id, rule in asked.items():
             if rule_id not in useful:
                 problems[rule_id].update(absent[rule_id])
@@ -182,6 +183,8 @@ class AlarmRules:
             if rule is not None:
                 lacks = bool(wrong) and _lacks(rule, found) and device_type.type_id not in rule.match.types
                 where = told.absent if lacks else told.problems
+                if lacks:
+                    told.lacking.add(rule_id)
                 where[rule_id].update((f"{device_type.type_id}: {sentence}", None) for sentence in wrong)
                 if not wrong:
                     told.useful.add(rule_id)
@@ -215,6 +218,7 @@ class _Told:
     problems: Mapping[str, dict[str, None]]
     absent: Mapping[str, dict[str, None]]  # nothing to be changed there: a mistake only where nobody has that alarm
     useful: set[str]  # rules that do something to at least one device
+    lacking: set[str] = field(default_factory=set)  # rules that pass over the type that is looked at
 
 
 def _lacks(rule: Rule, found: Mapping[str, AlarmSpec]) -> bool:

@@ -159,7 +159,8 @@ def test_a_change_for_all_devices_passes_over_those_that_lack_the_alarm(site: Si
     now = site.clock.now()
     site.plant.apply(measured(now, device="fan-1", type_id="fan", temperature=60.0), now)
     everywhere = {"match": {}, "alarm": HOTTER["alarm"]}
-    assert site.rules.effect(read_rule("hot", everywhere)).problems == ()
+    effect = site.rules.effect(read_rule("hot", everywhere))
+    assert (effect.devices, effect.problems) == (("pump-1",), ())
     (raised,) = site.put("hot", everywhere)
     assert raised.device_id == "pump-1"
     named = site.rules.effect(read_rule("other", {"match": {"types": ["fan"]}, "alarm": HOTTER["alarm"]}))
