@@ -165,7 +165,7 @@ def _play(script: AlarmScript, publisher: Publisher, door: Door, start_us: int) 
             if stop.wait(max(0.0, (due_us - clock.now_us()) / MICROSECONDS)):
                 break
             if step.act is not None:
-                answer = door.act(step.act, _meant(door, step.act, start_us))
+                answer = door.act(step.act, meant(door, step.act, start_us))
                 if answer != (step.refused or "Good"):
                     told.append(f"line {step.line}: {step.act.verb} {step.act.condition}: answered {answer}")
             for line in step.expected:
@@ -188,7 +188,7 @@ def _play(script: AlarmScript, publisher: Publisher, door: Door, start_us: int) 
     return 1 if told else 0
 
 
-def _meant(door: Door, act: Act, since_us: int) -> str:
+def meant(door: Door, act: Act, since_us: int) -> str:
     """The EventId of the newest branch, where a script means that; "" for the current state."""
     if not act.branch:
         return ""

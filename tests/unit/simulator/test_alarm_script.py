@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from simulator.alarm_script import AlarmLog, AlarmScriptError, differences, parse
+from simulator.alarm_script import Act, AlarmLog, AlarmScriptError, differences, parse
 from simulator.clock import MICROSECONDS
-from simulator.play import load
+from simulator.play import load, meant
 from simulator.scripted import ScriptedPlant, expected_of
 
 HEAD = "start 2026-03-02T06:00:00Z\ndevice gpu-77 engine\ndevice gpu-78 engine\n"
@@ -136,3 +137,25 @@ def test_the_scripts_of_the_simulator_can_be_played() -> None:
 def test_a_script_that_is_not_there_is_told() -> None:
     with pytest.raises(AlarmScriptError, match="nowhere"):
         load("nowhere")
+
+
+class Journal:
+    """A server that only has events."""
+
+    def __init__(self, *events: dict[str, str]) -> None:
+        self.asked: list[str] = []
+        self._events = list(events)
+
+    def events(self, condition: str, since_us: int) -> list[dict[str, str]]:
+        self.asked.append(condition)
+        return self._events
+
+
+def test_an_act_on_a_branch_names_the_newest_one() -> None:
+    one, other = {"event_id": "a1", "branch_id": "b"}, {"event_id": "a2", "branch_id": "c"}
+    journal = Journal(one, other, {"event_id": "a3", "branch_id": ""})
+    act = Act("acknowledge", "pump-1", "level", "operator", None, None, True)
+    assert meant(journal, act, 0) == "a2"  # type: ignore[arg-type]
+    assert journal.asked == ["pump-1/Alarms/level"]
+    assert meant(Journal(), act, 0) == "none"  # type: ignore[arg-type]  # the server refuses it: there is none
+    assert meant(journal, replace(act, branch=False), 0) == ""  # type: ignore[arg-type]
