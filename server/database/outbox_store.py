@@ -70,6 +70,11 @@ def settle(connection: Connection, entries: Sequence[int], state: str, error: st
     connection.execute(update(OUTBOX).where(OUTBOX.c.entry.in_(entries)).values(values))
 
 
+def begin(connection: Connection, entries: Sequence[int], now: TimeUs) -> None:
+    """Messages are about to be sent together for the first time; what is begun together bears the same mark."""
+    connection.execute(update(OUTBOX).where(OUTBOX.c.entry.in_(entries)).values(due_at=now, tries=1))
+
+
 def postpone(connection: Connection, entries: Sequence[int], due_at: TimeUs, error: str) -> None:
     """Messages could not be sent; the time of the next try."""
     values = {"due_at": due_at, "error": error, "tries": OUTBOX.c.tries + 1}

@@ -87,8 +87,10 @@ class SiteDatabase:
         """
         self.path = path
         self._lock = threading.Lock()
-        self.on_alarms: list[Callable[[Connection, Sequence[AlarmEvent]], None]] = []
-        """Called with every batch of alarm events inside its transaction; what they write is kept with it or not."""
+        self.on_alarms: list[Callable[[Connection, Sequence[AlarmEvent]], Callable[[], None] | None]] = []
+        """Called with every batch of alarm events inside its transaction; what they write is kept with it or not, and
+        what they return is called when it is kept.
+        """
         self._engine = engine(path)
         try:
             with self._transaction() as connection:
@@ -231,8 +233,10 @@ class SiteDatabase:
             return
         with self._transaction() as connection:
             alarm_store.save(connection, events)
-            for hook in self.on_alarms:
-                hook(connection, events)
+            kept = [hook(connection, events) for hook in self.on_alarms]
+        for tell in kept:
+            if tell is not None:
+                tell()
 
     def alarms(self) -> list[AlarmEvent]:
         """The last state of every condition and branch."""

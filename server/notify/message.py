@@ -75,7 +75,7 @@ class Message:
                 "level": event.limit_state,
                 "receive_time": to_iso(event.receive_time),
                 "comment": event.comment,
-                "user": event.comment_user,
+                "user": event.user or event.comment_user,
                 "consequence": dict(self.consequence.by_language),
                 "action": dict(self.action.by_language),
                 "response_s": self.response_s or None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import smtplib
 import socket
 import ssl
+from collections.abc import Sequence
 from email.message import EmailMessage
 from typing import BinaryIO
 
@@ -51,8 +52,11 @@ class Delivery:
         self._sock: socket.socket | None = None
         self._abandoned = False
 
-    def run(self, mail: EmailMessage) -> None:
-        """Deliver; raises smtplib.SMTPException or OSError unless the server has taken the mail."""
+    def run(self, mail: EmailMessage, recipients: Sequence[str]) -> dict[str, tuple[int, bytes]]:
+        """Deliver to these; raises smtplib.SMTPException or OSError unless the server has taken the mail for one.
+
+        Returns the recipients it was not taken for, with (code, text) of the answer.
+        """
         settings = self._settings
         context = ssl.create_default_context(cafile=settings.ca_file) if settings.security != "none" else None
         raw = self._sock = socket.create_connection((settings.host, settings.port), settings.timeout_s)
@@ -68,8 +72,9 @@ class Delivery:
                 raw = self._sock = self._secured(server, context)
             if settings.user:
                 server.login(settings.user, settings.password.get_secret_value())
-            server.send_message(mail)
+            refused: dict[str, tuple[int, bytes]] = server.send_message(mail, to_addrs=list(recipients))
             self._leave(server)
+            return refused
         finally:
             server.close()  # its file holds the socket open
             raw.close()

@@ -32,10 +32,19 @@ class Mailbox:
     def __init__(self) -> None:
         self.mails: list[bytes] = []
         self.answer = "250 OK"
+        self.refused: dict[str, str] = {}  # answers by recipient
+        self.got: list[list[str]] = []  # recipients by mail
+
+    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
+        if address in self.refused:
+            return self.refused[address]
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         if self.answer.startswith("250"):
             self.mails.append(envelope.content)
+            self.got.append(list(envelope.rcpt_tos))
         return self.answer
 
 
@@ -91,6 +100,22 @@ async def test_a_mail_that_is_refused_says_whether_for_good(answer: str, permane
         with pytest.raises(SendError) as failed:
             await sender.send([MESSAGE])
     assert failed.value.permanent is permanent
+
+
+async def test_recipients_that_are_put_off_are_tried_alone_and_those_refused_for_good_are_told() -> None:
+    people = ["duty@example.org", "slow@example.org", "gone@example.org"]
+    async with smtp() as (box, port):
+        sender = sender_of(channel("email", port=port, security="none", recipients=people), SystemClock())
+        box.refused = {"slow@example.org": "451 greylisted", "gone@example.org": "550 unknown"}
+        with pytest.raises(SendError, match="slow@example.org: 451 greylisted") as failed:
+            await sender.send([MESSAGE])
+        assert not failed.value.permanent
+        del box.refused["slow@example.org"]
+        assert await sender.send([MESSAGE]) == ""
+        assert box.got == [["duty@example.org"], ["slow@example.org"]]
+        told = await sender.send([MESSAGE])  # another mail: everybody is meant again
+        assert box.got[2] == ["duty@example.org", "slow@example.org"]
+    assert "gone@example.org: 550 unknown" in told
 
 
 @pytest.mark.parametrize("kind", ["email", "webhook", "syslog"])

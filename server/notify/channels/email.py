@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import smtplib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.errors import MessageError
 from email.headerregistry import Address
@@ -29,20 +30,27 @@ class Email:
     """One channel."""
 
     at_once = AT_ONCE
+    together = True
 
     def __init__(self, settings: EmailChannel) -> None:
         """Raises ConfigurationError: an address that is none."""
         self._settings = settings
         self._sender = _address(settings, "sender", settings.sender)
         self._recipients = [_address(settings, "recipients", each) for each in settings.recipients]
+        self._left: tuple[str, tuple[str, ...]] = ("", ())
+        """(Message-ID, recipients) of a mail that the server has taken for the others."""
 
-    async def send(self, messages: Sequence[Message]) -> None:
-        """Hand a mail over; raises SendError."""
+    async def send(self, messages: Sequence[Message]) -> str:
+        """Hand a mail over; raises SendError. Whom the server refuses for good, while it takes the mail for others, is
+        told; those it puts off are tried again alone.
+        """
         mail = self.mail(messages)
+        identity = str(mail["Message-ID"])
+        wanted = self._left[1] if self._left[0] == identity else tuple(each.addr_spec for each in self._recipients)
         delivery = Delivery(self._settings)
         try:
             async with asyncio.timeout(self._settings.timeout_s * PATIENCE):
-                await asyncio.to_thread(delivery.run, mail)
+                refused = await asyncio.to_thread(delivery.run, mail, wanted)
         except TimeoutError as error:
             raise SendError(f"{self._place}: {error or 'slower than a mail may be'}") from error
         except (smtplib.SMTPRecipientsRefused, smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
@@ -52,6 +60,11 @@ class Email:
         finally:
             # The thread goes on when its time is over or the server stops: it must not hold up anybody.
             delivery.abandon()
+        later = tuple(address for address, (code, _) in refused.items() if code < 500)
+        self._left = (identity, later) if later else ("", ())
+        if later:
+            raise SendError(f"{self._place}: put off for {_refusals(refused)}")
+        return f"{self._place}: refused for {_refusals(refused)}" if refused else ""
 
     @property
     def _place(self) -> str:
@@ -66,7 +79,8 @@ class Email:
         mail["Subject"] = self._subject(messages)
         mail["Date"] = format_datetime(datetime.fromtimestamp(first.event.receive_time / SECOND, UTC))
         # The same at every try: what comes twice is seen to be the same mail.
-        mail["Message-ID"] = f"<{first.key}.{len(messages)}@fieldloom>"
+        what = hashlib.sha256("".join(message.key for message in messages).encode()).hexdigest()[:16]
+        mail["Message-ID"] = f"<{first.key}.{what}@fieldloom>"
         mail["Auto-Submitted"] = "auto-generated"
         text = "\n\n".join(self._paragraph(message) for message in messages) + "\n"
         mail.set_content(text.encode("utf-8", "replace").decode())
@@ -119,6 +133,10 @@ def _in(texts: Texts, language: str) -> str:
 def _one_line(text: str) -> str:
     """Nothing that a header would be split by."""
     return "".join(character if character.isprintable() else " " for character in text)[:_LINE]
+
+
+def _refusals(refused: Mapping[str, tuple[int, bytes]]) -> str:
+    return ", ".join(f"{name}: {code} {text.decode(errors='replace')}" for name, (code, text) in refused.items())
 
 
 def _refused(error: smtplib.SMTPException) -> bool:

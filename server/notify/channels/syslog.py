@@ -22,12 +22,13 @@ class Syslog:
     """One channel."""
 
     at_once = 100
+    together = False
 
     def __init__(self, settings: SyslogChannel, host: str | None = None) -> None:
         self._settings = settings
         self._host = _ascii(host or socket.gethostname(), 255)
 
-    async def send(self, messages: Sequence[Message]) -> None:
+    async def send(self, messages: Sequence[Message]) -> str:
         """Hand messages over; raises SendError. UDP tells nobody whether they arrived."""
         lines = [self.line(message) for message in messages]
         try:
@@ -39,6 +40,7 @@ class Syslog:
         except (OSError, ssl.SSLError, UnicodeError) as error:
             place = f"{self._settings.host}:{self._settings.port}"
             raise SendError(f"{place}: {error or type(error).__name__}") from error
+        return ""
 
     async def _datagrams(self, lines: Sequence[bytes]) -> None:
         loop = asyncio.get_running_loop()
@@ -76,7 +78,7 @@ class Syslog:
             "active": str(event.active).lower(),
             "acked": str(event.acked).lower(),
             "cause": event.cause,
-            "user": event.comment_user,
+            "user": event.user or event.comment_user,
         }
         told = " ".join(f'{name}="{_escaped(value)}"' for name, value in data.items() if value)
         head = (

@@ -28,6 +28,7 @@ class Webhook:
     """One channel."""
 
     at_once = 1
+    together = False
 
     def __init__(
         self, settings: WebhookChannel, clock: Clock, transport: httpx.AsyncBaseTransport | None = None
@@ -39,7 +40,7 @@ class Webhook:
         self._key = key_of(settings.secret.get_secret_value(), settings.name)
         self._url = url_of(settings.url, settings.name)
 
-    async def send(self, messages: Sequence[Message]) -> None:
+    async def send(self, messages: Sequence[Message]) -> str:
         """Post one message; raises SendError unless it is answered 2xx."""
         (message,) = messages
         body = json.dumps(message.as_json(), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
@@ -69,6 +70,7 @@ class Webhook:
             raise SendError(f"{settings.url}: {error or type(error).__name__}") from error
         if not 200 <= code < 300:
             raise SendError(f"{settings.url} answered {code}", permanent=400 <= code < 500 and code not in TRY_AGAIN)
+        return ""
 
 
 def url_of(text: str, channel: str) -> httpx.URL:

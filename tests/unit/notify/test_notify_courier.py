@@ -33,18 +33,23 @@ class Receiver:
     """The other side: takes what it is sent, or refuses as told."""
 
     at_once = 2
+    together = False
 
     def __init__(self) -> None:
         self.got: list[Message] = []
         self.calls = 0
+        self.batches: list[list[str]] = []
+        self.told = ""
         self.fails: Callable[[Sequence[Message]], SendError | None] = lambda _messages: None
 
-    async def send(self, messages: Sequence[Message]) -> None:
+    async def send(self, messages: Sequence[Message]) -> str:
         self.calls += 1
+        self.batches.append([message.event.event_id.hex() for message in messages])
         error = self.fails(messages)
         if error is not None:
             raise error
         self.got += messages
+        return self.told
 
     @property
     def ids(self) -> list[str]:
@@ -145,6 +150,11 @@ async def test_a_side_that_is_away_is_tried_again_and_loses_nothing(site: Site) 
     async with site.working():
         ids = site.tell(3)
         await taken(site, 3)
+
+        async def counted() -> bool:
+            return site.courier.counters()["notifications_sent"] == 3
+
+        await until(counted, "three counted as sent")
     assert site.receiver.ids == ids
     assert site.receiver.calls >= 5
     (channel,) = site.courier.channels()
@@ -206,14 +216,22 @@ async def test_an_outbox_without_end_is_bounded(tmp_path: Path, clock: ManualClo
     site.site.close()
 
 
-async def test_an_event_that_is_not_kept_is_not_told(site: Site) -> None:
+async def test_an_event_that_is_not_kept_is_neither_told_nor_counted(tmp_path: Path, clock: ManualClock) -> None:
+    site = Site(tmp_path, clock, waiting=100)
+
     def broken(*_arguments: Any) -> None:
         raise RuntimeError("full")
 
     site.site.on_alarms.append(broken)
-    with pytest.raises(RuntimeError):
-        site.tell(1)
+    for _ in range(3):
+        with pytest.raises(RuntimeError):
+            site.tell(60)
     assert site.states() == {}
+    site.site.on_alarms.remove(broken)
+    site.tell(100)  # the outbox is not taken for full by what never was in it
+    assert site.states() == {"waiting": 100}
+    assert site.courier.counters()["notifications_waiting"] == 100
+    site.site.close()
 
 
 async def test_the_same_event_is_taken_once(site: Site) -> None:
