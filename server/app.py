@@ -477,6 +477,9 @@ class _Health:
     def certificate_until(self) -> TimeUs | None:
         return self._app._opcua.certificate_until
 
+    def certificate(self) -> bytes:
+        return self._app._opcua.certificate
+
 
 def _plain(function: Callable[[], object]) -> Stop:
     async def stop() -> None:

@@ -83,6 +83,7 @@ class Life:
         changes: dict[str, Any] = {
             "message": condition.message(device, value, level),
             "limit_state": level,
+            "level_time": time,
             "value": value,
             "quality": quality,
             "limits": dict(condition.limits(device)),

@@ -28,6 +28,8 @@ class Health(Protocol):
 
     def certificate_until(self) -> TimeUs | None: ...
 
+    def certificate(self) -> bytes: ...
+
 
 class SelfWatch:
     """One for a server."""
@@ -62,6 +64,7 @@ class SelfWatch:
             loop_lag_s=round(health.loop_lag_s(), 3),
             disk_free_percent=await asyncio.to_thread(free_percent, self._data_dir),
             certificate_until=health.certificate_until(),
+            certificate=health.certificate(),
             channels_failing=health.channels_failing(),
             alarms_not_kept=health.alarms_not_kept(),
         )

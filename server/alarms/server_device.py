@@ -38,6 +38,7 @@ class Facts:
     certificate_until: TimeUs | None
     channels_failing: int
     alarms_not_kept: int = 0
+    certificate: bytes = b""  # DER
 
     @property
     def service_level(self) -> int:
@@ -61,7 +62,8 @@ class Facts:
             (name, value, status.GOOD if value is not None else status.BAD_NO_COMMUNICATION)
             for name, value in values.items()
         )
-        return Measurement(SERVER_TYPE_ID, SERVER_DEVICE, told, now, now, facility=PLACE[0])
+        shown = {"certificate_certificate_valid_until": self.certificate.hex()}  # Certificate of its alarm
+        return Measurement(SERVER_TYPE_ID, SERVER_DEVICE, told, now, now, facility=PLACE[0], attributes=shown)
 
 
 def _parameter(name: str, label: Texts, data_type: DataType, unit: str = "") -> ParameterSpec:

@@ -168,6 +168,7 @@ class AlarmEvent:
     limit_state: str = ""  # level: "" normal, "HighHigh" … ; several joined by ", " for a non-exclusive limit
     active_time: TimeUs | None = None  # when it last became active
     annunciated: TimeUs | None = None  # when it last asked for attention: re-alarms count from it
+    level_time: TimeUs | None = None  # when `limit_state` last changed
     acked_time: TimeUs | None = None
     comment: str = ""
     comment_user: str = ""  # who wrote the comment, ClientUserId

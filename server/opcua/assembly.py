@@ -136,6 +136,7 @@ class Room:
     trail: SignInTrail | None
     binding: Binding
     certificate_until: TimeUs  # when our certificate ends
+    certificate: bytes  # DER
 
     @property
     def spec_sinks(self) -> list[Callable[[Sequence[SpecChange]], None]]:
@@ -279,6 +280,7 @@ async def assemble(facts: Facts, namespaces: Namespaces, pipeline: Any, reader: 
     return Room(
         indexes, space, rights, dispatcher, sessions, endpoints, listener, engine, bus, values, devices, conditions,
         status, server_object, tests, load, trail, binding, from_datetime(own.certificate.not_valid_after_utc),
+        own.der,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from asyncua import ua
 
 from server.alarms.limits import SEPARATOR
+from server.alarms.sound import sound
 from server.core.clock import to_datetime
 from server.core.texts import Texts
 from server.core.values import AlarmEvent
@@ -213,7 +214,7 @@ def _alarm() -> None:
         (s.event.limit_state if s.event.kind in LIMITS else "Active") if s.event.active else "Inactive"
     )
     MAKERS["ActiveState/EffectiveTransitionTime"] = lambda s: _time(
-        s.event.active_time if s.event.active else s.event.inactive_time
+        s.event.level_time or (s.event.active_time if s.event.active else s.event.inactive_time)
     )
     MAKERS["InputNode"] = lambda s: ua.Variant(s.input, V.NodeId)
     _two_state("SuppressedState", lambda e: e.suppressed, ("Suppressed", "Unsuppressed"), lambda e: e.suppressed_time)
@@ -234,8 +235,12 @@ def _alarm() -> None:
     MAKERS["SuppressedOrShelved"] = lambda s: _true(s.event.suppressed_or_shelved)
     MAKERS["MaxTimeShelved"] = lambda s: _duration(s.max_time_shelved_s(s.spec))
     MAKERS["AudibleEnabled"] = lambda s: _true(not s.event.silenced and s.event.active) if s.event.has_silence else None
-    MAKERS["AudibleSound"] = lambda s: ua.Variant(b"", V.ByteString) if s.event.has_silence else None
-    MAKERS["AudibleSound/ListId"] = lambda s: ua.Variant("fieldloom", V.String) if s.event.has_silence else None
+    MAKERS["AudibleSound"] = lambda s: (
+        ua.Variant(sound(s.spec.audible), V.ByteString) if s.spec is not None and s.event.has_silence else None
+    )
+    MAKERS["AudibleSound/ListId"] = lambda s: (
+        ua.Variant(s.spec.audible, V.String) if s.spec is not None and s.event.has_silence else None
+    )
     MAKERS["AudibleSound/AgencyId"] = lambda s: ua.Variant("fieldloom", V.String) if s.event.has_silence else None
     MAKERS["AudibleSound/VersionId"] = lambda s: ua.Variant("1", V.String) if s.event.has_silence else None
     MAKERS["FirstInGroupFlag"] = lambda s: (
@@ -340,10 +345,18 @@ def _kinds() -> None:
         else None
     )
     MAKERS["Certificate"] = lambda s: (
-        ua.Variant(bytes.fromhex(s.device.attributes.get(f"certificate_{s.event.input_parameter}", "")), V.ByteString)
+        ua.Variant(_der(s.device.attributes.get(f"certificate_{s.event.input_parameter}", "")), V.ByteString)
         if s.event.kind == "certificate_expiration" and s.device is not None
         else None
     )
+
+
+def _der(text: str) -> bytes:
+    """A certificate as devices tell it, in hex; nothing for what is none."""
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        return b""
 
 
 def _source_node(shown: Shown, source: str) -> ua.NodeId:

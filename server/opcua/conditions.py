@@ -8,7 +8,7 @@ from typing import Protocol
 from asyncua import ua
 
 from server.alarms.condition_set import group_ids
-from server.core.clock import Clock
+from server.core.clock import Clock, TimeUs, to_datetime
 from server.core.texts import Texts
 from server.core.values import AlarmEvent
 from server.model.alarm_spec import AlarmSpec
@@ -160,7 +160,7 @@ class ConditionNodes:
                 for method in SHELVING_METHODS if part == "ShelvingState" else ():
                     space.link(machine, HAS_COMPONENT, ua.NodeId(method), inverse=False)
         for path, value in self.fields_of(event).items():
-            self._field(condition_id, root, path, value)
+            self._field(condition_id, root, path, value, event.receive_time)
         enabled = space.id(PLANT_URI, f"{condition_id}/EnabledState")
         for state in ("AckedState", "ConfirmedState", "ActiveState"):
             below = space.id(PLANT_URI, f"{condition_id}/{state}")
@@ -173,7 +173,7 @@ class ConditionNodes:
                 group_id = space.id(PLANT_URI, suppression_path(event.device_id, suppressing.name))
                 space.link(root, SUPPRESSION, group_id, inverse=False)
 
-    def _field(self, condition_id: str, root: ua.NodeId, path: str, value: ua.Variant) -> None:
+    def _field(self, condition_id: str, root: ua.NodeId, path: str, value: ua.Variant, time: TimeUs) -> None:
         space = self._space
         above, _, name = path.rpartition("/")
         data_type = DATA_TYPES.get(name)
@@ -183,7 +183,7 @@ class ConditionNodes:
         space.variable(
             space.id(PLANT_URI, f"{condition_id}/{path}"),
             space.name(TYPES_URI, name) if own else ua.QualifiedName(name, 0),
-            ua.DataValue(value),
+            ua.DataValue(value, SourceTimestamp=to_datetime(time)),
             ua.NodeId(data_type),
             type_definition=variable_type(path),
             parent=space.id(PLANT_URI, f"{condition_id}/{above}") if above else root,
@@ -197,7 +197,8 @@ class ConditionNodes:
         for path, value in fields.items():
             node_id = self._space.id(PLANT_URI, f"{event.condition_id}/{path}")
             if node_id in self._space:
-                put_data_value(self._space.point(node_id), ua.DataValue(value))
+                time = to_datetime(event.receive_time)
+                put_data_value(self._space.point(node_id), ua.DataValue(value, SourceTimestamp=time))
         self._watch(event)
 
     def _watch(self, event: AlarmEvent) -> None:
@@ -213,7 +214,7 @@ class ConditionNodes:
             event = self._alarms.state(condition_id)
             node_id = self._space.id(PLANT_URI, f"{condition_id}/ShelvingState/UnshelveTime")
             if event is not None and node_id in self._space:
-                value = ua.DataValue(ua.Variant(unshelve_ms(event, now), V.Double))
+                value = ua.DataValue(ua.Variant(unshelve_ms(event, now), V.Double), SourceTimestamp=to_datetime(now))
                 put_data_value(self._space.point(node_id), value)
 
     # -- coming and going

@@ -107,31 +107,43 @@ def _encode(variant: ua.Variant) -> bytes:
 class Clause:
     """A SimpleAttributeOperand, ready to be looked up."""
 
-    __slots__ = ("broken", "index_range", "is_node_id", "path")
+    __slots__ = ("broken", "index_range", "is_node_id", "path", "type_key")
 
-    def __init__(self, operand: ua.SimpleAttributeOperand) -> None:
+    def __init__(self, operand: ua.SimpleAttributeOperand, *, meant: bool = True) -> None:
+        """`meant`: no name of its path is one of another namespace."""
         names = operand.BrowsePath or []
+        type_key = key_of(operand.TypeDefinitionId)
+        self.type_key = type_key if type_key and type_key != BASE_EVENT_TYPE else None
+        """The event type that it is restricted to."""
         # An empty path with NodeId is the ConditionId (OPC 10000-9, 5.5.2.13); a path leads to an Object below it.
         self.is_node_id = operand.AttributeId == A.NodeId
         known = bool(names) and operand.AttributeId in (A.Value, A.NodeId)
         self.path = "/".join(part.Name or "" for part in names) if known else ""
         self.index_range = parse_range(operand.IndexRange) if operand.IndexRange else None
-        self.broken = bool(operand.IndexRange) and self.index_range is None
+        self.broken = not meant or (bool(operand.IndexRange) and self.index_range is None)
 
 
 class EventPlan:
     """A filter that was accepted. Items with the same filter share one plan, and with it the encoded fields."""
 
-    __slots__ = ("_clauses", "_elements", "_head", "_operands", "_store")
+    __slots__ = ("_clauses", "_elements", "_fitting", "_head", "_operands", "_store", "_typed", "_version")
 
-    def __init__(self, wanted: ua.EventFilter, store: NodeStore) -> None:
+    def __init__(self, wanted: ua.EventFilter, store: NodeStore, types: EventTypes | None = None) -> None:
+        """`types`: what tells fields of different namespaces from each other."""
         self._store = store
-        self._clauses = [Clause(operand) for operand in wanted.SelectClauses or []]
+
+        def clause(operand: ua.SimpleAttributeOperand) -> Clause:
+            return Clause(operand, meant=types is None or not types.is_of_another_namespace(operand))
+
+        self._clauses = [clause(operand) for operand in wanted.SelectClauses or []]
+        self._typed = any(each.type_key is not None for each in self._clauses)
+        self._fitting: dict[Key, list[bool]] = {}  # by event type, as of `_version`: which clauses are meant for it
+        self._version = 0
         self._head = struct.pack("<i", len(self._clauses))
         self._elements = list(wanted.WhereClause.Elements or [])
         self._operands = [
             [
-                Clause(operand) if isinstance(operand, ua.SimpleAttributeOperand) else operand
+                clause(operand) if isinstance(operand, ua.SimpleAttributeOperand) else operand
                 for operand in element.FilterOperands or []
             ]
             for element in self._elements
@@ -139,11 +151,32 @@ class EventPlan:
 
     def fields(self, event: Event) -> bytes:
         """The selected fields as an array of Variants."""
-        return self._head + b"".join([event.encoded(clause) for clause in self._clauses])
+        if not self._typed:
+            return self._head + b"".join([event.encoded(clause) for clause in self._clauses])
+        fits = self._fits(event.type_key)
+        return self._head + b"".join(
+            [event.encoded(clause) if fit else _NULL_BYTES for clause, fit in zip(self._clauses, fits, strict=True)]
+        )
 
     def values(self, event: Event) -> list[ua.Variant]:
-        """The selected fields; null for one that is broken."""
-        return [_NULL if clause.broken else event.value(clause) for clause in self._clauses]
+        """The selected fields; null for one that is broken, or meant for other types of events."""
+        return [
+            event.value(clause) if fit and not clause.broken else _NULL
+            for clause, fit in zip(self._clauses, self._fits(event.type_key), strict=True)
+        ]
+
+    def _fits(self, event_type: Key) -> list[bool]:
+        """Which select clauses an event of a type answers: those of that type and of what it is derived from."""
+        if self._version != self._store.version:
+            self._version = self._store.version
+            self._fitting = {}
+        found = self._fitting.get(event_type)
+        if found is None:
+            found = self._fitting[event_type] = [self._is_for(clause, event_type) for clause in self._clauses]
+        return found
+
+    def _is_for(self, clause: Clause, event_type: Key) -> bool:
+        return clause.type_key is None or self._store.is_a(event_type, clause.type_key)
 
     def passes(self, event: Event) -> bool:
         """True when the event passes the where clause. What cannot be decided (null, wrong types) does not pass."""
@@ -164,7 +197,8 @@ class EventPlan:
 
     def _operand(self, operand: Any, event: Event, known: dict[int, Any]) -> Any:
         if isinstance(operand, Clause):
-            return event.value(operand).Value
+            meant = not operand.broken and self._is_for(operand, event.type_key)
+            return event.value(operand).Value if meant else None
         if isinstance(operand, ua.ElementOperand):
             return self._element(operand.Index, event, known)
         return operand.Value.Value if operand.Value is not None else None
@@ -175,32 +209,50 @@ class EventTypes:
 
     def __init__(self, store: NodeStore) -> None:
         self._store = store
-        self._first: dict[str, set[Key]] = {}  # the event types' own fields by name, as of `_version`
+        self._first: dict[str, set[tuple[Key, int]]] = {}  # the event types' own fields by name, as of `_version`
         self._version = 0
 
     def has_field(self, operand: ua.SimpleAttributeOperand) -> bool:
         """True when some event type has this field."""
+        return self._has(operand, strict=True)
+
+    def is_of_another_namespace(self, operand: ua.SimpleAttributeOperand) -> bool:
+        """True when types have such a field only under a name of another namespace: then it is another field."""
+        if not operand.BrowsePath:
+            return False
+        return self._has(operand, strict=False) and not self._has(operand, strict=True)
+
+    def _has(self, operand: ua.SimpleAttributeOperand, *, strict: bool) -> bool:
         store = self._store
         if self._version != store.version:
             # Once for all clauses: a filter may name a thousand fields, and there are hundreds of types.
             self._version = store.version
             self._first = {}
             for event_type in store.below(BASE_EVENT_TYPE):
-                for child, name in self._fields(event_type):
-                    self._first.setdefault(name, set()).add(child)
-        first, *rest = (part.Name or "" for part in operand.BrowsePath)
-        level = self._first.get(first, set())
-        for name in rest:
-            level = {child for parent in level for child, found in self._fields(parent) if found == name}
+                for child, name, index in self._fields(event_type):
+                    self._first.setdefault(name, set()).add((child, index))
+        first, *rest = operand.BrowsePath
+        level = {
+            child
+            for child, index in self._first.get(first.Name or "", ())
+            if not strict or index == first.NamespaceIndex
+        }
+        for part in rest:
+            level = {
+                child
+                for parent in level
+                for child, name, index in self._fields(parent)
+                if name == part.Name and (not strict or index == part.NamespaceIndex)
+            }
         return bool(level)
 
-    def _fields(self, key: Key) -> Iterator[tuple[Key, str]]:
+    def _fields(self, key: Key) -> Iterator[tuple[Key, str, int]]:
         store = self._store
         for reference in (46, 47, 49):  # HasProperty, HasComponent, HasOrderedComponent
             for child in store.targets(key, reference):
                 node = store.peek(child)
                 if node is not None and node.name.Name:
-                    yield child, node.name.Name
+                    yield child, node.name.Name, node.name.NamespaceIndex
 
     def check(self, wanted: ua.EventFilter) -> tuple[bool, ua.EventFilterResult | None]:
         """(whether the filter is obeyed, what is wrong with which clause or element or None)."""

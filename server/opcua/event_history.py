@@ -132,7 +132,13 @@ class EventHistory:
             end = None if newest is None else newest + 1
         limit = min(self._page_rows, count) if count else self._page_rows
         return _Question(
-            node.key, self._device(node.key), EventPlan(details.Filter, self._store), start, end, backward, limit
+            node.key,
+            self._device(node.key),
+            EventPlan(details.Filter, self._store, self._types),
+            start,
+            end,
+            backward,
+            limit,
         )
 
     def _device(self, key: Key) -> str | None:

@@ -251,6 +251,11 @@ class OpcUaServer:
         return self._made.certificate_until
 
     @property
+    def certificate(self) -> bytes:
+        """Our certificate, DER."""
+        return self._made.certificate
+
+    @property
     def sessions(self) -> int:
         """Sessions open now."""
         return len(self._room.sessions) if self._room is not None else 0

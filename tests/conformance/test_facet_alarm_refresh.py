@@ -129,6 +129,38 @@ async def test_refresh_reaches_only_the_subscription_or_item_that_asked(rig: Opc
     assert "high-high" in event["Message"].Text  # nothing of the refresh came before it
 
 
+async def test_an_item_that_does_not_report_holds_up_no_refresh(rig: OpcUaRig) -> None:
+    await offer(rig, temperature=90.0)
+    async with rig.client("olga") as client, listening(client, paths=PATHS) as (listener, subscription, item):
+        wanted = number(subscription.subscription_id)
+        for mode in (ua.MonitoringMode.Sampling, ua.MonitoringMode.Disabled):
+            parameters = ua.SetMonitoringModeParameters(subscription.subscription_id, mode, [item])
+            assert [code.name for code in await client.uaclient.set_monitoring_mode(parameters)] == ["Good"]
+            for _ in range(2):
+                assert await call(client, TYPE, REFRESH, wanted) == S.Good
+        parameters.MonitoringMode = ua.MonitoringMode.Reporting
+        await client.uaclient.set_monitoring_mode(parameters)
+        assert await call(client, TYPE, REFRESH, wanted) == S.Good
+        assert len(await refreshed(listener)) == 3
+
+
+async def test_a_refresh_ends_when_its_item_stops_to_report(rig: OpcUaRig) -> None:
+    for count in range(1, 201):
+        await rig.live(f"pump-{count}", temperature=90.0)
+    async with rig.client("olga") as client, listening(client, paths=PATHS) as (listener, subscription, item):
+        wanted = number(subscription.subscription_id)
+        await call(client, TYPE, REFRESH, wanted)
+        parameters = ua.SetMonitoringModeParameters(subscription.subscription_id, ua.MonitoringMode.Sampling, [item])
+        await client.uaclient.set_monitoring_mode(parameters)
+        parameters.MonitoringMode = ua.MonitoringMode.Reporting
+        await client.uaclient.set_monitoring_mode(parameters)
+        assert await call(client, TYPE, REFRESH, wanted) == S.Good
+        events = await refreshed(listener)
+        while sum(event["EventType"] == END for event in events) == 0 or len(events) < 202:
+            events += await refreshed(listener)
+    assert sum(event["EventType"] == START for event in events) in (1, 2)
+
+
 async def test_refresh_obeys_the_filter_but_always_tells_where_it_begins_and_ends(rig: OpcUaRig) -> None:
     await offer(rig, temperature=90.0)
     await offer(rig, "pump-2", state=2)

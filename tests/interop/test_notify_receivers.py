@@ -107,7 +107,7 @@ async def test_recipients_that_are_put_off_are_tried_alone_and_those_refused_for
     async with smtp() as (box, port):
         sender = sender_of(channel("email", port=port, security="none", recipients=people), SystemClock())
         box.refused = {"slow@example.org": "451 greylisted", "gone@example.org": "550 unknown"}
-        with pytest.raises(SendError, match="slow@example.org: 451 greylisted") as failed:
+        with pytest.raises(SendError, match=r"slow@example\.org: 451 greylisted") as failed:
             await sender.send([MESSAGE])
         assert not failed.value.permanent
         del box.refused["slow@example.org"]

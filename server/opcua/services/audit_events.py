@@ -14,11 +14,10 @@ from asyncua import ua
 from server.core.alarm_actions import AlarmAction
 from server.core.clock import Clock, to_datetime
 from server.core.values import Caller
-from server.opcua.condition_methods import verb_of
 from server.opcua.nodes.keys import Key, node_id_of
 from server.opcua.nodes.node import Node
 from server.opcua.services.condition_audit import event_type as event_type_of
-from server.opcua.services.condition_audit import inputs_of, method_of, own_fields
+from server.opcua.services.condition_audit import inputs_of, method_of, of_call, own_fields
 from server.opcua.services.context import Request, Session
 from server.opcua.services.dispatch import Dispatcher
 from server.opcua.wire.headers import audit_entry
@@ -267,11 +266,9 @@ class AuditEvents:
         """AuditUpdateMethodEvent of one Call operation."""
         if not self.wanted:
             return
-        verb = verb_of(method_key)
-        event_type, name = (_I.AuditUpdateMethodEventType, "Attribute/Call") if verb is None else event_type_of(verb)
+        event_type, name, own = of_call(method_key, inputs)
         fields = self._by_user(event_type, object_key, name, code, request, name.rpartition("/")[2])
-        if verb is not None:
-            fields |= own_fields(verb, inputs)
+        fields |= own
         fields["MethodId"] = ua.Variant(node_id_of(method_key), _V.NodeId)
         fields["InputArguments"] = ua.Variant(list(inputs), _V.Variant, is_array=True)
         fields["StatusCodeId"] = ua.Variant(ua.StatusCode(code), _V.StatusCode)

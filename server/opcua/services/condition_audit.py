@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from asyncua import ua
 
 from server.core.alarm_actions import NAMES_A_STATE, AlarmAction, Verb
-from server.opcua.condition_methods import VERBS
+from server.opcua.condition_methods import VERBS, verb_of
+from server.opcua.nodes.keys import Key
 
 _I = ua.ObjectIds
 _V = ua.VariantType
@@ -43,6 +44,21 @@ _NAMES: Mapping[Verb, str] = {
     Verb.SILENCE: "Silence",
     Verb.RESET: "Reset",
 }
+
+
+RESPOND = frozenset({_I.DialogConditionType_Respond, _I.DialogConditionType_Respond2})
+
+
+def of_call(method: Key, inputs: Sequence[ua.Variant]) -> tuple[int, str, dict[str, ua.Variant]]:
+    """(type of the audit event, SourceName, fields of its own) of a Call of any Method."""
+    if method in RESPOND:
+        option = int(inputs[0].Value) if inputs else -1
+        chosen = ua.Variant(option, _V.UInt32) if option >= 0 else ua.Variant()
+        return _I.AuditConditionRespondEventType, "Method/Respond", {"SelectedResponse": chosen}
+    verb = verb_of(method)
+    if verb is None:
+        return _I.AuditUpdateMethodEventType, "Attribute/Call", {}
+    return *event_type(verb), own_fields(verb, inputs)
 
 
 def event_type(verb: Verb) -> tuple[int, str]:

@@ -111,11 +111,14 @@ class EventItem:
             self._end_refresh()
             self.subscription.disabled_item_count += 1
             return
+        if mode != REPORTING:
+            # Nothing takes it any more: kept, it would hold up every later refresh of the subscription.
+            self._end_refresh()
         if before == DISABLED:
             self.bus.attach(self)
             if counted:
                 self.subscription.disabled_item_count -= 1
-        if mode == REPORTING and (self.queue or self.refresh is not None):
+        if mode == REPORTING and self.queue:
             self._list()
 
     def judge(self, before: Audience) -> None:
@@ -178,11 +181,12 @@ class EventItem:
     # -- refresh
 
     def start_refresh(self, run: RefreshRun) -> None:
-        """Report a refresh after what is queued, event by event; what happens meanwhile goes before the rest of it."""
-        if self.mode == DISABLED:
-            return
-        self.refresh = run
+        """Report a refresh after what is queued, event by event; what happens meanwhile goes before the rest of it.
+
+        An item that does not report is told nothing: who lets it report later asks again.
+        """
         if self.mode == REPORTING:
+            self.refresh = run
             self._list()
 
     def _has_refreshed(self) -> bool:

@@ -104,7 +104,7 @@ class Filters:
                 raise RefusedError(_S.BadEventFilterInvalid)
             obeyed, result = self._event_types.check(wanted)
             known = (
-                EventPlan(wanted, self._store) if obeyed else None,
+                EventPlan(wanted, self._store, self._event_types) if obeyed else None,
                 b"" if result is None else bytes(extensionobject_to_binary(result)),
             )
             if len(encoded) <= FILTER_BYTES:

@@ -289,6 +289,35 @@ def test_deep_paths(rig: SubscriptionRig) -> None:
     wanted.SelectClauses = [field("AckedState", "Id", type_id=2782), field("AckedState", type_id=2782)]
     assert types.check(wanted) == (True, None)
     plan = EventPlan(wanted, rig.store)
-    found = plan.fields(event(**{"AckedState/Id": ua.Variant(True, V.Boolean)}))
+    acked = {"AckedState/Id": ua.Variant(True, V.Boolean)}
+    found = plan.fields(event(EventType=ua.Variant(ua.NodeId(2782), V.NodeId), **acked))
     assert found == b"\x02\x00\x00\x00\x01\x01\x00"
+    # An operand is restricted to instances of its type (OPC 10000-4, 7.7.4.5).
+    assert plan.fields(event(**acked)) == b"\x02\x00\x00\x00\x00\x00"
+    assert [found.Value for found in plan.values(event(**acked))] == [None, None]
     assert struct_to_binary(wanted)  # what the client sends
+
+
+def test_a_name_of_another_namespace_is_another_field(rig: SubscriptionRig) -> None:
+    types = EventTypes(rig.store)
+    other = ua.SimpleAttributeOperand(ua.NodeId(2041), [ua.QualifiedName("Severity", 3)], 13, None)
+    wanted = ua.EventFilter()
+    wanted.SelectClauses = [other, SEVERITY]
+    obeyed, result = types.check(wanted)
+    assert obeyed
+    assert result is not None
+    assert [code.value for code in result.SelectClauseResults] == [ua.StatusCodes.BadNodeIdUnknown, 0]
+    plan = EventPlan(wanted, rig.store, types)
+    assert [found.Value for found in plan.values(event())] == [None, 500]
+    for operand, expected in ((other, False), (SEVERITY, True)):
+        judged = EventPlan(where((F.Equals, (operand, literal(500)))), rig.store, types)
+        assert judged.passes(event()) is expected
+
+
+def test_an_operand_of_a_where_clause_is_restricted_to_its_type(rig: SubscriptionRig) -> None:
+    rig.event_type(2782, "ConditionType", 2041)
+    rig.field(2782, "Retain")
+    plan = EventPlan(where((F.Equals, (field("Retain", type_id=2782), literal(True)))), rig.store)
+    retained = {"Retain": ua.Variant(True, V.Boolean)}
+    assert plan.passes(event(EventType=ua.Variant(ua.NodeId(2782), V.NodeId), **retained))
+    assert not plan.passes(event(**retained))

@@ -193,7 +193,7 @@ def test_the_condition_id(rig: SubscriptionRig) -> None:
     wanted.SelectClauses = [ua.SimpleAttributeOperand(ua.NodeId(2782), [], 1)]
     client = rig.client()
     listen(client, client.subscribe(100).SubscriptionId, 2253, filter=wanted)
-    send(rig, "of a condition", condition_id=(2, "condition"))
+    send(rig, "of a condition", kind=2782, condition_id=(2, "condition"))
     send(rig, "of none")
     got = [fields for _handle, fields in events(next_message(rig, client))]
     assert got == [[ua.NodeId("condition", 2)], [None]]
