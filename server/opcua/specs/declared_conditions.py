@@ -24,6 +24,7 @@ from server.opcua.specs.binding import Binding
 
 _IDS = ua.ObjectIds
 GROUP_TYPE, SUPPRESSION_GROUP_TYPE = ua.NodeId(_IDS.AlarmGroupType), ua.NodeId(_IDS.AlarmSuppressionGroupType)
+GROUP_FOLDERS = ("/AlarmGroups/", "/AlarmSuppressionGroups/")
 SUPPRESSION_MEMBER = ua.NodeId(_IDS.AlarmSuppressionGroupMember)
 Link = tuple[str, ua.NodeId, str]
 """(source, reference, target) by our identifiers."""
@@ -100,11 +101,21 @@ class DeclaredConditions:
             source_key, target_key = (key_of(space.id(PLANT_URI, name)) for name in (source, target))
             if not store.linked(source_key, key_of(reference), target_key, forward=True):
                 store.announce(source_key, key_of(reference), target_key)
+        self._drop_groups({source for source, _, _ in before - wanted})
         store.changed()
         return (
             [target for _, reference, target in wanted - before if reference == HAS_CONDITION],
             [target for _, reference, target in before - wanted if reference == HAS_CONDITION],
         )
+
+    def _drop_groups(self, sources: set[str]) -> None:
+        """Remove groups among these that no alarm of any device belongs to any more."""
+        empty = {source for source in sources if any(folder in source for folder in GROUP_FOLDERS)}
+        if empty:
+            empty -= {source for links in self._links.values() for source, _, _ in links}
+        for group_id in empty:
+            gone = self._space.remove(self._space.subtree(self._space.id(PLANT_URI, group_id), f"{group_id}/"))
+            self._binding.engine.node_removed([node.key for node in gone])
 
     def _of_rules(self, device_id: str, specs: Sequence[AlarmSpec]) -> Iterable[Link]:
         folder = f"{device_id}/{ALARMS}"
