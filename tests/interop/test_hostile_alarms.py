@@ -131,7 +131,6 @@ async def test_no_rule_stops_the_product_and_packages_may_go_under_them(tmp_path
                     "any time that a device says",
                     "every bit",
                     "control characters",
-                    "slow patterns",
                     "odd patterns",
                 ]
                 # A rule on `count`, which the next version of the package does not have.
