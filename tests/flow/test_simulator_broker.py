@@ -34,6 +34,7 @@ from simulator.clock import SystemClock
 from simulator.publisher import Publisher
 from simulator.simulation import Simulation
 from tests.kit.parts import require
+from tests.kit.ports import kept_port
 
 pytestmark = pytest.mark.interop
 
@@ -45,9 +46,7 @@ class Mosquitto:
 
     def __init__(self, folder: Path, extra: str = "allow_anonymous true\n") -> None:
         self._program = require("mosquitto")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = kept_port()
         self._settings = folder / "mosquitto.conf"
         self._settings.write_text(f"listener {self.port} 127.0.0.1\n{extra}user root\n")
         self._process: subprocess.Popen[bytes] | None = None
@@ -57,6 +56,7 @@ class Mosquitto:
             [self._program, "-c", str(self._settings)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         poll(lambda: self._answers())
+        assert self._process.poll() is None, "somebody else answers on the broker's port"
 
     def _answers(self) -> bool:
         try:
