@@ -15,11 +15,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from server.core import status
 from server.core.clock import TimeUs
 from server.core.errors import LocalError, RemoteError
+from server.core.status import StatusCode
 from server.database.migration import migrate
+from server.history import edits
 from server.history.reading import raw_page
-from server.history.store import HistoryRow, Page, StoredValue
+from server.history.store import Annotation, Change, HistoryRow, ModifiedPage, Page, StoredValue
 from server.history.tables import POINTS, SERIES
-from server.history.values import EARLIEST, LATEST, NUMBER, Columns, clamp, from_columns, to_columns
+from server.history.values import EARLIEST, LATEST, NUMBER, Columns, clamp, from_columns, in_time, to_columns
 
 StoredRow = tuple[int, TimeUs, int, int, Columns]
 """(series id, source time, server time - source time, StatusCode, (number, text, kind))."""
@@ -94,7 +96,23 @@ class SqlStore(ABC):
                 # A plain float is nearly every row: spared the call.
                 columns = (value, None, NUMBER) if type(value) is float and value == value else to_columns(value)
                 add((ids[row.device_id, row.parameter], at, row.server_time - at, row.status, columns))
-            return self._insert(made)
+            new = self._insert(list(made))
+            if new < len(made):
+                self._keep_conflicts(made)
+            return new
+
+    def _keep_conflicts(self, rows: Sequence[StoredRow]) -> None:
+        """Some of these found their time taken. What is the same came twice; what is another value is kept as modified.
+
+        A kill before this is no loss: whoever wrote them has not been told, and writes them again.
+        """
+        by_series: dict[int, list[tuple[edits.Stored, TimeUs]]] = {}
+        for series, ts, delay, code, (number, text, kind) in rows:
+            row = {"ts": ts, "delay_us": delay, "status": code, "kind": kind, "number": number, "text": text}
+            by_series.setdefault(series, []).append((row, ts + delay))
+        with self._engine.begin() as connection:
+            for series, found in by_series.items():
+                edits.keep_conflicts(connection, series, found)
 
     def read_raw(
         self,
@@ -127,6 +145,99 @@ class SqlStore(ABC):
             found = _fetch(connection, series, None, None, 1, newest_first=True)
             return found[0] if found else None
 
+    def fetch(
+        self,
+        device_id: str,
+        parameter: str,
+        low: TimeUs | None,
+        high: TimeUs | None,
+        limit: int,
+        *,
+        newest_first: bool = False,
+    ) -> list[StoredValue]:
+        with self._reading(device_id, parameter) as (connection, series):
+            if series is None:
+                return []
+            return _fetch(connection, series, low, high, limit, newest_first=newest_first)
+
+    @contextmanager
+    def _reading(self, device_id: str, parameter: str) -> Iterator[tuple[Connection, int | None]]:
+        self.open()
+        with self._errors(), self._engine.connect() as connection:
+            yield connection, self._find(connection, device_id, parameter)
+
+    # -- changes
+
+    def change(
+        self, device_id: str, parameter: str, values: Sequence[StoredValue], how: Change, user: str, now: TimeUs
+    ) -> list[StatusCode]:
+        self._make_room([value.source_time for value in values if in_time(value.source_time)])
+        with self._changing(device_id, parameter, make=how is not Change.REPLACE) as (connection, series):
+            if series is None:
+                return [status.BAD_NO_ENTRY_EXISTS for _ in values]
+            return edits.change(connection, series, values, how, user, now)
+
+    def delete(self, device_id: str, parameter: str, start: TimeUs, end: TimeUs, user: str, now: TimeUs) -> int:
+        with self._changing(device_id, parameter) as (connection, series):
+            return 0 if series is None else edits.delete_range(connection, series, start, end, user, now)
+
+    def delete_times(
+        self, device_id: str, parameter: str, times: Sequence[TimeUs], user: str, now: TimeUs
+    ) -> list[bool]:
+        with self._changing(device_id, parameter) as (connection, series):
+            if series is None:
+                return [False for _ in times]
+            return edits.delete_times(connection, series, times, user, now)
+
+    @contextmanager
+    def _changing(
+        self, device_id: str, parameter: str, *, make: bool = False
+    ) -> Iterator[tuple[Connection, int | None]]:
+        """A transaction that changes one series; it is made when that is asked for."""
+        self.open()
+        with self._write_lock, self._errors():
+            if make:
+                self._make_series({(device_id, parameter)})
+            with self._engine.begin() as connection:
+                yield connection, self._find(connection, device_id, parameter)
+
+    @abstractmethod
+    def _make_room(self, times: Sequence[TimeUs]) -> None:
+        """Before rows of these times are inserted one by one."""
+
+    def read_modified(
+        self,
+        device_id: str,
+        parameter: str,
+        start: TimeUs | None,
+        end: TimeUs | None,
+        limit: int,
+        *,
+        resume: tuple[TimeUs, int] | None = None,
+    ) -> ModifiedPage:
+        with self._reading(device_id, parameter) as (connection, series):
+            # -1: no series has that number; what cannot be asked for is refused all the same.
+            return edits.modified_page(connection, -1 if series is None else series, start, end, limit, resume)
+
+    def delete_modified(self, device_id: str, parameter: str, start: TimeUs, end: TimeUs) -> int:
+        with self._changing(device_id, parameter) as (connection, series):
+            return 0 if series is None else edits.delete_modified(connection, series, start, end)
+
+    def annotations(
+        self, device_id: str, parameter: str, start: TimeUs, end: TimeUs, limit: int, *, after: int = 0
+    ) -> list[Annotation]:
+        with self._reading(device_id, parameter) as (connection, series):
+            return [] if series is None else edits.annotations_of(connection, series, start, end, limit, after)
+
+    def annotate(
+        self, device_id: str, parameter: str, annotations: Sequence[Annotation], how: Change
+    ) -> list[StatusCode]:
+        make = how in (Change.INSERT, Change.UPDATE)
+        with self._changing(device_id, parameter, make=make) as (connection, series):
+            if series is None:
+                return [status.BAD_NO_ENTRY_EXISTS for _ in annotations]
+            return edits.annotate(connection, series, annotations, how)
+
     def close(self) -> None:
         with self._write_lock:
             self._engine.dispose()
@@ -141,19 +252,22 @@ class SqlStore(ABC):
 
     def _series_ids(self, rows: Sequence[HistoryRow]) -> dict[tuple[str, str], int]:
         # In a transaction of its own: the cache may then never name a series that was rolled back.
-        unknown = {(row.device_id, row.parameter) for row in rows} - self._series.keys()
+        self._make_series({(row.device_id, row.parameter) for row in rows})
+        return self._series
+
+    def _make_series(self, names: set[tuple[str, str]]) -> None:
+        unknown = names - self._series.keys()
         if unknown:
             dialect = postgresql if self._engine.dialect.name == "postgresql" else sqlite
             # Sorted: two writers then take the catalogue's locks in the same order.
-            names = [{"device_id": device_id, "parameter": parameter} for device_id, parameter in sorted(unknown)]
+            wanted = [{"device_id": device_id, "parameter": parameter} for device_id, parameter in sorted(unknown)]
             with self._engine.begin() as connection:
-                connection.execute(dialect.insert(SERIES).on_conflict_do_nothing(), names)
+                connection.execute(dialect.insert(SERIES).on_conflict_do_nothing(), wanted)
                 found = {
                     (name["device_id"], name["parameter"]): self._find(connection, name["device_id"], name["parameter"])
-                    for name in names
+                    for name in wanted
                 }
             self._series.update({name: series for name, series in found.items() if series is not None})
-        return self._series
 
 
 def _reason(error: Exception) -> str:

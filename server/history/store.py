@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Protocol
 
 from server.core.clock import TimeUs
@@ -39,6 +40,44 @@ class Page:
 
     values: tuple[StoredValue, ...]
     next_time: TimeUs | None = None  # source time of the first value of the next page
+
+
+class Change(IntEnum):
+    """How history was changed: HistoryUpdateType (OPC 10000-11, 6.8.1), the numbers of the wire."""
+
+    INSERT = 1  # only where nothing stands
+    REPLACE = 2  # only what stands there
+    UPDATE = 3  # either
+    DELETE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ModifiedValue:
+    """A value that is not current any more, or never was, because another stood at its time."""
+
+    value: StoredValue
+    modified_at: TimeUs
+    how: Change
+    user: str  # "" when it came from a device
+    entry: int  # its place among those of one time
+
+
+@dataclass(frozen=True, slots=True)
+class ModifiedPage:
+    """Modified values in the asked order, and the place of the first one of the next page (None: that was all)."""
+
+    values: tuple[ModifiedValue, ...]
+    resume: tuple[TimeUs, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """What somebody noted on a value (OPC 10000-11, 6.9.6)."""
+
+    time: TimeUs  # source time of the value
+    message: str
+    user: str
+    annotated_at: TimeUs
 
 
 class HistoryStore(Protocol):
@@ -85,6 +124,79 @@ class HistoryStore(Protocol):
         Raises:
             RemoteError: the database is away.
         """
+
+    def fetch(
+        self,
+        device_id: str,
+        parameter: str,
+        low: TimeUs | None,
+        high: TimeUs | None,
+        limit: int,
+        *,
+        newest_first: bool = False,
+    ) -> list[StoredValue]:
+        """Values with low <= source time <= high (None: open) in order, at most `limit`.
+
+        Raises:
+            RemoteError: the database is away.
+        """
+
+    # -- changes
+
+    def change(
+        self, device_id: str, parameter: str, values: Sequence[StoredValue], how: Change, user: str, now: TimeUs
+    ) -> list[StatusCode]:
+        """Insert, replace or update values, one after the other; what they replace is kept as modified.
+
+        Returns GoodEntryInserted, GoodEntryReplaced, BadEntryExists, BadNoEntryExists or BadOutOfRange (a time that
+        history cannot hold) for each.
+
+        Raises:
+            RemoteError: the database is away; nothing was changed.
+        """
+
+    def delete(self, device_id: str, parameter: str, start: TimeUs, end: TimeUs, user: str, now: TimeUs) -> int:
+        """Delete the values with start <= source time < end (the same: at that time), in either order; how many.
+
+        They are kept as modified. Raises RemoteError: the database is away; nothing was deleted.
+        """
+
+    def delete_times(
+        self, device_id: str, parameter: str, times: Sequence[TimeUs], user: str, now: TimeUs
+    ) -> list[bool]:
+        """Delete the values at these very times; which of them there were. As `delete`."""
+
+    # -- what was changed
+
+    def read_modified(
+        self,
+        device_id: str,
+        parameter: str,
+        start: TimeUs | None,
+        end: TimeUs | None,
+        limit: int,
+        *,
+        resume: tuple[TimeUs, int] | None = None,
+    ) -> ModifiedPage:
+        """Modified values (OPC 10000-11, 6.5.3.3) by source time, of one time the one modified last first.
+
+        start, end, limit and resume as in `read_raw`.
+        """
+
+    def delete_modified(self, device_id: str, parameter: str, start: TimeUs, end: TimeUs) -> int:
+        """Forget modified values with start <= source time < end; how many."""
+
+    # -- annotations
+
+    def annotations(
+        self, device_id: str, parameter: str, start: TimeUs, end: TimeUs, limit: int, *, after: int = 0
+    ) -> list[Annotation]:
+        """Annotations of values with start <= source time < end in order, `limit` of them from the `after`th on."""
+
+    def annotate(
+        self, device_id: str, parameter: str, annotations: Sequence[Annotation], how: Change
+    ) -> list[StatusCode]:
+        """Insert, replace, update or delete annotations; time, annotated_at and user name one. Codes as `change`."""
 
     def close(self) -> None:
         """Release every resource."""

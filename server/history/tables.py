@@ -14,6 +14,7 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     Double,
+    Index,
     Integer,
     MetaData,
     SmallInteger,
@@ -65,5 +66,33 @@ POINTS = Table(
     Column("kind", SmallInteger, nullable=False),  # server/history/values.py
     Column("number", Double),
     Column("text", Text),
+    sqlite_with_rowid=False,
+)
+
+MODIFIED = Table(
+    "history_modified",
+    HISTORY,
+    Column("entry", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("series_id", Integer, nullable=False),
+    Column("ts", UtcTime, nullable=False),  # source time of the value that is not current any more
+    Column("delay_us", BigInteger, nullable=False),
+    Column("status", BigInteger, nullable=False),
+    Column("kind", SmallInteger, nullable=False),
+    Column("number", Double),
+    Column("text", Text),
+    Column("modified_at", UtcTime, nullable=False),
+    Column("how", SmallInteger, nullable=False),  # HistoryUpdateType
+    Column("user", Text, nullable=False),
+    Index("history_modified_place", "series_id", "ts", "entry"),
+)
+
+ANNOTATIONS = Table(
+    "history_annotations",
+    HISTORY,
+    Column("series_id", Integer, primary_key=True, autoincrement=False),
+    Column("ts", UtcTime, primary_key=True),  # source time of what is annotated
+    Column("annotated_at", UtcTime, primary_key=True),
+    Column("user", Text, primary_key=True),
+    Column("message", Text, nullable=False),
     sqlite_with_rowid=False,
 )

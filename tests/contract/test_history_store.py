@@ -1,48 +1,18 @@
 """What every history store must answer: the same rows in, the same pages out."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy.engine import make_url
 
 from server.core import status
-from server.core.clock import SECOND, ManualClock, from_iso
+from server.core.clock import SECOND, from_iso
 from server.core.errors import LocalError
 from server.history.store import HistoryRow, HistoryStore, StoredValue
-from server.history.stores.memory import MemoryStore
-from server.history.stores.postgres import PostgresStore
-from server.history.stores.sqlite import SqliteStore
-from tests.kit.postgres import PostgresServer
 
 DAY = from_iso("2026-01-05T00:00:00Z")
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    running = PostgresServer(tmp_path_factory.mktemp("cluster"))
-    yield running
-    running.remove()
-
-
-@pytest.fixture(params=["memory", "sqlite", "postgres copy", "postgres unnest"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[HistoryStore]:
-    made: HistoryStore
-    if request.param == "memory":
-        made = MemoryStore()
-    elif request.param == "sqlite":
-        made = SqliteStore(tmp_path / "history.db")
-    else:
-        postgres: PostgresServer = request.getfixturevalue("server")
-        url = make_url(postgres.new_database())
-        strategy = "copy" if request.param.endswith("copy") else "unnest"
-        made = PostgresStore(url, clock=ManualClock(DAY), strategy=strategy)
-    yield made
-    made.close()
 
 
 def row(time: int, value: object = 1.0, code: int = status.GOOD, series: str = "power_kw") -> HistoryRow:

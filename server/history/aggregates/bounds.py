@@ -80,17 +80,21 @@ def simple(samples: Samples, time: TimeUs) -> Bound:
         return Bound(samples.value(place), samples.raw[place].status, usable=bool(samples.usable[place]))
     if not samples.usable[place] or place + 1 == len(samples):
         return NONE
-    sure = samples.severity[place] == GOOD
+    sure = bool(samples.severity[place] == GOOD)
     if samples.configuration.stepped:
-        return _estimate(samples.value(place), sure)
-    if not samples.usable[place + 1]:
-        return _estimate(samples.value(place), False)
-    return _estimate(_line(samples, place, place + 1, time), sure and samples.severity[place + 1] == GOOD)
+        value = samples.value(place)
+    elif samples.usable[place + 1]:
+        value = _line(samples, place, place + 1, time)
+        sure = sure and bool(samples.severity[place + 1] == GOOD)
+    else:
+        value, sure = samples.value(place), False
+    # A bound that is Uncertain counts like any other Uncertain value.
+    usable = sure or not samples.configuration.treat_uncertain_as_bad
+    return Bound(value, 0 if sure else UNCERTAIN_DATA_SUB_NORMAL, INTERPOLATED, usable)
 
 
 def _estimate(value: Scalar | None, sure: bool | np.bool_) -> Bound:
-    code = 0 if sure else UNCERTAIN_DATA_SUB_NORMAL
-    return Bound(value, code, INTERPOLATED)
+    return Bound(value, 0 if sure else UNCERTAIN_DATA_SUB_NORMAL, INTERPOLATED)
 
 
 def _line(samples: Samples, early: int, late: int, time: TimeUs) -> Scalar | None:

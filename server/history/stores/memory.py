@@ -5,12 +5,16 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
+from server.core import status
 from server.core.clock import TimeUs
 from server.core.errors import LocalError, RemoteError
+from server.core.status import StatusCode
 from server.history.reading import raw_page
-from server.history.store import HistoryRow, Page, StoredValue
-from server.history.values import from_columns, in_time, to_columns
+from server.history.store import Annotation, Change, HistoryRow, ModifiedPage, ModifiedValue, Page, StoredValue
+from server.history.values import from_columns, in_time, storable, to_columns
 
 
 class MemoryStore:
@@ -21,6 +25,9 @@ class MemoryStore:
         self._lock = threading.Lock()
         self._series: dict[tuple[str, str], dict[TimeUs, StoredValue]] = {}
         self._times: dict[tuple[str, str], list[TimeUs]] = {}
+        self._modified: dict[tuple[str, str], list[ModifiedValue]] = {}
+        self._entries = 0
+        self._annotations: dict[tuple[str, str], dict[tuple[TimeUs, TimeUs, str], Annotation]] = {}
 
     def open(self) -> None:
         """Nothing to open."""
@@ -38,12 +45,29 @@ class MemoryStore:
             for row in rows:
                 key = row.device_id, row.parameter
                 values = self._series.setdefault(key, {})
+                value = from_columns(*to_columns(row.value))
+                stored = StoredValue(row.source_time, row.server_time, value, row.status)
                 if row.source_time not in values:
-                    value = from_columns(*to_columns(row.value))
-                    values[row.source_time] = StoredValue(row.source_time, row.server_time, value, row.status)
+                    values[row.source_time] = stored
                     self._times.pop(key, None)
                     new += 1
+                else:
+                    self._conflict(key, stored, values[row.source_time])
         return new
+
+    def _conflict(self, key: tuple[str, str], later: StoredValue, first: StoredValue) -> None:
+        def same(one: StoredValue, other: StoredValue) -> bool:
+            return (type(one.value), one.value, one.status) == (type(other.value), other.value, other.status)
+
+        kept = self._modified.setdefault(key, [])
+        if not same(later, first) and not any(
+            same(later, each.value) and each.value.source_time == later.source_time for each in kept
+        ):
+            self._keep(key, later, Change.INSERT, "", later.server_time)
+
+    def _keep(self, key: tuple[str, str], value: StoredValue, how: Change, user: str, now: TimeUs) -> None:
+        self._entries += 1
+        self._modified.setdefault(key, []).append(ModifiedValue(value, now, how, user, self._entries))
 
     def read_raw(
         self,
@@ -59,22 +83,168 @@ class MemoryStore:
         self._check()
         key = device_id, parameter
 
-        def fetch(low: TimeUs | None, high: TimeUs | None, count: int, *, newest_first: bool) -> list[StoredValue]:
-            values = self._series.get(key, {})
-            times = self._times.setdefault(key, sorted(values))
-            first = 0 if low is None else bisect_left(times, low)
-            after = len(times) if high is None else bisect_right(times, high)
-            chosen = times[max(first, after - count) : after][::-1] if newest_first else times[first:after][:count]
-            return [values[time] for time in chosen]
-
         with self._lock:
-            return raw_page(fetch, start, end, limit, bounds=bounds, resume=resume)
+            return raw_page(partial(self._fetch, key), start, end, limit, bounds=bounds, resume=resume)
+
+    def _fetch(
+        self, key: tuple[str, str], low: TimeUs | None, high: TimeUs | None, limit: int, *, newest_first: bool
+    ) -> list[StoredValue]:
+        values = self._series.get(key, {})
+        times = self._times.setdefault(key, sorted(values))
+        first = 0 if low is None else bisect_left(times, low)
+        after = len(times) if high is None else bisect_right(times, high)
+        chosen = times[max(first, after - limit) : after][::-1] if newest_first else times[first:after][:limit]
+        return [values[time] for time in chosen]
+
+    def fetch(
+        self,
+        device_id: str,
+        parameter: str,
+        low: TimeUs | None,
+        high: TimeUs | None,
+        limit: int,
+        *,
+        newest_first: bool = False,
+    ) -> list[StoredValue]:
+        self._check()
+        with self._lock:
+            return self._fetch((device_id, parameter), low, high, limit, newest_first=newest_first)
 
     def latest(self, device_id: str, parameter: str) -> StoredValue | None:
         self._check()
         with self._lock:
             values = self._series.get((device_id, parameter))
             return values[max(values)] if values else None
+
+    # -- changes
+
+    def change(
+        self, device_id: str, parameter: str, values: Sequence[StoredValue], how: Change, user: str, now: TimeUs
+    ) -> list[StatusCode]:
+        self._check()
+        key = device_id, parameter
+        codes: list[StatusCode] = []
+        with self._lock:
+            current = self._series.setdefault(key, {})
+            for value in values:
+                before = current.get(value.source_time)
+                if not in_time(value.source_time):
+                    codes.append(status.BAD_OUT_OF_RANGE)
+                elif before is None and how is Change.REPLACE:
+                    codes.append(status.BAD_NO_ENTRY_EXISTS)
+                elif before is not None and how is Change.INSERT:
+                    codes.append(status.BAD_ENTRY_EXISTS)
+                else:
+                    if before is not None:
+                        self._keep(key, before, how, user, now)
+                    held, code = storable(value.value, value.status)
+                    current[value.source_time] = replace(value, value=from_columns(*to_columns(held)), status=code)
+                    codes.append(status.GOOD_ENTRY_INSERTED if before is None else status.GOOD_ENTRY_REPLACED)
+            self._times.pop(key, None)
+        return codes
+
+    def delete(self, device_id: str, parameter: str, start: TimeUs, end: TimeUs, user: str, now: TimeUs) -> int:
+        times = [value.source_time for value in self._between(device_id, parameter, start, end)]
+        return sum(self.delete_times(device_id, parameter, times, user, now))
+
+    def _between(self, device_id: str, parameter: str, start: TimeUs, end: TimeUs) -> list[StoredValue]:
+        self._check()
+        return [
+            value
+            for time, value in sorted(self._series.get((device_id, parameter), {}).items())
+            if time == start or start < time < end or end < time < start
+        ]
+
+    def delete_times(
+        self, device_id: str, parameter: str, times: Sequence[TimeUs], user: str, now: TimeUs
+    ) -> list[bool]:
+        self._check()
+        key = device_id, parameter
+        found: list[bool] = []
+        with self._lock:
+            for time in times:
+                value = self._series.get(key, {}).pop(time, None)
+                if value is not None:
+                    self._keep(key, value, Change.DELETE, user, now)
+                found.append(value is not None)
+            self._times.pop(key, None)
+        return found
+
+    def read_modified(
+        self,
+        device_id: str,
+        parameter: str,
+        start: TimeUs | None,
+        end: TimeUs | None,
+        limit: int,
+        *,
+        resume: tuple[TimeUs, int] | None = None,
+    ) -> ModifiedPage:
+        self._check()
+        if (start is None and end is None) or limit < 1:
+            raise ValueError("a read needs a start or an end, and a page holds at least one value")
+        backward = start is None or (end is not None and start > end)
+        first, last = (end, None) if start is None else (start, end)
+        sign = -1 if backward else 1
+        found = [
+            each
+            for each in self._modified.get((device_id, parameter), [])
+            if first is not None
+            and sign * each.value.source_time >= sign * first
+            and (last is None or sign * each.value.source_time < sign * last or each.value.source_time == first == last)
+        ]
+        found.sort(key=lambda each: (sign * each.value.source_time, -each.entry))
+        if resume is not None:
+            place = sign * resume[0], -resume[1]
+            found = [each for each in found if (sign * each.value.source_time, -each.entry) >= place]
+        more = (found[limit].value.source_time, found[limit].entry) if len(found) > limit else None
+        return ModifiedPage(tuple(found[:limit]), more)
+
+    def delete_modified(self, device_id: str, parameter: str, start: TimeUs, end: TimeUs) -> int:
+        self._check()
+        with self._lock:
+            kept = self._modified.get((device_id, parameter), [])
+            left = [
+                each
+                for each in kept
+                if not (
+                    each.value.source_time == start
+                    or start < each.value.source_time < end
+                    or end < each.value.source_time < start
+                )
+            ]
+            self._modified[device_id, parameter] = left
+            return len(kept) - len(left)
+
+    def annotations(
+        self, device_id: str, parameter: str, start: TimeUs, end: TimeUs, limit: int, *, after: int = 0
+    ) -> list[Annotation]:
+        self._check()
+        found = self._annotations.get((device_id, parameter), {}).values()
+        inside = [each for each in found if start <= each.time < end]
+        return sorted(inside, key=lambda each: (each.time, each.annotated_at, each.user))[after : after + limit]
+
+    def annotate(
+        self, device_id: str, parameter: str, annotations: Sequence[Annotation], how: Change
+    ) -> list[StatusCode]:
+        self._check()
+        codes: list[StatusCode] = []
+        with self._lock:
+            known = self._annotations.setdefault((device_id, parameter), {})
+            for each in annotations:
+                place = each.time, each.annotated_at, each.user
+                if not in_time(each.time) or not in_time(each.annotated_at):
+                    codes.append(status.BAD_OUT_OF_RANGE)
+                elif how is Change.DELETE:
+                    codes.append(status.GOOD if known.pop(place, None) else status.BAD_NO_ENTRY_EXISTS)
+                elif place in known and how is Change.INSERT:
+                    codes.append(status.BAD_ENTRY_EXISTS)
+                elif place not in known and how is Change.REPLACE:
+                    codes.append(status.BAD_NO_ENTRY_EXISTS)
+                else:
+                    codes.append(status.GOOD_ENTRY_REPLACED if place in known else status.GOOD_ENTRY_INSERTED)
+                    known[place] = each
+        return codes
 
     def close(self) -> None:
         """Nothing to release."""

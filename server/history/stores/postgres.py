@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import create_engine
@@ -115,11 +115,7 @@ class PostgresStore(SqlStore):
         self._partitions.load(connection)
 
     def _insert(self, rows: list[StoredRow]) -> int:
-        days = self._partitions.missing(row[1] for row in rows)
-        if days:
-            with self._engine.begin() as connection:
-                self._partitions.cover(connection, days)
-            self._partitions.covered(days)
+        self._cover(row[1] for row in rows)
         if self._strategy == "unnest":
             return self._transaction(lambda cursor: _unnest(cursor, rows))
         block = _copy_block(rows)
@@ -131,6 +127,18 @@ class PostgresStore(SqlStore):
             # Not the row's fault: somebody dropped a partition. The rows stay with the caller.
             self._partitions.forget()
             raise self._away(str(error)) from error
+
+    def _cover(self, times: Iterable[TimeUs]) -> None:
+        days = self._partitions.missing(times)
+        if days:
+            with self._engine.begin() as connection:
+                self._partitions.cover(connection, days)
+            self._partitions.covered(days)
+
+    def _make_room(self, times: Sequence[TimeUs]) -> None:
+        self.open()
+        with self._write_lock, self._errors():
+            self._cover(times)
 
     def _transaction(self, work: Callable[[Any], int]) -> int:
         with self._engine.begin() as connection:

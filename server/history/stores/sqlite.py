@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import URL, Connection
 
+from server.core.clock import TimeUs
 from server.core.errors import ConfigurationError
 from server.database.sqlite import connect
 from server.history.kinds import StoreKind
@@ -47,6 +49,9 @@ class SqliteStore(SqlStore):
 
         super().__init__(engine, str(path))
         self.open()
+
+    def _make_room(self, times: Sequence[TimeUs]) -> None:
+        """A file has room for every time."""
 
     def _insert(self, rows: list[StoredRow]) -> int:
         # By key: each leaf of the tree is then touched once.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from server.history.aggregates.bounds import interpolated, simple
@@ -38,7 +38,7 @@ def same(value: object, status: int, expected: Result) -> bool:
     return number is None or math.isclose(float(value), float(number), rel_tol=1e-9, abs_tol=1e-9)  # type: ignore[arg-type]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     VALUES,
     st.booleans(),
@@ -86,7 +86,7 @@ def test_the_fast_way_is_the_slow_way(
             assert same(each.value, each.status, expected), (name, low, high, each, expected)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(VALUES, st.booleans(), st.integers(-50, 420), st.integers(1, 300), st.sampled_from([7, 20, 64]))
 def test_every_aggregate_answers_every_interval(
     values: list[tuple[int, float, int]], stepped: bool, start: int, length: int, width: int
