@@ -44,6 +44,11 @@ class DataType(IntEnum):
         return DataType.SBYTE <= self <= DataType.UINT64
 
     @property
+    def stepped(self) -> bool:
+        """Stepped of its history: only what is measured in fractions moves along a line between two values."""
+        return self not in (DataType.FLOAT, DataType.DOUBLE, DataType.DURATION)
+
+    @property
     def limits(self) -> tuple[float, float] | None:
         """(least, greatest) that the wire can carry; None for what is no number, DOUBLE included (it carries all)."""
         return _LIMITS.get(self)

@@ -23,6 +23,10 @@ from server.opcua.event_filter import ELEMENT_LIMIT, SELECT_LIMIT
 from server.opcua.event_history import EventHistory
 from server.opcua.events import EventBus
 from server.opcua.history import RawHistory, RawReader
+from server.opcua.history_changes import Changer, DeleteAtTimes, DeleteRaw, UpdateData
+from server.opcua.history_nodes import add_history_nodes
+from server.opcua.history_points import HistoryPoints
+from server.opcua.history_processed import HistoryAtTimes, ProcessedHistory, Processor
 from server.opcua.identity import Identities, SignIn, Verify
 from server.opcua.load_nodes import LoadNodes
 from server.opcua.method_calls import DirectMethods, MethodHandlers
@@ -45,7 +49,7 @@ from server.opcua.services.discovery import DiscoveryService
 from server.opcua.services.dispatch import Dispatcher
 from server.opcua.services.engine import SubscriptionEngine
 from server.opcua.services.guard import DecodeLimits
-from server.opcua.services.history import HistoryDoors, HistoryReader, HistoryService
+from server.opcua.services.history import HistoryDoors, HistoryReader, HistoryService, HistoryUpdater
 from server.opcua.services.limits import OperationLimits
 from server.opcua.services.method import MethodService
 from server.opcua.services.node_management import NodeManagementService
@@ -153,7 +157,11 @@ class Room:
             await self.trail.drain()
 
 
-async def assemble(facts: Facts, namespaces: Namespaces, pipeline: Any, reader: RawReader) -> Room:
+class Historian(RawReader, Processor, Changer, Protocol):
+    """What the doors to history ask for."""
+
+
+async def assemble(facts: Facts, namespaces: Namespaces, pipeline: Any, reader: Historian) -> Room:
     """Everything that does not depend on devices; not yet listening.
 
     Raises:
@@ -169,6 +177,7 @@ async def assemble(facts: Facts, namespaces: Namespaces, pipeline: Any, reader: 
     rights = Rights()
     rights.defaults(0).permissions = SERVER_PERMISSIONS
     space = Space(store, indexes, rights)
+    add_history_nodes(space)
     operations = _operations(facts.limits)
     conditions = ConditionNodes(space, facts.plant, pipeline.alarms, clock=clock)
     bus = EventBus(store, clock)
@@ -210,19 +219,28 @@ async def assemble(facts: Facts, namespaces: Namespaces, pipeline: Any, reader: 
     TranslateService(store, rights, operations, on_demand.announced).register(dispatcher)
     RegisteredNodes(operations).register(dispatcher)
     QueryService().register(dispatcher)
-    history = RawHistory(values, reader, facts.page_rows, operations.history_points)
-    readers: dict[type, HistoryReader] = {ua.ReadRawModifiedDetails: history}
+    points, rows = HistoryPoints(operations.history_points), facts.page_rows
+    readers: dict[type, HistoryReader] = {
+        ua.ReadRawModifiedDetails: RawHistory(values, reader, rows, points),
+        ua.ReadProcessedDetails: ProcessedHistory(values, reader, rows, points),
+        ua.ReadAtTimeDetails: HistoryAtTimes(values, reader, rows, points),
+    }
+    updaters: dict[type, HistoryUpdater] = {
+        ua.UpdateDataDetails: UpdateData(values, reader, clock),
+        ua.DeleteRawModifiedDetails: DeleteRaw(values, reader, clock),
+        ua.DeleteAtTimeDetails: DeleteAtTimes(values, reader, clock),
+    }
     if facts.journal is not None:
         readers[ua.ReadEventDetails] = EventHistory(
             facts.journal,
             conditions,
             space,
             store,
-            page_rows=facts.page_rows,
-            points_per_session=operations.history_points,
+            page_rows=rows,
+            points=points,
         )
         store.reshape(space.node(SERVER), notifier=EVENTS_AND_HISTORY)
-    HistoryService(store, operations, HistoryDoors(readers, {}), audit).register(dispatcher)
+    HistoryService(store, operations, HistoryDoors(readers, updaters), audit).register(dispatcher)
 
     # Subscriptions, events, methods
     engine = SubscriptionEngine(

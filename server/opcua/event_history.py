@@ -6,11 +6,8 @@ Selected and filtered by the same plans as live events. Events that are not of c
 from __future__ import annotations
 
 import asyncio
-import secrets
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from asyncua import ua
 
@@ -21,6 +18,7 @@ from server.opcua.conditions import ConditionNodes
 from server.opcua.datavalues import stack_status
 from server.opcua.event_filter import Event, EventPlan, EventTypes
 from server.opcua.history import request_time
+from server.opcua.history_points import HistoryPoints
 from server.opcua.names import PLANT_URI
 from server.opcua.nodes.keys import Key, key_of
 from server.opcua.nodes.node import Node
@@ -63,7 +61,7 @@ class EventHistory:
         store: NodeStore,
         *,
         page_rows: int,
-        points_per_session: int,
+        points: HistoryPoints,
     ) -> None:
         self._journal = journal
         self._nodes = nodes
@@ -71,16 +69,11 @@ class EventHistory:
         self._store = store
         self._types = EventTypes(store)
         self._page_rows = page_rows
-        self._points_per_session = points_per_session
-
-    def _held(self, session: Session) -> OrderedDict[bytes, Any]:
-        if session.history_points is None:
-            session.history_points = OrderedDict()
-        return session.history_points  # type: ignore[no-any-return]
+        self._points = points
 
     def release(self, session: Session, point: bytes) -> bool:
         """Give a continuation point back; False when it is none of this session's."""
-        return self._held(session).pop(point, None) is not None
+        return self._points.release(session, point)
 
     async def read(
         self, request: Request, node: Node, wanted: ua.HistoryReadValueId, params: ua.HistoryReadParameters
@@ -93,21 +86,15 @@ class EventHistory:
         session = request.session
         if session is None:
             raise ServiceFault(_S.BadSessionIdInvalid)
-        held = self._held(session)
         if not wanted.ContinuationPoint:
             question = self._first(node, params.HistoryReadDetails)
         else:
-            known = held.pop(bytes(wanted.ContinuationPoint), None)
+            known = self._points.take(session, wanted.ContinuationPoint)
             if not isinstance(known, _Question) or known.notifier != node.key:
                 raise ServiceFault(_S.BadContinuationPointInvalid)
             question = known
         events, after = await self._page(question)
-        token = None
-        if after is not None:
-            if len(held) >= self._points_per_session:
-                held.popitem(last=False)
-            token = secrets.token_bytes(16)
-            held[token] = replace(question, after=after)
+        token = self._points.keep(session, replace(question, after=after)) if after is not None else None
         code = status.GOOD if events or after is not None else _S.GoodNoData
         return ua.HistoryReadResult(
             StatusCode=stack_status(code), ContinuationPoint=token, HistoryData=ua.HistoryEvent(Events=events)

@@ -1,9 +1,7 @@
-"""Raw values of the historian, page by page (OPC 10000-11, 6.5.3): the door behind HistoryRead."""
+"""Raw and modified values of the historian, page by page (OPC 10000-11, 6.5.3): the door behind HistoryRead."""
 
 from __future__ import annotations
 
-import secrets
-from collections import OrderedDict
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
@@ -12,9 +10,10 @@ from asyncua import ua
 
 from server.core import status
 from server.core.clock import TimeUs, from_datetime
-from server.history.store import Page, StoredValue
+from server.history.store import ModifiedPage, Page, StoredValue
 from server.model.device_type import DataType
 from server.opcua.datavalues import moment, stack_status, to_variant
+from server.opcua.history_points import HistoryPoints
 from server.opcua.nodes.keys import key_of
 from server.opcua.nodes.node import Node
 from server.opcua.services.context import Request, Session
@@ -40,37 +39,44 @@ class RawReader(Protocol):
         resume: TimeUs | None = None,
     ) -> Page: ...
 
+    async def read_modified(
+        self,
+        device_id: str,
+        parameter: str,
+        start: TimeUs | None,
+        end: TimeUs | None,
+        limit: int,
+        *,
+        resume: tuple[TimeUs, int] | None = None,
+    ) -> ModifiedPage: ...
+
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """What a continuation point stands for: the request, and the source time that its next page starts at."""
+    """What a continuation point stands for: the request, and where its next page starts."""
 
     point: PointNode
     start: TimeUs | None
     end: TimeUs | None
     bounds: bool
     limit: int
-    resume: TimeUs | None = None
+    modified: bool
+    resume: TimeUs | None = None  # of raw values
+    resume_modified: tuple[TimeUs, int] | None = None
 
 
 class RawHistory:
-    """ReadRawModifiedDetails without modified values."""
+    """ReadRawModifiedDetails: what is stored, or what is not current any more."""
 
-    def __init__(self, values: Values, reader: RawReader, page_rows: int, points_per_session: int) -> None:
+    def __init__(self, values: Values, reader: RawReader, page_rows: int, points: HistoryPoints) -> None:
         self._values = values
         self._reader = reader
         self._page_rows = page_rows
-        self._points_per_session = points_per_session
-
-    def _held(self, session: Session) -> OrderedDict[bytes, _Question]:
-        held: OrderedDict[bytes, _Question] | None = session.history_points
-        if held is None:
-            held = session.history_points = OrderedDict()
-        return held
+        self._points = points
 
     def release(self, session: Session, point: bytes) -> bool:
         """Give a continuation point back; False when it is none of this session's."""
-        return self._held(session).pop(point, None) is not None
+        return self._points.release(session, point)
 
     async def read(
         self, request: Request, node: Node, wanted: ua.HistoryReadValueId, params: ua.HistoryReadParameters
@@ -81,37 +87,37 @@ class RawHistory:
             ServiceFault: the operation's result.
         """
         session = request.session
-        details = params.HistoryReadDetails
-        if session is None or details.IsReadModified:
-            raise ServiceFault(_S.BadHistoryOperationUnsupported)
-        held = self._held(session)
+        if session is None:
+            raise ServiceFault(_S.BadSessionIdInvalid)
         if not wanted.ContinuationPoint:
-            question = self._first(node, wanted, details)
+            question = self._first(node, wanted, params.HistoryReadDetails)
         else:
-            known = held.pop(bytes(wanted.ContinuationPoint), None)
+            known = self._points.take(session, wanted.ContinuationPoint)
             if not isinstance(known, _Question) or known.point.key != key_of(wanted.NodeId):
                 raise ServiceFault(_S.BadContinuationPointInvalid)
             question = known
-        return await self._page(question, params.TimestampsToReturn, held)
+        # NumValuesPerNode is the size of a page: the client gets the rest by its continuation point.
+        page = self._modified_page if question.modified else self._page
+        data, more = await page(question, params.TimestampsToReturn)
+        token = self._points.keep(session, more) if more is not None else None
+        code = status.GOOD if data.DataValues else _S.GoodNoData
+        return ua.HistoryReadResult(StatusCode=stack_status(code), ContinuationPoint=token, HistoryData=data)
 
     def _first(self, node: Node, wanted: ua.HistoryReadValueId, details: ua.ReadRawModifiedDetails) -> _Question:
-        point = self._values.of_key(node.key)
-        if point is None:
-            raise ServiceFault(_S.BadHistoryOperationUnsupported)
-        if wanted.IndexRange:
-            raise ServiceFault(_S.BadIndexRangeNoData)  # everything recorded is a scalar
+        point = point_of(self._values, node, wanted)
         start, end = request_time(details.StartTime), request_time(details.EndTime)
         count = int(details.NumValuesPerNode or 0)
         # Two of start, end and count have to be given (OPC 10000-11, 6.5.3.2).
         if (start is None) + (end is None) + (count == 0) > 1:
             raise ServiceFault(_S.BadInvalidArgument)
+        if details.IsReadModified and details.ReturnBounds:
+            raise ServiceFault(_S.BadInvalidArgument)  # 6.5.3.3: there are no bounds of what is not current
         limit = min(self._page_rows, count) if count else self._page_rows
-        return _Question(point, start, end, bool(details.ReturnBounds), limit)
+        return _Question(point, start, end, bool(details.ReturnBounds), limit, bool(details.IsReadModified))
 
     async def _page(
-        self, question: _Question, stamps: ua.TimestampsToReturn, held: OrderedDict[bytes, _Question]
-    ) -> ua.HistoryReadResult:
-        # NumValuesPerNode is the size of a page: the client gets the rest by its continuation point.
+        self, question: _Question, stamps: ua.TimestampsToReturn
+    ) -> tuple[ua.HistoryData, _Question | None]:
         point = question.point
         page = await self._reader.read_raw(
             point.device_id,
@@ -122,17 +128,50 @@ class RawHistory:
             bounds=question.bounds,
             resume=question.resume,
         )
-        token = None
-        if page.next_time is not None:
-            if len(held) >= self._points_per_session:
-                held.popitem(last=False)
-            token = secrets.token_bytes(16)
-            held[token] = replace(question, resume=page.next_time)
         values = [_value(value, point.data_type, stamps) for value in page.values]
-        code = status.GOOD if values else _S.GoodNoData
-        return ua.HistoryReadResult(
-            StatusCode=stack_status(code), ContinuationPoint=token, HistoryData=ua.HistoryData(DataValues=values)
+        more = replace(question, resume=page.next_time) if page.next_time is not None else None
+        return ua.HistoryData(DataValues=values), more
+
+    async def _modified_page(
+        self, question: _Question, stamps: ua.TimestampsToReturn
+    ) -> tuple[ua.HistoryModifiedData, _Question | None]:
+        point = question.point
+        page = await self._reader.read_modified(
+            point.device_id,
+            point.parameter,
+            question.start,
+            question.end,
+            question.limit,
+            resume=question.resume_modified,
         )
+        data = ua.HistoryModifiedData(
+            DataValues=[_value(each.value, point.data_type, stamps) for each in page.values],
+            ModificationInfos=[
+                ua.ModificationInfo(
+                    ModificationTime=moment(each.modified_at),
+                    UpdateType=ua.HistoryUpdateType(int(each.how)),
+                    UserName=each.user or None,
+                )
+                for each in page.values
+            ],
+        )
+        return data, replace(question, resume_modified=page.resume) if page.resume is not None else None
+
+
+def point_of(values: Values, node: Node, wanted: ua.HistoryReadValueId) -> PointNode:
+    """The point whose history a Variable has.
+
+    Raises:
+        ServiceFault: BadHistoryOperationUnsupported (it has none), BadIndexRangeNoData, BadDataEncodingInvalid.
+    """
+    point = values.of_key(node.key)
+    if point is None:
+        raise ServiceFault(_S.BadHistoryOperationUnsupported)
+    if wanted.IndexRange:
+        raise ServiceFault(_S.BadIndexRangeNoData)  # everything recorded is a scalar
+    if wanted.DataEncoding is not None and wanted.DataEncoding.Name:
+        raise ServiceFault(_S.BadDataEncodingInvalid)  # no value is a structure
+    return point
 
 
 def _value(value: StoredValue, data_type: DataType, which: ua.TimestampsToReturn) -> ua.DataValue:

@@ -28,7 +28,7 @@ from server.opcua.nodes.keys import Key, key_of, node_id_of
 from server.opcua.nodes.node import Node
 from server.opcua.nodes.values import Encoded, encoded
 from server.opcua.parameter_nodes import access_of, properties_of
-from server.opcua.space import HISTORY_READ, Space
+from server.opcua.space import HISTORY_READ, HISTORY_WRITE, Space
 from server.opcua.spec_nodes import SEMANTIC, update_parameter
 from server.opcua.wire import Point
 
@@ -168,7 +168,7 @@ class HotUpdate:
         for name in device.points:
             node = store.peek((index, f"{target}/{name}"))
             if node is not None and node.shape.historizing:
-                store.reshape(node, access=node.shape.access & ~HISTORY_READ, historizing=False)
+                store.reshape(node, access=node.shape.access & ~(HISTORY_READ | HISTORY_WRITE), historizing=False)
         return outcome
 
     def _parameters(

@@ -10,9 +10,10 @@ from asyncua import ua
 from server.core import status
 from server.model.device_type import DataType, ParameterSpec
 from server.opcua.datavalues import eu_information, stack_status, text
+from server.opcua.history_nodes import configure
 from server.opcua.names import FDI5_URI, TYPES_URI
 from server.opcua.nodes.values import Encoded, encoded
-from server.opcua.space import HISTORY_READ, READ, WRITE, Space, data_value
+from server.opcua.space import HISTORY_READ, HISTORY_WRITE, READ, WRITE, Space, data_value
 
 ANALOG_ITEM = ua.NodeId(ua.ObjectIds.AnalogItemType)
 BASE_ANALOG = ua.NodeId(ua.ObjectIds.BaseAnalogType)
@@ -74,11 +75,13 @@ def add_parameter(
         parent=parent,
         display=spec.label,
         description=spec.help,
-        access=access | (HISTORY_READ if history else 0),
+        access=access | (HISTORY_READ | HISTORY_WRITE if history else 0),
         historizing=history,
         rule=rule,
     )
     _properties(space, spec, node_id, rule)
+    if history:
+        configure(space, node_id, spec.data_type)
 
 
 @dataclass(frozen=True, slots=True)

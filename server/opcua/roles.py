@@ -56,8 +56,11 @@ def permissions(
     return tuple(sorted(rows.items()))
 
 
-DEFAULT = permissions(operator=CALL | WRITE)
-"""Nodes that say nothing else: everybody looks, operators write and call what is writable and executable."""
+CHANGE_HISTORY = INSERT_HISTORY | MODIFY_HISTORY | DELETE_HISTORY
+DEFAULT = permissions(operator=CALL | WRITE, engineer=CHANGE_HISTORY)
+"""Nodes that say nothing else: everybody looks, operators write and call what is writable and executable, engineers
+also change what was recorded.
+"""
 OPEN = permissions(everybody=SEE | WRITE | CALL)
 """Test and load nodes: open to everybody."""
 ENGINEERS_CALL = permissions(operator=WRITE, engineer=CALL)

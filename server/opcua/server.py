@@ -27,9 +27,8 @@ from server.core.values import (
 )
 from server.model.device_type import DeviceType, SpecChange
 from server.model.plant import Plant
-from server.opcua.assembly import Facts, Room, assemble
+from server.opcua.assembly import Facts, Historian, Room, assemble
 from server.opcua.conditions import AlarmStates
-from server.opcua.history import RawReader
 from server.opcua.identity import Verify
 from server.opcua.model_changes import ModelChanges
 from server.opcua.nodes.values import ValueEncodingError
@@ -130,7 +129,7 @@ class OpcUaServer:
         self.port = 0
 
     async def prepare(
-        self, pipeline: FieldPipeline, reader: RawReader, counters: Callable[[], Mapping[str, int | float]]
+        self, pipeline: FieldPipeline, reader: Historian, counters: Callable[[], Mapping[str, int | float]]
     ) -> None:
         """Build everything that does not depend on devices. Blocking parts run in a thread."""
         self._room = await assemble(self._facts, self._namespaces, pipeline, reader)

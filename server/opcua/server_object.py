@@ -227,6 +227,9 @@ class ServerObject:
             "UpdateDataCapability",
             "DeleteRawCapability",
             "DeleteAtTimeCapability",
+        ):
+            self._put(getattr(_ids, f"HistoryServerCapabilities_{name}"), True, _V.Boolean)
+        for name in (
             "InsertEventCapability",
             "ReplaceEventCapability",
             "UpdateEventCapability",

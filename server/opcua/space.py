@@ -43,6 +43,7 @@ SERVER = ua.NodeId(ua.ObjectIds.Server)
 READ = 1
 WRITE = 2
 HISTORY_READ = 4
+HISTORY_WRITE = 8
 STATUS_WRITE = 32
 TIMESTAMP_WRITE = 64
 """Bits of AccessLevel (OPC 10000-3, 8.57)."""

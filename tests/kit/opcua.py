@@ -29,8 +29,9 @@ from server.core.texts import Texts
 from server.core.values import CommandResponse, DeviceId, PointUpdate, Scalar
 from server.database.site import SiteDatabase
 from server.fdi.logic.live import LiveLogic
-from server.history.reading import raw_page
-from server.history.store import Page, StoredValue
+from server.history.reader import HistoryReader
+from server.history.store import HistoryRow
+from server.history.stores.memory import MemoryStore
 from server.model.alarm_spec import AlarmSpec
 from server.model.device import Device
 from server.model.device_type import ArgumentSpec, DataType, DeviceType, EnumValue, MethodSpec
@@ -152,11 +153,15 @@ class MemoryNamespaces:
         return self.names.index(uri)
 
 
-class MemoryHistory:
+class MemoryHistory(HistoryReader):
     """Recorder and reader in one, without a disk."""
 
     def __init__(self) -> None:
-        self.series: dict[tuple[str, str], list[StoredValue]] = {}
+        self.store = MemoryStore()
+        super().__init__(self.store, self)
+
+    async def flushed(self, timeout_s: float = 2.0) -> None:
+        """Everything is there at once."""
 
     def model_changed(self, change: object) -> None:
         pass
@@ -169,32 +174,7 @@ class MemoryHistory:
         return done
 
     def put(self, device: str, parameter: str, time: TimeUs, value: Scalar | None, code: int = status.GOOD) -> None:
-        row = self.series.setdefault((device, parameter), [])
-        row.append(StoredValue(time, time, value, code))
-        row.sort(key=lambda stored: stored.source_time)
-
-    async def read_raw(
-        self,
-        device_id: str,
-        parameter: str,
-        start: TimeUs | None,
-        end: TimeUs | None,
-        limit: int,
-        *,
-        bounds: bool = False,
-        resume: TimeUs | None = None,
-    ) -> Page:
-        rows = self.series.get((device_id, parameter), [])
-
-        def fetch(low: TimeUs | None, high: TimeUs | None, count: int, *, newest_first: bool) -> list[StoredValue]:
-            found = [
-                row
-                for row in rows
-                if (low is None or row.source_time >= low) and (high is None or row.source_time <= high)
-            ]
-            return (found[::-1] if newest_first else found)[:count]
-
-        return raw_page(fetch, start, end, limit, bounds=bounds, resume=resume)
+        self.store.write([HistoryRow(device, parameter, time, time, value, code)])
 
 
 class AnsweringSender:

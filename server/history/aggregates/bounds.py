@@ -8,15 +8,15 @@ import numpy as np
 
 from server.core.clock import TimeUs
 from server.core.values import Scalar
-from server.history.aggregates.samples import (
+from server.history.aggregates.results import (
     BAD_NO_DATA,
     GOOD,
     INTERPOLATED,
     RAW,
     UNCERTAIN_DATA_SUB_NORMAL,
-    Samples,
     severity_of,
 )
+from server.history.aggregates.samples import Samples
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from server.history.aggregates.intervals import Interval
 from server.history.aggregates.quality import by_values
-from server.history.aggregates.samples import BAD_NO_DATA, CALCULATED, Processed, Samples, severity_of, with_bits
+from server.history.aggregates.results import BAD_NO_DATA, CALCULATED, Processed, severity_of, with_bits
+from server.history.aggregates.samples import Samples
 
 
 def average(samples: Samples, interval: Interval) -> Processed:

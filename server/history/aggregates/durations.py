@@ -8,17 +8,17 @@ from server.core.clock import SECOND
 from server.history.aggregates.bounds import simple
 from server.history.aggregates.intervals import Interval
 from server.history.aggregates.quality import between, by_time
-from server.history.aggregates.samples import (
+from server.history.aggregates.results import (
     BAD,
     BAD_NO_DATA,
     CALCULATED,
     GOOD,
     MULTI_VALUE,
     Processed,
-    Samples,
     severity_of,
     with_bits,
 )
+from server.history.aggregates.samples import Samples
 
 _MS = SECOND / 1000
 

@@ -7,16 +7,16 @@ import numpy as np
 from server.core.values import Scalar
 from server.history.aggregates.bounds import Bound, interpolated, simple
 from server.history.aggregates.intervals import Interval
-from server.history.aggregates.samples import (
+from server.history.aggregates.results import (
     BAD,
     BAD_NO_DATA,
     CALCULATED,
     GOOD,
     UNCERTAIN_DATA_SUB_NORMAL,
     Processed,
-    Samples,
     with_bits,
 )
+from server.history.aggregates.samples import Samples
 
 
 def interpolative(samples: Samples, interval: Interval) -> Processed:

@@ -11,7 +11,7 @@ from server.core.values import Scalar
 from server.history.aggregates.bounds import simple
 from server.history.aggregates.intervals import Interval
 from server.history.aggregates.quality import between, by_time
-from server.history.aggregates.samples import (
+from server.history.aggregates.results import (
     BAD,
     BAD_NO_DATA,
     CALCULATED,
@@ -21,10 +21,10 @@ from server.history.aggregates.samples import (
     UNCERTAIN,
     UNCERTAIN_DATA_SUB_NORMAL,
     Processed,
-    Samples,
     severity_of,
     with_bits,
 )
+from server.history.aggregates.samples import Samples
 
 
 @dataclass(frozen=True, slots=True)

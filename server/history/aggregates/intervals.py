@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from server.core.clock import TimeUs
-from server.history.aggregates.samples import PARTIAL, Samples
+from server.history.aggregates.results import PARTIAL
+from server.history.aggregates.samples import Samples
 
 
 @dataclass(frozen=True, slots=True)

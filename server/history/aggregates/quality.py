@@ -9,15 +9,8 @@ from numpy.typing import NDArray
 
 from server.history.aggregates.bounds import Bound, simple
 from server.history.aggregates.intervals import Interval
-from server.history.aggregates.samples import (
-    BAD,
-    BAD_CODE,
-    GOOD,
-    UNCERTAIN,
-    UNCERTAIN_DATA_SUB_NORMAL,
-    Configuration,
-    Samples,
-)
+from server.history.aggregates.results import BAD, BAD_CODE, GOOD, UNCERTAIN, UNCERTAIN_DATA_SUB_NORMAL, Configuration
+from server.history.aggregates.samples import Samples
 
 
 def by_shares(configuration: Configuration, good: float, bad: float, whole: float) -> int:

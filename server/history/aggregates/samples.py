@@ -1,9 +1,8 @@
-"""Raw values as arrays, and what their StatusCodes mean to aggregates (OPC 10000-13, 4.2.1.2 and 5.3)."""
+"""Raw values as arrays, and which of them aggregates may use (OPC 10000-13, 4.2.1.2)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -11,44 +10,8 @@ from numpy.typing import NDArray
 
 from server.core.clock import TimeUs
 from server.core.values import Scalar
+from server.history.aggregates.results import BAD, UNCERTAIN, Configuration
 from server.history.store import StoredValue
-
-GOOD, UNCERTAIN, BAD = 0, 1, 2
-"""Severities: the two highest bits of a StatusCode."""
-BAD_CODE, BAD_NO_DATA, UNCERTAIN_DATA_SUB_NORMAL = 0x80000000, 0x809B0000, 0x40A40000
-RAW, CALCULATED, INTERPOLATED, PARTIAL, EXTRA_DATA, MULTI_VALUE = 0, 1, 2, 4, 8, 16
-"""Aggregate bits (OPC 10000-4, 7.39.1): where a value comes from, and what a client has to know of it."""
-_INFO_TYPE_DATA_VALUE = 0x0400
-
-
-@dataclass(frozen=True, slots=True)
-class Configuration:
-    """AggregateConfiguration of a request (OPC 10000-13, 4.2.1.2), and Stepped of its Variable."""
-
-    treat_uncertain_as_bad: bool = True
-    percent_data_bad: int = 100
-    percent_data_good: int = 100
-    use_sloped_extrapolation: bool = False
-    stepped: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Processed:
-    """One value of a processed read."""
-
-    time: TimeUs
-    value: Scalar | None
-    status: int  # with its aggregate bits
-
-
-def with_bits(code: int, bits: int) -> int:
-    """A StatusCode with aggregate bits; without any it stays what it is."""
-    return code | _INFO_TYPE_DATA_VALUE | bits if bits else code
-
-
-def severity_of(code: int) -> int:
-    """GOOD, UNCERTAIN or BAD."""
-    return min(code >> 30, BAD)
 
 
 class Samples:

@@ -11,16 +11,16 @@ from server.core.clock import SECOND
 from server.history.aggregates.bounds import interpolated
 from server.history.aggregates.intervals import Interval
 from server.history.aggregates.quality import by_time, regions
-from server.history.aggregates.samples import (
+from server.history.aggregates.results import (
     BAD_NO_DATA,
     CALCULATED,
     GOOD,
     UNCERTAIN_DATA_SUB_NORMAL,
     Processed,
-    Samples,
     severity_of,
     with_bits,
 )
+from server.history.aggregates.samples import Samples
 
 
 def time_average(samples: Samples, interval: Interval) -> Processed:

@@ -12,11 +12,13 @@ from typing import Any, Protocol
 from asyncua import ua
 
 from server.core.errors import IntegrationError
+from server.core.status import name_of
+from server.core.values import Caller
 from server.opcua.datavalues import stack_status
 from server.opcua.nodes.keys import key_of
 from server.opcua.nodes.node import OBJECT, VARIABLE, VIEW, Node
 from server.opcua.nodes.store import NodeStore
-from server.opcua.roles import DELETE_HISTORY, INSERT_HISTORY, MODIFY_HISTORY, READ_HISTORY
+from server.opcua.roles import READ_HISTORY
 from server.opcua.services.context import Request, Session
 from server.opcua.services.dispatch import Dispatcher
 from server.opcua.services.fault import ServiceFault
@@ -27,6 +29,19 @@ _ACCESS_HISTORY_READ, _ACCESS_HISTORY_WRITE = 4, 8
 _NOTIFIER_HISTORY_READ, _NOTIFIER_HISTORY_WRITE = 4, 8
 VALUES = 100_000
 """Values that one answer may have: some 2 s of encoding."""
+
+
+def _told(details: Any, result: ua.HistoryUpdateResult) -> str:
+    """What was asked for, in one line of the audit trail."""
+    kind = type(details).__name__.removesuffix("Details")
+    how = getattr(details, "PerformInsertReplace", None)
+    words = [kind, how.name] if isinstance(how, ua.PerformUpdateType) else [kind]
+    if isinstance(details, ua.DeleteRawModifiedDetails):
+        words += [f"{details.StartTime} to {details.EndTime}", *(["modified"] if details.IsDeleteModified else [])]
+    codes = result.OperationResults or []
+    if codes:
+        words.append(f"{sum(not code.is_bad() for code in codes)} of {len(codes)} done")
+    return " ".join(words)
 
 
 class HistoryReader(Protocol):
@@ -46,9 +61,10 @@ class HistoryReader(Protocol):
 
 
 class HistoryUpdater(Protocol):
-    """Changes one kind of history. `permission` is the bit that a caller needs."""
+    """Changes one kind of history."""
 
-    permission: int
+    def permission(self, details: Any) -> int:
+        """The bits of PermissionType that a caller needs for this change."""
 
     async def update(self, request: Request, node: Node, details: Any) -> ua.HistoryUpdateResult:
         """One node's changes."""
@@ -58,6 +74,8 @@ class HistoryAudit(Protocol):
     """Where updates of history leave their events."""
 
     def history_updated(self, request: Request, details: Any, code: int) -> None: ...
+
+    def note(self, caller: Caller, action: str, target: str, outcome: str, detail: str = "") -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +176,12 @@ class HistoryService:
 
     async def _update_one(self, request: Request, details: Any) -> ua.HistoryUpdateResult:
         result = await self._judge_update(request, details)
-        self._audit.history_updated(request, details, int(result.StatusCode.value))
+        code = int(result.StatusCode.value)
+        self._audit.history_updated(request, details, code)
+        if request.session is not None:
+            node_id = getattr(details, "NodeId", None)
+            target = str(node_id.Identifier) if isinstance(node_id, ua.NodeId) else "?"
+            self._audit.note(request.session.caller, "change history", target, name_of(code), _told(details, result))
         return result
 
     async def _judge_update(self, request: Request, details: Any) -> ua.HistoryUpdateResult:
@@ -167,11 +190,10 @@ class HistoryService:
             if not isinstance(node_id, ua.NodeId):
                 raise ServiceFault(_S.BadHistoryOperationInvalid)
             updater = self._doors.updaters.get(type(details))
-            permission = updater.permission if updater is not None else INSERT_HISTORY | MODIFY_HISTORY | DELETE_HISTORY
             node = self._node(request, node_id, 0)
             if updater is None or not self._has_history(node, _ACCESS_HISTORY_WRITE, _NOTIFIER_HISTORY_WRITE):
                 raise ServiceFault(_S.BadHistoryOperationUnsupported)
-            self._node(request, node_id, permission)
+            self._node(request, node_id, updater.permission(details))
             return await updater.update(request, node, details)
         except ServiceFault as fault:
             return ua.HistoryUpdateResult(StatusCode=stack_status(fault.code))

@@ -19,7 +19,7 @@ from server.opcua.nodes.values import put_data_value
 from server.opcua.parameter_nodes import add_parameter, value_text
 from server.opcua.roles import BROWSE, READ, WRITE, Permissions
 from server.opcua.services.context import Session
-from server.opcua.space import FOLDER_TYPE, HISTORY_READ, data_value
+from server.opcua.space import FOLDER_TYPE, HISTORY_READ, HISTORY_WRITE, data_value
 from server.opcua.spec_nodes import update_parameter
 from server.opcua.specs.binding import Binding
 from server.opcua.wire import Point
@@ -82,7 +82,7 @@ class ContextNodes:
         self._made[context_id].append(node_id)
         node = self._space.node(node_id)
         shown = Shown(context_id, side, name, node_id, value.spec)
-        access = node.shape.access & ~HISTORY_READ
+        access = node.shape.access & ~(HISTORY_READ | HISTORY_WRITE)
         self._space.store.reshape(node, permissions=permissions, access=access, historizing=False)
         for child in self._properties(node):
             self._space.store.reshape(child, permissions=permissions)

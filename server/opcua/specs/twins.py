@@ -22,7 +22,7 @@ from server.opcua.names import DI_URI, PARAMETER_SET, PLANT_URI
 from server.opcua.nodes.keys import Key
 from server.opcua.parameter_nodes import add_parameter
 from server.opcua.services.context import Request
-from server.opcua.space import HAS_PROPERTY, HISTORY_READ
+from server.opcua.space import HAS_PROPERTY, HISTORY_READ, HISTORY_WRITE
 from server.opcua.specs.binding import Binding
 from server.opcua.specs.calls import OFFLINE, ONLINE, caller_of
 from server.opcua.specs.parts import Part
@@ -110,7 +110,7 @@ class Twins:
             add_parameter(space, spec, node_id, device.device_type.namespace_uri, holder)
             node = space.node(node_id)
             # History is recorded once, at the leading instance.
-            space.store.reshape(node, access=node.shape.access & ~HISTORY_READ, historizing=False)
+            space.store.reshape(node, access=node.shape.access & ~(HISTORY_READ | HISTORY_WRITE), historizing=False)
             self._take_in(made, name, node_id, spec)
         for part in self._parts:
             part(device, root)

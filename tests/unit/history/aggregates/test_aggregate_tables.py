@@ -15,8 +15,10 @@ import pytest
 
 from server.core.clock import SECOND
 from server.core.values import Scalar
-from server.history.aggregates.registry import AGGREGATES, BY_NAME, at_times, processed
-from server.history.aggregates.samples import Configuration, Samples
+from server.history.aggregates.catalogue import AGGREGATES, BY_NAME
+from server.history.aggregates.registry import at_times, processed
+from server.history.aggregates.results import Configuration
+from server.history.aggregates.samples import Samples
 from server.history.store import StoredValue
 
 BAD_SENSOR, UNCERTAIN_CODE = 0x808C0000, 0x40920000

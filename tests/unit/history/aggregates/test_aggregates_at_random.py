@@ -9,8 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from server.history.aggregates.bounds import interpolated, simple
-from server.history.aggregates.registry import BY_NAME, processed
-from server.history.aggregates.samples import BAD, Configuration, Samples, severity_of
+from server.history.aggregates.catalogue import BY_NAME
+from server.history.aggregates.registry import processed
+from server.history.aggregates.results import BAD, Configuration, severity_of
+from server.history.aggregates.samples import Samples
 from server.history.store import StoredValue
 from tests.kit.aggregate_reference import Reference, Result
 

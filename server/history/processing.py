@@ -1,0 +1,133 @@
+"""Aggregates and values at given times of what a store holds: it fetches no more than they need. Blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+
+from server.core import status
+from server.core.clock import TimeUs
+from server.core.errors import RemoteError
+from server.history.aggregates.bounds import interpolated, simple
+from server.history.aggregates.catalogue import Aggregate
+from server.history.aggregates.intervals import Interval, intervals
+from server.history.aggregates.registry import calculated
+from server.history.aggregates.results import Configuration, Processed, ProcessedPage, severity_of, with_bits
+from server.history.aggregates.samples import Samples
+from server.history.store import HistoryStore, StoredValue
+
+MOST_SAMPLES = 1_000_000
+"""Raw values in memory at once; an interval of more cannot be calculated."""
+SEARCHED = 10_000
+"""How many values before or after a range are looked at to find usable ones (OPC 10000-13, 3.1.8: server dependent)."""
+_FIRST_LOOK = 16
+
+
+class TooManyValuesError(RemoteError):
+    """One interval holds more raw values than fit into memory."""
+
+    status = status.BAD_RESOURCE_UNAVAILABLE
+
+
+def process(
+    store: HistoryStore,
+    place: tuple[str, str],
+    aggregate: Aggregate,
+    start: TimeUs,
+    end: TimeUs,
+    width: int,
+    configuration: Configuration,
+    limit: int,
+) -> ProcessedPage:
+    """At most `limit` values of a processed read; arguments as `aggregates.registry.processed`.
+
+    Raises:
+        TooManyValuesError: an interval of more than a million values.
+        RemoteError: the database is away.
+    """
+    wanted = list(islice(intervals(start, end, width), limit + 1))
+    more = wanted[limit].start if len(wanted) > limit else None
+    found: list[Processed] = []
+    _some(store, place, aggregate, wanted[:limit], configuration, found)
+    return ProcessedPage(tuple(found), more)
+
+
+def _some(
+    store: HistoryStore,
+    place: tuple[str, str],
+    aggregate: Aggregate,
+    wanted: Sequence[Interval],
+    configuration: Configuration,
+    found: list[Processed],
+) -> None:
+    if not wanted:
+        return
+    low, high = min(each.low for each in wanted), max(each.high for each in wanted)
+    samples = around(store, place, low, high, configuration)
+    if samples is not None:
+        found += calculated(aggregate, samples, wanted)
+        return
+    if len(wanted) == 1:
+        raise TooManyValuesError(f"one interval of {'/'.join(place)} has more than {MOST_SAMPLES} values")
+    middle = len(wanted) // 2
+    _some(store, place, aggregate, wanted[:middle], configuration, found)
+    _some(store, place, aggregate, wanted[middle:], configuration, found)
+
+
+def around(
+    store: HistoryStore, place: tuple[str, str], low: TimeUs, high: TimeUs, configuration: Configuration
+) -> Samples | None:
+    """The values between two times with what bounds need on either side; None when there are too many."""
+    inside = store.fetch(*place, low, high, MOST_SAMPLES + 1)
+    if len(inside) > MOST_SAMPLES:
+        return None
+    before = _look(store, place, low - 1, configuration, wanted=2, backward=True)
+    after = _look(store, place, high + 1, configuration, wanted=1, backward=False)
+    return Samples([*reversed(before), *inside, *after], configuration)
+
+
+def _look(
+    store: HistoryStore,
+    place: tuple[str, str],
+    start: TimeUs,
+    configuration: Configuration,
+    *,
+    wanted: int,
+    backward: bool,
+) -> list[StoredValue]:
+    """Values from a time on, until so many usable ones are among them: two before, to extrapolate along a line."""
+    best = 1 if configuration.treat_uncertain_as_bad else 2
+    found: list[StoredValue] = []
+    size, usable = _FIRST_LOOK, 0
+    while usable < wanted and len(found) < SEARCHED:
+        low, high = (None, start) if backward else (start, None)
+        part = store.fetch(*place, low, high, size, newest_first=backward)
+        for value in part:
+            found.append(value)
+            usable += severity_of(value.status) < best
+            if usable == wanted:
+                return found
+        if len(part) < size:
+            return found
+        start = found[-1].source_time + (-1 if backward else 1)
+        size *= 4
+    return found
+
+
+def at_times(
+    store: HistoryStore,
+    place: tuple[str, str],
+    times: Sequence[TimeUs],
+    configuration: Configuration,
+    *,
+    simple_bounds: bool = False,
+) -> list[Processed]:
+    """The value at each time: what stands there, else a bounding value (OPC 10000-11, 6.5.5)."""
+    found: list[Processed] = []
+    for time in times:
+        before = _look(store, place, time, configuration, wanted=2, backward=True)
+        after = _look(store, place, time + 1, configuration, wanted=1, backward=False)
+        samples = Samples([*reversed(before), *after], configuration)
+        bound = (simple if simple_bounds else interpolated)(samples, time)
+        found.append(Processed(time, bound.value, with_bits(bound.code, bound.bits)))
+    return found
