@@ -389,7 +389,7 @@ async def test_changes_and_refusals_are_on_the_audit_trail(tmp_path: Path) -> No
         found = await until(both, "two records")
     assert [(record[1], record[6], record[7], record[8]) for record in found] == [
         ("emma", PATH, "Good", "UpdateData Insert 1 of 2 done"),
-        ("olga", PATH, "BadUserAccessDenied", "DeleteRawModified 2026-01-01 00:00:00 to 2026-01-01 00:00:25"),
+        ("olga", PATH, "BadUserAccessDenied", "DeleteRawModified 2026-01-01T00:00:00Z to 2026-01-01T00:00:25Z"),
     ]
 
 

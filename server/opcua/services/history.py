@@ -31,13 +31,16 @@ VALUES = 100_000
 """Values that one answer may have: some 2 s of encoding."""
 
 
+_MOMENT = "%Y-%m-%dT%H:%M:%SZ"
+
+
 def _told(details: Any, result: ua.HistoryUpdateResult) -> str:
     """What was asked for, in one line of the audit trail."""
     kind = type(details).__name__.removesuffix("Details")
     how = getattr(details, "PerformInsertReplace", None)
     words = [kind, how.name] if isinstance(how, ua.PerformUpdateType) else [kind]
     if isinstance(details, ua.DeleteRawModifiedDetails):
-        words += [f"{details.StartTime} to {details.EndTime}", *(["modified"] if details.IsDeleteModified else [])]
+        words += [f"{details.StartTime:{_MOMENT}} to {details.EndTime:{_MOMENT}}", *(["modified"] if details.IsDeleteModified else [])]
     codes = result.OperationResults or []
     if codes:
         words.append(f"{sum(not code.is_bad() for code in codes)} of {len(codes)} done")
