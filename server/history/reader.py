@@ -12,7 +12,7 @@ from server.core.clock import TimeUs
 from server.core.status import StatusCode
 from server.history.aggregates.catalogue import Aggregate
 from server.history.aggregates.results import Configuration, Processed, ProcessedPage
-from server.history.store import Change, HistoryStore, ModifiedPage, Page, StoredValue
+from server.history.store import Bucket, Change, HistoryStore, ModifiedPage, Page, StoredValue
 
 
 class Inlet(Protocol):
@@ -91,6 +91,13 @@ class HistoryReader:
         return await asyncio.to_thread(
             _processing().at_times, self._store, place, times, configuration, simple_bounds=simple_bounds
         )
+
+    async def buckets(
+        self, places: Sequence[tuple[str, str]], start: TimeUs, end: TimeUs, width: int
+    ) -> dict[tuple[str, str], list[Bucket]]:
+        """See `HistoryStore.buckets`."""
+        await self._recorder.flushed()
+        return await asyncio.to_thread(self._store.buckets, places, start, end, width)
 
     # -- changes: after what is on its way, so that a value that comes now does not take the place of one from later
 

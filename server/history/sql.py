@@ -6,8 +6,9 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import ColumnElement, Connection, Engine, Select, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -19,10 +20,12 @@ from server.core.status import StatusCode
 from server.database.migration import migrate
 from server.history import edits
 from server.history.reading import raw_page
-from server.history.store import Annotation, Change, HistoryRow, ModifiedPage, Page, StoredValue
+from server.history.store import Annotation, Bucket, Change, HistoryRow, ModifiedPage, Page, StoredValue
 from server.history.tables import POINTS, SERIES
 from server.history.values import EARLIEST, LATEST, NUMBER, Columns, clamp, from_columns, in_time, to_columns
 
+_NOT_GOOD = 0x40000000
+"""From this StatusCode on they are Uncertain or Bad."""
 StoredRow = tuple[int, TimeUs, int, int, Columns]
 """(series id, source time, server time - source time, StatusCode, (number, text, kind))."""
 
@@ -159,6 +162,52 @@ class SqlStore(ABC):
             if series is None:
                 return []
             return _fetch(connection, series, low, high, limit, newest_first=newest_first)
+
+    def buckets(
+        self, places: Sequence[tuple[str, str]], start: TimeUs, end: TimeUs, width: int
+    ) -> dict[tuple[str, str], list[Bucket]]:
+        if width < 1:
+            raise ValueError("an interval has at least a microsecond")
+        self.open()
+        found: dict[tuple[str, str], list[Bucket]] = {}
+        with self._errors(), self._engine.connect() as connection:
+            by_series = {self._find(connection, *place): place for place in dict.fromkeys(places)}
+            series = sorted(number for number in by_series if number is not None)
+            for first in range(0, len(series), edits.KEYS_AT_ONCE):
+                part = series[first : first + edits.KEYS_AT_ONCE]
+                for row in connection.execute(self._buckets_of(part, clamp(start), clamp(end), width)):
+                    number, bucket, count, average, minimum, maximum = row
+                    place = by_series[number]
+                    found.setdefault(place, []).append(
+                        Bucket(self._bucket_time(bucket, clamp(start), width), count, average, minimum, maximum)
+                    )
+        return found
+
+    def _buckets_of(self, series: Sequence[int], start: TimeUs, end: TimeUs, width: int) -> Select[Any]:
+        number = POINTS.c.number
+        bucket = self._bucket(start, width).label("bucket")
+        return (
+            select(
+                POINTS.c.series_id,
+                bucket,
+                func.count(number),
+                func.avg(number),
+                func.min(number),
+                func.max(number),
+            )
+            .where(POINTS.c.series_id.in_(series), POINTS.c.ts >= start, POINTS.c.ts < end)
+            .where(POINTS.c.status < _NOT_GOOD, number.is_not(None))
+            .group_by(POINTS.c.series_id, bucket)
+            .order_by(POINTS.c.series_id, bucket)
+        )
+
+    @abstractmethod
+    def _bucket(self, start: TimeUs, width: int) -> ColumnElement[Any]:
+        """Names the interval that a row lies in, in order of time."""
+
+    @abstractmethod
+    def _bucket_time(self, bucket: Any, start: TimeUs, width: int) -> TimeUs:
+        """Where the interval of such a name begins."""
 
     @contextmanager
     def _reading(self, device_id: str, parameter: str) -> Iterator[tuple[Connection, int | None]]:

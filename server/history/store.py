@@ -42,6 +42,17 @@ class Page:
     next_time: TimeUs | None = None  # source time of the first value of the next page
 
 
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """The Good numbers of one series in one interval: Count, Average, Minimum and Maximum of OPC 10000-13."""
+
+    time: TimeUs  # where it begins
+    count: int
+    average: float
+    minimum: float
+    maximum: float
+
+
 class Change(IntEnum):
     """How history was changed: HistoryUpdateType (OPC 10000-11, 6.8.1), the numbers of the wire."""
 
@@ -138,6 +149,17 @@ class HistoryStore(Protocol):
         """Values with low <= source time <= high (None: open) in order, at most `limit`.
 
         Raises:
+            RemoteError: the database is away.
+        """
+
+    def buckets(
+        self, places: Sequence[tuple[str, str]], start: TimeUs, end: TimeUs, width: int
+    ) -> dict[tuple[str, str], list[Bucket]]:
+        """Good numbers with start <= source time < end of many (device, parameter), by intervals of `width` µs from
+        start on, calculated where they lie. Intervals and series without such numbers are left out.
+
+        Raises:
+            ValueError: a width below 1.
             RemoteError: the database is away.
         """
 

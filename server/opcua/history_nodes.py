@@ -54,8 +54,7 @@ def add_history_nodes(space: Space) -> None:
 def configure(space: Space, node_id: ua.NodeId, data_type: DataType) -> None:
     """Say how the history of a Variable is configured."""
     target = space.id(PLANT_URI, CONFIGURATIONS[data_type.stepped])
-    # One way only: a configuration does not list the thousands that have it.
-    space.link(node_id, HAS_CONFIGURATION, target, inverse=False)
+    space.link(node_id, HAS_CONFIGURATION, target)
 
 
 def _property(space: Space, parent: ua.NodeId, path: str, name: str, value: object, kind: ua.VariantType) -> None:

@@ -101,7 +101,8 @@ class Listener:
         session.SessionExpiryInterval = 60
         if username is not None:
             self.client.username_pw_set(username, password)
-        self.client.reconnect_delay_set(1, 1)
+        # Back long before the simulator, which waits 0.4 s at least: brokers do not always keep a session.
+        self.client.reconnect_delay_set(0.05, 0.05)
         self.client.on_connect = lambda client, *_: client.subscribe("#", qos=1)
         self.client.on_subscribe = lambda *_: self._ready.set()
         self.client.on_message = self._heard

@@ -13,7 +13,7 @@ from server.core.clock import TimeUs
 from server.core.errors import LocalError, RemoteError
 from server.core.status import StatusCode
 from server.history.reading import raw_page
-from server.history.store import Annotation, Change, HistoryRow, ModifiedPage, ModifiedValue, Page, StoredValue
+from server.history.store import Annotation, Bucket, Change, HistoryRow, ModifiedPage, ModifiedValue, Page, StoredValue
 from server.history.values import from_columns, in_time, storable, to_columns
 
 
@@ -115,6 +115,25 @@ class MemoryStore:
         with self._lock:
             values = self._series.get((device_id, parameter))
             return values[max(values)] if values else None
+
+    def buckets(
+        self, places: Sequence[tuple[str, str]], start: TimeUs, end: TimeUs, width: int
+    ) -> dict[tuple[str, str], list[Bucket]]:
+        self._check()
+        if width < 1:
+            raise ValueError("an interval has at least a microsecond")
+        found: dict[tuple[str, str], list[Bucket]] = {}
+        for place in places:
+            numbers: dict[TimeUs, list[float]] = {}
+            for time, value in sorted(self._series.get(place, {}).items()):
+                number = to_columns(value.value)[0]
+                if start <= time < end and status.is_good(value.status) and number is not None:
+                    numbers.setdefault(time - (time - start) % width, []).append(number)
+            if numbers:
+                found[place] = [
+                    Bucket(time, len(of), sum(of) / len(of), min(of), max(of)) for time, of in numbers.items()
+                ]
+        return found
 
     # -- changes
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib.util
 import struct
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from sqlalchemy import create_engine
+from sqlalchemy import ColumnElement, Interval, cast, create_engine, func, literal
 from sqlalchemy.engine import URL, Connection
 
 from server.core.clock import Clock, SystemClock, TimeUs, from_iso, to_datetime
@@ -15,6 +16,7 @@ from server.core.errors import ConfigurationError
 from server.history.kinds import StoreKind
 from server.history.partitions import Partitions
 from server.history.sql import SqlStore, StoredRow
+from server.history.tables import POINTS
 
 if TYPE_CHECKING:
     import psycopg
@@ -127,6 +129,13 @@ class PostgresStore(SqlStore):
             # Not the row's fault: somebody dropped a partition. The rows stay with the caller.
             self._partitions.forget()
             raise self._away(str(error)) from error
+
+    def _bucket(self, start: TimeUs, width: int) -> ColumnElement[datetime]:
+        origin = literal(start, POINTS.c.ts.type)
+        return func.date_bin(cast(f"{width} microseconds", Interval), POINTS.c.ts, origin, type_=POINTS.c.ts.type)
+
+    def _bucket_time(self, bucket: TimeUs, start: TimeUs, width: int) -> TimeUs:
+        return bucket
 
     def _cover(self, times: Iterable[TimeUs]) -> None:
         days = self._partitions.missing(times)

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
-from sqlalchemy import create_engine, event
+from sqlalchemy import BigInteger, ColumnElement, create_engine, event, type_coerce
 from sqlalchemy.engine import URL, Connection
 
 from server.core.clock import TimeUs
@@ -14,6 +14,7 @@ from server.core.errors import ConfigurationError
 from server.database.sqlite import connect
 from server.history.kinds import StoreKind
 from server.history.sql import SqlStore, StoredRow
+from server.history.tables import POINTS
 
 _INSERT = (
     "INSERT OR IGNORE INTO history_points (series_id, ts, delay_us, status, kind, number, text) "
@@ -49,6 +50,13 @@ class SqliteStore(SqlStore):
 
         super().__init__(engine, str(path))
         self.open()
+
+    def _bucket(self, start: TimeUs, width: int) -> ColumnElement[int]:
+        # Whole microseconds, none before the start: the quotient is cut where an interval begins.
+        return (type_coerce(POINTS.c.ts, BigInteger) - start) // width
+
+    def _bucket_time(self, bucket: int, start: TimeUs, width: int) -> TimeUs:
+        return start + bucket * width
 
     def _make_room(self, times: Sequence[TimeUs]) -> None:
         """A file has room for every time."""
