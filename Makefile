@@ -17,7 +17,7 @@ $(RUN_STAMP): pyproject.toml setup.py $(wildcard server/opcua/wire/*.pyx server/
 	@touch $@
 
 $(TEST_STAMP): $(RUN_STAMP) pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[postgres,test,check]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[parquet,postgres,test,check]'
 	@# Wheels of the coverage-guided fuzzer exist for some machines only; its one short test says so where it is missing.
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary=atheris -e '.[fuzz]' || \
 	    echo "atheris is missing: its test will be skipped"

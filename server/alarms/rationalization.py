@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from server.alarms.kinds import condition_of
 from server.alarms.standing import condition_class, severity_of
+from server.core.cells import plain_cell
 from server.model.alarm_declaration import written
 from server.model.alarm_kinds import KINDS, PRIORITIES
 from server.model.alarm_spec import AlarmSpec
@@ -40,10 +41,6 @@ COLUMNS = (
     "devices",
     "missing",
 )
-
-
-_SIGNS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
-_SKIPPED = ("\t", "\r", "\n")
 
 
 class Declared(Protocol):
@@ -166,11 +163,5 @@ def as_csv(found: Sequence[Entry]) -> str:
     writer = csv.DictWriter(text, COLUMNS)
     writer.writeheader()
     for entry in found:
-        writer.writerow({name: _plain(value) for name, value in entry.as_row().items()})
+        writer.writerow({name: plain_cell(value) for name, value in entry.as_row().items()})
     return text.getvalue()
-
-
-def _plain(value: object) -> object:
-    # Blanks and line ends before it are skipped by some; the wide forms are taken for the same signs.
-    formula = isinstance(value, str) and (value[:1] in _SKIPPED or value.lstrip()[:1] in _SIGNS)
-    return f"'{value}" if formula else value

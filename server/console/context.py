@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,7 +13,9 @@ from server.console.feed import Feed
 from server.core.clock import Clock, TimeUs
 from server.core.values import Caller
 from server.fdi.draft.service import DraftService
-from server.history.store import Page
+from server.history.aggregates.catalogue import Aggregate
+from server.history.aggregates.results import Configuration, ProcessedPage
+from server.history.store import Bucket, Page
 from server.model.plant import Plant
 from server.pipeline import Pipeline
 from server.pipeline.ports import AlarmJournal
@@ -107,6 +109,21 @@ class History(Protocol):
         bounds: bool = False,
         resume: TimeUs | None = None,
     ) -> Page: ...
+
+    async def buckets(
+        self, places: Sequence[tuple[str, str]], start: TimeUs, end: TimeUs, width: int
+    ) -> dict[tuple[str, str], list[Bucket]]: ...
+
+    async def process(
+        self,
+        place: tuple[str, str],
+        aggregate: Aggregate,
+        start: TimeUs,
+        end: TimeUs,
+        width: int,
+        configuration: Configuration,
+        limit: int,
+    ) -> ProcessedPage: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

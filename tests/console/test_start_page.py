@@ -75,7 +75,7 @@ async def browsed(folder: Path, *, public: bool = True) -> AsyncIterator[Browsed
     for number in range(1, 31):
         await site.feed(device=f"pump-{number:02}", temperature=40.0 + number, state=1, note="steady", door_open=False)
     for number in range(60):
-        site.history.add("pump-05", "temperature", clock.now() - (60 - number) * SECOND, 40.0 + number / 10)
+        site.history.put("pump-05", "temperature", clock.now() - (60 - number) * SECOND, 40.0 + number / 10)
     await site.feed(device="pump-05", temperature=104.0, ago_s=-1)
     server = ConsoleServer(site.app, "127.0.0.1", 0)
     await server.start()

@@ -29,13 +29,13 @@ from server.database.alarm_store import JournalEntry
 from server.database.rule_store import RuleRow
 from server.database.site import AccountRow
 from server.fdi.assignment import TypeAssignments
-from server.history.store import Page, StoredValue
 from server.model.plant import Plant
 from server.pipeline import Pipeline
 from server.security.access import ROLES, Right, require
 from server.security.sessions import Sessions
 from server.security.users import Accounts
 from server.settings import HttpSettings
+from tests.kit.history import MemoryHistory
 from tests.kit.plant import measured, pump_type
 from tests.kit.sinks import Remembered, RememberedHistory, RememberedPoints, RememberedSender
 
@@ -191,35 +191,6 @@ class ChoicesInMemory:
     def require(self, _device_id: DeviceId, _caller: Caller) -> None: ...
 
 
-class HistoryInMemory:
-    """Stored values, read forwards in pages."""
-
-    def __init__(self) -> None:
-        self.rows: dict[tuple[str, str], list[StoredValue]] = {}
-
-    def add(self, device: str, parameter: str, time_us: int, value: Scalar, code: int = status.GOOD) -> None:
-        self.rows.setdefault((device, parameter), []).append(StoredValue(time_us, time_us, value, code))
-
-    async def read_raw(
-        self,
-        device_id: str,
-        parameter: str,
-        start: int | None,
-        end: int | None,
-        limit: int,
-        *,
-        bounds: bool = False,
-        resume: int | None = None,
-    ) -> Page:
-        first = resume if resume is not None else start
-        found = [
-            row
-            for row in sorted(self.rows.get((device_id, parameter), []), key=lambda row: row.source_time)
-            if (first is None or row.source_time >= first) and (end is None or row.source_time < end)
-        ]
-        return Page(tuple(found[:limit]), found[limit].source_time if len(found) > limit else None)
-
-
 class AnsweringSender(RememberedSender):
     """A device that confirms every command with these values, or stays silent."""
 
@@ -253,7 +224,7 @@ class Site:
     sender: AnsweringSender
     accounts: AccountsInMemory
     packages: PackagesInMemory
-    history: HistoryInMemory
+    history: MemoryHistory
     health: dict[str, Mapping[str, object]] = field(default_factory=dict)
 
     async def feed(self, *, device: str = "pump-1", ago_s: float = 0.0, **values: Scalar) -> None:
@@ -301,7 +272,7 @@ async def make_site(clock: ManualClock, folder: Path, *, pages: bool = False, **
     accounts = AccountsInMemory()
     for role in ROLES:
         accounts.save_account(AccountRow(role, role, FAST.hash(PASSWORDS[role]), False, clock.now()))
-    packages, history = PackagesInMemory(), HistoryInMemory()
+    packages, history = PackagesInMemory(), MemoryHistory()
     health: dict[str, Mapping[str, object]] = {"mqtt": {"ok": True}, "history": {"ok": True}}
     choices = ChoicesInMemory()
     service = RuleService(rules, RulesInMemory(), records.audit, clock)

@@ -23,15 +23,11 @@ from cryptography.x509.oid import NameOID
 from server.alarms.condition_set import by_package
 from server.alarms.engine import AlarmEngine
 from server.alarms.watch import PerformanceWatch
-from server.core import status
 from server.core.clock import Clock, SystemClock, TimeUs
 from server.core.texts import Texts
-from server.core.values import CommandResponse, DeviceId, PointUpdate, Scalar
+from server.core.values import CommandResponse, DeviceId, Scalar
 from server.database.site import SiteDatabase
 from server.fdi.logic.live import LiveLogic
-from server.history.reader import HistoryReader
-from server.history.store import HistoryRow
-from server.history.stores.memory import MemoryStore
 from server.model.alarm_spec import AlarmSpec
 from server.model.device import Device
 from server.model.device_type import ArgumentSpec, DataType, DeviceType, EnumValue, MethodSpec
@@ -43,6 +39,7 @@ from server.pipeline import Pipeline
 from server.security.audit import AuditWriter
 from server.security.pki import CertificateFolder
 from server.settings import LimitSettings, OpcUaSettings
+from tests.kit.history import MemoryHistory
 from tests.kit.plant import measured, pump_type
 from tests.kit.sinks import RememberedPoints
 
@@ -151,30 +148,6 @@ class MemoryNamespaces:
         if uri not in self.names:
             self.names.append(uri)
         return self.names.index(uri)
-
-
-class MemoryHistory(HistoryReader):
-    """Recorder and reader in one, without a disk."""
-
-    def __init__(self) -> None:
-        self.store = MemoryStore()
-        super().__init__(self.store, self)
-
-    async def flushed(self, timeout_s: float = 2.0) -> None:
-        """Everything is there at once."""
-
-    def model_changed(self, change: object) -> None:
-        pass
-
-    def record(self, updates: Sequence[PointUpdate]) -> asyncio.Future[None]:
-        for update in updates:
-            self.put(update.device_id, update.parameter, update.source_time, update.value, update.status)
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        done.set_result(None)
-        return done
-
-    def put(self, device: str, parameter: str, time: TimeUs, value: Scalar | None, code: int = status.GOOD) -> None:
-        self.store.write([HistoryRow(device, parameter, time, time, value, code)])
 
 
 class AnsweringSender:

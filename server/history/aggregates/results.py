@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from server.core import status
 from server.core.clock import TimeUs
 from server.core.values import Scalar
 
 GOOD, UNCERTAIN, BAD = 0, 1, 2
 """Severities: the two highest bits of a StatusCode."""
-BAD_CODE, BAD_NO_DATA, UNCERTAIN_DATA_SUB_NORMAL = 0x80000000, 0x809B0000, 0x40A40000
+BAD_CODE, BAD_NO_DATA, UNCERTAIN_DATA_SUB_NORMAL = status.BAD, status.BAD_NO_DATA, status.UNCERTAIN_DATA_SUB_NORMAL
 RAW, CALCULATED, INTERPOLATED, PARTIAL, EXTRA_DATA, MULTI_VALUE = 0, 1, 2, 4, 8, 16
 """Aggregate bits (OPC 10000-4, 7.39.1): where a value comes from, and what a client has to know of it."""
 _INFO_TYPE_DATA_VALUE = 0x0400

@@ -40,7 +40,10 @@ def _told(details: Any, result: ua.HistoryUpdateResult) -> str:
     how = getattr(details, "PerformInsertReplace", None)
     words = [kind, how.name] if isinstance(how, ua.PerformUpdateType) else [kind]
     if isinstance(details, ua.DeleteRawModifiedDetails):
-        words += [f"{details.StartTime:{_MOMENT}} to {details.EndTime:{_MOMENT}}", *(["modified"] if details.IsDeleteModified else [])]
+        words += [
+            f"{details.StartTime:{_MOMENT}} to {details.EndTime:{_MOMENT}}",
+            *(["modified"] if details.IsDeleteModified else []),
+        ]
     codes = result.OperationResults or []
     if codes:
         words.append(f"{sum(not code.is_bad() for code in codes)} of {len(codes)} done")

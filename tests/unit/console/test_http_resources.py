@@ -221,7 +221,7 @@ async def test_history_is_read_page_by_page_without_loss_or_double(site: Site, c
     await site.feed(temperature=20.0)
     start = clock.now() - 100 * SECOND
     for number in range(100):
-        site.history.add("pump-1", "temperature", start + number * SECOND, float(number))
+        site.history.put("pump-1", "temperature", start + number * SECOND, float(number))
     seen: list[float] = []
     pages = 0
     params: dict[str, Any] = {"start": to_iso(start), "end": to_iso(clock.now()), "limit": 7}
@@ -368,7 +368,7 @@ async def test_looms_show_rows_whole_and_page_by_page(site: Site) -> None:
         for name in names:
             if name != "vibration" or number % 2:
                 code = status.UNCERTAIN if number == 3 else status.GOOD
-                site.history.add("loom-1", name, start + number * SECOND, float(number), code)
+                site.history.put("loom-1", name, start + number * SECOND, float(number), code)
     rows: list[dict[str, Any]] = []
     following: str | None = to_iso(start)
     async with site.signed_in("viewer") as client:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from server.console.pages import trend
 from server.core import status
 from server.core.clock import SECOND
-from tests.kit.http import HistoryInMemory
+from tests.kit.history import MemoryHistory
 
 
 def test_the_highest_and_lowest_of_every_moment_survive_thinning() -> None:
@@ -62,9 +62,9 @@ def test_bad_values_break_the_line_and_texts_are_not_drawn() -> None:
 
 
 async def test_a_window_is_read_over_all_its_pages() -> None:
-    history = HistoryInMemory()
+    history = MemoryHistory()
     for number in range(25_000):
-        history.add("pump-1", "temperature", number * SECOND, float(number))
+        history.put("pump-1", "temperature", number * SECOND, float(number))
     samples = await trend.load(history, "pump-1", "temperature", 0, 25_000 * SECOND, 30.0)
     assert samples[0] == (0.0, 0.0)
     assert samples[-1] == (24_999_000.0, 24_999.0)

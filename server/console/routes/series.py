@@ -1,0 +1,294 @@
+"""What history says in figures: aggregates, key figures of a facility, series in buckets, comparison, correlation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query
+
+from server.console import shapes
+from server.console.auth import READER, Console
+from server.console.context import ConsoleContext
+from server.console.problems import ProblemError
+from server.console.routes.devices import DeviceName, ParameterName
+from server.console.routes.history import Moment, span
+from server.core.clock import SECOND, TimeUs, to_iso
+from server.core.errors import NotFoundError
+from server.core.status import is_good, name_of
+from server.history.aggregates.catalogue import BY_NAME, NUMBERS_ONLY, STATUS_CODE
+from server.history.aggregates.results import DEFAULTS
+from server.history.store import Bucket
+from server.model.device import Device, Point
+
+router = APIRouter(tags=["series"])
+
+MOST_INTERVALS = 10_000
+"""Intervals of one answer, of all its series together ten times as many."""
+MOST_SERIES = 100
+HOUR_US, MINUTE_US = 3_600 * SECOND, 60 * SECOND
+Interval = Annotated[float, Query(ge=0, le=31_622_400, description="Seconds; 0: one for the whole time")]
+Hours = Annotated[float, Query(ge=1, le=48)]
+Facility = Annotated[str, Path(max_length=64)]
+
+
+@router.get("/api/devices/{device_id}/aggregates/{parameter}", dependencies=READER)
+async def aggregates(
+    device_id: DeviceName,
+    parameter: ParameterName,
+    context: Console,
+    aggregate: Annotated[list[str] | None, Query(max_length=8, description="Names of OPC 10000-13; Average")] = None,
+    start: Moment = "",
+    end: Moment = "",
+    interval_s: Interval = 0,
+) -> dict[str, Any]:
+    """Standard aggregates of one value, one result an interval; the same as HistoryRead of processed values."""
+    point = _point(context, device_id, parameter)
+    first, last = span(context, start, end)
+    width = _width(first, last, interval_s)
+    data_type = point.spec.data_type
+    found: dict[str, list[dict[str, Any]]] = {}
+    for name in aggregate or ["Average"]:
+        wanted = BY_NAME.get(name)
+        if wanted is None:
+            raise ProblemError(422, f"aggregate: {name!r} is none; there are {', '.join(BY_NAME)}")
+        if wanted.node_id in NUMBERS_ONLY and not (data_type.numeric or data_type.name == "BOOLEAN"):
+            raise ProblemError(422, f"aggregate: {name} needs a number, {parameter} is none")
+        configuration = replace(DEFAULTS, stepped=data_type.stepped)
+        page = await context.history.process(
+            (device_id, parameter), wanted, first, last, width, configuration, MOST_INTERVALS
+        )
+        is_code = wanted.data_type == STATUS_CODE
+        found[name] = [
+            {
+                "time": shapes.moment(each.time),
+                "value": name_of(int(each.value)) if is_code and each.value is not None else shapes.scalar(each.value),
+                "status": name_of(each.status),
+                "bits": each.status & 0x1F if each.status & 0x400 else 0,
+            }
+            for each in page.values
+        ]
+    return {
+        "device_id": device_id,
+        "parameter": parameter,
+        "unit": point.spec.unit_symbol,
+        "start": to_iso(first),
+        "end": to_iso(last),
+        "interval_s": interval_s,
+        "aggregates": found,
+    }
+
+
+def _point(context: ConsoleContext, device_id: str, parameter: str) -> Point:
+    point = context.plant.device(device_id).points.get(parameter)
+    if point is None:
+        raise NotFoundError(f"{device_id} has no parameter {parameter!r}")
+    return point
+
+
+def _width(first: TimeUs, last: TimeUs, interval_s: float) -> int:
+    """Of an interval in microseconds; 0: one for all."""
+    if first >= last:
+        raise ProblemError(422, "start: must be before end")
+    width = round(interval_s * SECOND)
+    if width and (last - first) / width > MOST_INTERVALS:
+        raise ProblemError(422, f"interval_s: more than {MOST_INTERVALS} intervals; take longer ones")
+    return width
+
+
+# -- facilities
+
+
+def _assets(context: ConsoleContext, facility: str) -> list[Device]:
+    found = [device for device in context.plant.devices.values() if device.path and device.path[0] == facility]
+    if not found and facility not in context.plant.layout.facilities:
+        raise NotFoundError(f"no facility {facility!r}")
+    return sorted(found, key=lambda device: device.device_id)
+
+
+@router.get("/api/v1/facilities/{facility}/kpi", dependencies=READER)
+async def key_figures(facility: Facility, context: Console, hours: Hours = 24) -> dict[str, Any]:
+    """Each measured value of a facility: now, and its average, least and greatest over the last hours.
+
+    The average is over all stored values; now is the mean of the assets that are live.
+    """
+    assets = _assets(context, facility)
+    end = context.clock.now() + 1
+    start = end - round(hours * HOUR_US)
+    names: dict[str, list[Device]] = {}
+    for device in assets:
+        for name, point in device.points.items():
+            if point.spec.dynamic and point.spec.data_type.numeric:
+                names.setdefault(name, []).append(device)
+    places = [(device.device_id, name) for name, having in names.items() for device in having]
+    found = await context.history.buckets(places, start, end, end - start)
+    return {
+        "facility": facility,
+        "hours": hours,
+        "start": to_iso(start),
+        "end": to_iso(end - 1),
+        "values": [_key_figure(name, having, found) for name, having in sorted(names.items())],
+    }
+
+
+def _key_figure(name: str, having: Sequence[Device], found: dict[tuple[str, str], list[Bucket]]) -> dict[str, Any]:
+    live = [_live(device, name) for device in having]
+    now = [value for value in live if value is not None]
+    stored = [bucket for device in having for bucket in found.get((device.device_id, name), ())]
+    count = sum(bucket.count for bucket in stored)
+    return {
+        "value": name,
+        "unit": having[0].points[name].spec.unit_symbol,
+        "assets": len(having),
+        "current": shapes.scalar(math.fsum(now) / len(now)) if now else None,
+        "average": shapes.scalar(math.fsum(each.average * each.count for each in stored) / count) if count else None,
+        "minimum": shapes.scalar(min(each.minimum for each in stored)) if stored else None,
+        "maximum": shapes.scalar(max(each.maximum for each in stored)) if stored else None,
+        "count": count,
+    }
+
+
+def _live(device: Device, name: str) -> float | None:
+    point = device.points[name]
+    value = point.value if is_good(point.status) else None
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+@router.get("/api/v1/facilities/{facility}/timeseries", dependencies=READER)
+async def facility_series(
+    facility: Facility,
+    context: Console,
+    parameter: Annotated[str, Query(max_length=128, description="EDD identifier")],
+    hours: Hours = 24,
+    minutes: Annotated[int, Query(ge=1, le=60, description="Width of a bucket")] = 5,
+) -> dict[str, Any]:
+    """One value of all assets of a facility in buckets that begin at whole multiples of their width."""
+    assets = [device for device in _assets(context, facility) if parameter in device.points]
+    if not assets:
+        raise NotFoundError(f"no asset of {facility!r} has a parameter {parameter!r}")
+    width = minutes * MINUTE_US
+    end = context.clock.now() + 1
+    start = (end - round(hours * HOUR_US)) // width * width
+    found = await context.history.buckets([(each.device_id, parameter) for each in assets], start, end, width)
+    return {
+        "facility": facility,
+        "parameter": parameter,
+        "unit": assets[0].points[parameter].spec.unit_symbol,
+        "minutes": minutes,
+        "series": [
+            {
+                "device_id": each.device_id,
+                "name": each.name or each.device_id,
+                "points": _points(found, each, parameter),
+            }
+            for each in assets
+        ],
+    }
+
+
+def _points(found: dict[tuple[str, str], list[Bucket]], device: Device, parameter: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "time": shapes.moment(bucket.time),
+            "average": shapes.scalar(bucket.average),
+            "minimum": shapes.scalar(bucket.minimum),
+            "maximum": shapes.scalar(bucket.maximum),
+            "count": bucket.count,
+        }
+        for bucket in found.get((device.device_id, parameter), ())
+    ]
+
+
+# -- comparison and correlation
+
+
+@router.get("/api/compare", dependencies=READER)
+async def compare(
+    context: Console,
+    device: Annotated[list[str], Query(min_length=1, max_length=MOST_SERIES, description="Devices")],
+    parameter: Annotated[str, Query(max_length=128, description="EDD identifier")],
+    start: Moment = "",
+    end: Moment = "",
+    interval_s: Annotated[float, Query(gt=0, le=31_622_400)] = 300,
+) -> dict[str, Any]:
+    """One value of several devices over the same intervals, and each one's figures for the whole time."""
+    devices = [context.plant.device(each) for each in dict.fromkeys(device)]
+    for each in devices:
+        _point(context, each.device_id, parameter)
+    first, last = span(context, start, end)
+    width = max(_width(first, last, interval_s), 1)
+    places = [(each.device_id, parameter) for each in devices]
+    found = await context.history.buckets(places, first, last, width)
+    whole = await context.history.buckets(places, first, last, last - first)
+    return {
+        "parameter": parameter,
+        "start": to_iso(first),
+        "end": to_iso(last),
+        "interval_s": interval_s,
+        "devices": [
+            {
+                "device_id": each.device_id,
+                "name": each.name or each.device_id,
+                "unit": each.points[parameter].spec.unit_symbol,
+                "summary": next(iter(_points(whole, each, parameter)), None),
+                "points": _points(found, each, parameter),
+            }
+            for each in devices
+        ],
+    }
+
+
+@router.get("/api/devices/{device_id}/correlation", dependencies=READER)
+async def correlation(
+    device_id: DeviceName,
+    context: Console,
+    x: Annotated[str, Query(max_length=128, description="EDD identifier")],
+    y: Annotated[str, Query(max_length=128, description="EDD identifier")],
+    start: Moment = "",
+    end: Moment = "",
+    interval_s: Annotated[float, Query(gt=0, le=31_622_400)] = 60,
+) -> dict[str, Any]:
+    """How two values of one device go together: the correlation of their averages over the same intervals (Pearson's
+    r, -1 to 1, null where one of them does not move), the line through them, and the pairs.
+    """
+    for name in (x, y):
+        _point(context, device_id, name)
+    first, last = span(context, start, end)
+    width = max(_width(first, last, interval_s), 1)
+    found = await context.history.buckets([(device_id, x), (device_id, y)], first, last, width)
+    ys = {bucket.time: bucket.average for bucket in found.get((device_id, y), ())}
+    pairs = [
+        (bucket.time, bucket.average, ys[bucket.time]) for bucket in found.get((device_id, x), ()) if bucket.time in ys
+    ]
+    r, slope, intercept = _fit([(one, other) for _, one, other in pairs])
+    return {
+        "device_id": device_id,
+        "x": x,
+        "y": y,
+        "intervals": len(pairs),
+        "r": shapes.scalar(r),
+        "slope": shapes.scalar(slope),
+        "intercept": shapes.scalar(intercept),
+        "points": [
+            {"time": shapes.moment(time), "x": shapes.scalar(one), "y": shapes.scalar(other)}
+            for time, one, other in pairs
+        ],
+    }
+
+
+def _fit(pairs: Sequence[tuple[float, float]]) -> tuple[float | None, float | None, float | None]:
+    """(Pearson's r, slope, intercept) of the least squares line; None where they do not exist."""
+    if len(pairs) < 2:
+        return None, None, None
+    mean_x = math.fsum(x for x, _ in pairs) / len(pairs)
+    mean_y = math.fsum(y for _, y in pairs) / len(pairs)
+    xx = math.fsum((x - mean_x) ** 2 for x, _ in pairs)
+    yy = math.fsum((y - mean_y) ** 2 for _, y in pairs)
+    xy = math.fsum((x - mean_x) * (y - mean_y) for x, y in pairs)
+    if xx == 0:
+        return None, None, None
+    slope = xy / xx
+    r = xy / math.sqrt(xx * yy) if yy else None
+    return (None if r is None else max(-1.0, min(1.0, r))), slope, mean_y - slope * mean_x
