@@ -52,9 +52,12 @@ def add_history_nodes(space: Space) -> None:
 
 
 def configure(space: Space, node_id: ua.NodeId, data_type: DataType) -> None:
-    """Say how the history of a Variable is configured."""
+    """Say how the history of a Variable is configured.
+
+    One direction, as with types: a shared configuration does not list the thousands that use it.
+    """
     target = space.id(PLANT_URI, CONFIGURATIONS[data_type.stepped])
-    space.link(node_id, HAS_CONFIGURATION, target)
+    space.link(node_id, HAS_CONFIGURATION, target, inverse=False)
 
 
 def _property(space: Space, parent: ua.NodeId, path: str, name: str, value: object, kind: ua.VariantType) -> None:
