@@ -18,7 +18,7 @@ from server.opcua.conditions import ConditionNodes
 from server.opcua.datavalues import stack_status
 from server.opcua.event_filter import Event, EventPlan, EventTypes
 from server.opcua.history import request_time
-from server.opcua.history_points import HistoryPoints
+from server.opcua.history_points import HistoryPoints, session_of
 from server.opcua.names import PLANT_URI
 from server.opcua.nodes.keys import Key, key_of
 from server.opcua.nodes.node import Node
@@ -83,16 +83,13 @@ class EventHistory:
         Raises:
             ServiceFault: the operation's result.
         """
-        session = request.session
-        if session is None:
-            raise ServiceFault(_S.BadSessionIdInvalid)
+        session = session_of(request)
         if not wanted.ContinuationPoint:
             question = self._first(node, params.HistoryReadDetails)
         else:
-            known = self._points.take(session, wanted.ContinuationPoint)
-            if not isinstance(known, _Question) or known.notifier != node.key:
-                raise ServiceFault(_S.BadContinuationPointInvalid)
-            question = known
+            question = self._points.resume(
+                session, wanted.ContinuationPoint, _Question, lambda known: known.notifier == node.key
+            )
         events, after = await self._page(question)
         token = self._points.keep(session, replace(question, after=after)) if after is not None else None
         code = status.GOOD if events or after is not None else _S.GoodNoData

@@ -13,8 +13,7 @@ from server.core.clock import TimeUs, from_datetime
 from server.history.store import ModifiedPage, Page, StoredValue
 from server.model.device_type import DataType
 from server.opcua.datavalues import moment, stack_status, to_variant
-from server.opcua.history_points import HistoryPoints
-from server.opcua.nodes.keys import key_of
+from server.opcua.history_points import HistoryPoints, session_of
 from server.opcua.nodes.node import Node
 from server.opcua.services.context import Request, Session
 from server.opcua.services.fault import ServiceFault
@@ -86,16 +85,13 @@ class RawHistory:
         Raises:
             ServiceFault: the operation's result.
         """
-        session = request.session
-        if session is None:
-            raise ServiceFault(_S.BadSessionIdInvalid)
+        session = session_of(request)
         if not wanted.ContinuationPoint:
             question = self._first(node, wanted, params.HistoryReadDetails)
         else:
-            known = self._points.take(session, wanted.ContinuationPoint)
-            if not isinstance(known, _Question) or known.point.key != key_of(wanted.NodeId):
-                raise ServiceFault(_S.BadContinuationPointInvalid)
-            question = known
+            question = self._points.resume(
+                session, wanted.ContinuationPoint, _Question, lambda known: known.point.key == node.key
+            )
         # NumValuesPerNode is the size of a page: the client gets the rest by its continuation point.
         page = self._modified_page if question.modified else self._page
         data, more = await page(question, params.TimestampsToReturn)

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import secrets
 from collections import OrderedDict
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-from server.opcua.services.context import Session
+from asyncua import ua
+
+from server.opcua.services.context import Request, Session
+from server.opcua.services.fault import ServiceFault
 
 TOKEN_BYTES = 16
+
+Q = TypeVar("Q")
 
 
 class HistoryPoints:
@@ -33,10 +39,28 @@ class HistoryPoints:
         held[token] = question
         return token
 
-    def take(self, session: Session, point: bytes) -> object:
-        """What a point stands for, None for one that is none of this session's; it is used up by that."""
-        return self._held(session).pop(bytes(point), None)
+    def resume(self, session: Session, point: bytes, kind: type[Q], fits: Callable[[Q], bool]) -> Q:
+        """What a point stands for; it is used up by that.
+
+        Raises:
+            ServiceFault: BadContinuationPointInvalid: none of this session's, of another kind of history or node.
+        """
+        found = self._held(session).pop(bytes(point), None)
+        if not isinstance(found, kind) or not fits(found):
+            raise ServiceFault(ua.StatusCodes.BadContinuationPointInvalid)
+        return found
 
     def release(self, session: Session, point: bytes) -> bool:
         """Give a point back; False when it is none of this session's."""
         return self._held(session).pop(bytes(point), None) is not None
+
+
+def session_of(request: Request) -> Session:
+    """Whose continuation points a read uses.
+
+    Raises:
+        ServiceFault: BadSessionIdInvalid: the request has no session.
+    """
+    if request.session is None:
+        raise ServiceFault(ua.StatusCodes.BadSessionIdInvalid)
+    return request.session

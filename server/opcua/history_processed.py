@@ -24,8 +24,7 @@ from server.history.aggregates.results import DEFAULTS, Configuration, Processed
 from server.model.device_type import DataType
 from server.opcua.datavalues import moment, stack_status, to_variant
 from server.opcua.history import point_of, request_time
-from server.opcua.history_points import HistoryPoints
-from server.opcua.nodes.keys import key_of
+from server.opcua.history_points import HistoryPoints, session_of
 from server.opcua.nodes.node import Node
 from server.opcua.services.context import Request, Session
 from server.opcua.services.fault import ServiceFault
@@ -87,17 +86,14 @@ class ProcessedHistory:
         Raises:
             ServiceFault: the operation's result.
         """
-        session, details = request.session, params.HistoryReadDetails
-        if session is None:
-            raise ServiceFault(_S.BadSessionIdInvalid)
+        session, details = session_of(request), params.HistoryReadDetails
         aggregates = details.AggregateType or []
         if len(aggregates) != len(params.NodesToRead):
             raise ServiceFault(_S.BadAggregateListMismatch)
         if wanted.ContinuationPoint:
-            known = self._points.take(session, wanted.ContinuationPoint)
-            if not isinstance(known, _Question) or known.point.key != key_of(wanted.NodeId):
-                raise ServiceFault(_S.BadContinuationPointInvalid)
-            question = known
+            question = self._points.resume(
+                session, wanted.ContinuationPoint, _Question, lambda known: known.point.key == node.key
+            )
         else:
             place = next(number for number, each in enumerate(params.NodesToRead) if each is wanted)
             question = self._first(node, wanted, details, aggregates[place])
