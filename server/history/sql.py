@@ -1,33 +1,47 @@
-"""What the SQL stores share: the series catalogue, reads, migration at first use. How rows are written is theirs."""
+"""What the SQL stores share: catalogue, reads, upkeep, migration at first use. How rows are written is theirs."""
 
 from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, select, union_all
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from server.core import status
-from server.core.clock import TimeUs
+from server.core.clock import Clock, TimeUs
 from server.core.errors import LocalError, RemoteError
 from server.core.status import StatusCode
 from server.database.migration import migrate
-from server.history import edits
+from server.history import edits, upkeep
+from server.history.figures import Figures, Sums, cell_figures, raw_figures, stale_figures
 from server.history.reading import raw_page
-from server.history.store import Annotation, Bucket, Change, HistoryRow, ModifiedPage, Page, StoredValue
-from server.history.tables import POINTS, SERIES
+from server.history.store import (
+    Annotation,
+    Bucket,
+    Change,
+    Expired,
+    HistoryRow,
+    ModifiedPage,
+    Page,
+    StoredValue,
+    Upkeep,
+)
+from server.history.tables import POINTS, SERIES, STALE
+from server.history.tiers import HOUR, Ages, Segment, Tier, segments
+from server.history.upkeep import StaleHour, is_open
 from server.history.values import EARLIEST, LATEST, NUMBER, Columns, clamp, from_columns, in_time, to_columns
 
-_NOT_GOOD = 0x40000000
-"""From this StatusCode on they are Uncertain or Bad."""
 StoredRow = tuple[int, TimeUs, int, int, Columns]
 """(series id, source time, server time - source time, StatusCode, (number, text, kind))."""
+_MOST_MARKED = 1_000_000
+Mark = tuple[int, TimeUs]
+"""(series id, hour): an hour of it that a write touches."""
 
 
 class SqlStore(ABC):
@@ -36,21 +50,23 @@ class SqlStore(ABC):
     refusals: tuple[type[Exception], ...]  # what the driver itself raises for a row that can never be stored
     failures: tuple[type[Exception], ...]  # and for everything else
 
-    def __init__(self, engine: Engine, where: str) -> None:
+    def __init__(self, engine: Engine, where: str, clock: Clock) -> None:
         """
         Args:
             where: the database as the operator knows it, without a password.
         """
+        self._clock = clock
         self._engine = engine
         self._where = where
         self._write_lock = threading.Lock()
         self._open_lock = threading.Lock()
         self._opened = False
         self._series: dict[tuple[str, str], int] = {}
+        self._marked: set[Mark] = set()  # hours still open that are known to be marked; maintenance leaves those alone
 
     @abstractmethod
-    def _insert(self, rows: list[StoredRow]) -> int:
-        """Store rows in one transaction, skip what is there, return how many were new."""
+    def _insert(self, rows: list[StoredRow], marks: list[Mark]) -> int:
+        """Store rows and mark their hours in one transaction, skip what is there, return how many were new."""
 
     def _upgrade(self, connection: Connection) -> None:
         migrate(connection, "history", self._where)
@@ -67,6 +83,10 @@ class SqlStore(ABC):
                 with self._errors(), self._engine.begin() as connection:
                     self._upgrade(connection)
                 self._opened = True
+
+    @property
+    def _dialect(self) -> Any:
+        return postgresql if self._engine.dialect.name == "postgresql" else sqlite
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -99,7 +119,12 @@ class SqlStore(ABC):
                 # A plain float is nearly every row: spared the call.
                 columns = (value, None, NUMBER) if type(value) is float and value == value else to_columns(value)
                 add((ids[row.device_id, row.parameter], at, row.server_time - at, row.status, columns))
-            new = self._insert(list(made))
+            marks = {(row[0], row[1] - row[1] % HOUR) for row in made} - self._marked
+            new = self._insert(list(made), sorted(marks))
+            now = self._clock.now()
+            if len(self._marked) > _MOST_MARKED:
+                self._marked.clear()  # marking again does no harm
+            self._marked.update(mark for mark in marks if is_open(mark[1], now))
             if new < len(made):
                 self._keep_conflicts(made)
             return new
@@ -135,7 +160,7 @@ class SqlStore(ABC):
             def fetch(low: TimeUs | None, high: TimeUs | None, count: int, *, newest_first: bool) -> list[StoredValue]:
                 if series is None:
                     return []
-                return _fetch(connection, series, low, high, count, newest_first=newest_first)
+                return self._fetch(connection, series, low, high, count, newest_first=newest_first)
 
             return raw_page(fetch, start, end, limit, bounds=bounds, resume=resume)
 
@@ -145,7 +170,7 @@ class SqlStore(ABC):
             series = self._find(connection, device_id, parameter)
             if series is None:
                 return None
-            found = _fetch(connection, series, None, None, 1, newest_first=True)
+            found = self._fetch(connection, series, None, None, 1, newest_first=True)
             return found[0] if found else None
 
     def fetch(
@@ -161,7 +186,29 @@ class SqlStore(ABC):
         with self._reading(device_id, parameter) as (connection, series):
             if series is None:
                 return []
-            return _fetch(connection, series, low, high, limit, newest_first=newest_first)
+            return self._fetch(connection, series, low, high, limit, newest_first=newest_first)
+
+    def _fetch(
+        self,
+        connection: Connection,
+        series: int,
+        low: TimeUs | None,
+        high: TimeUs | None,
+        limit: int,
+        *,
+        newest_first: bool,
+    ) -> list[StoredValue]:
+        query = select(POINTS.c.ts, POINTS.c.delay_us, POINTS.c.status, POINTS.c.number, POINTS.c.text, POINTS.c.kind)
+        query = query.where(POINTS.c.series_id == series)
+        if low is not None:
+            query = query.where(POINTS.c.ts >= clamp(low))
+        if high is not None:
+            query = query.where(POINTS.c.ts <= clamp(high))
+        query = query.order_by(POINTS.c.ts.desc() if newest_first else POINTS.c.ts).limit(limit)
+        return [
+            StoredValue(ts, ts + delay, number if kind == 0 else from_columns(number, text, kind), code)
+            for ts, delay, code, number, text, kind in connection.execute(query)
+        ]
 
     def buckets(
         self, places: Sequence[tuple[str, str]], start: TimeUs, end: TimeUs, width: int
@@ -170,44 +217,41 @@ class SqlStore(ABC):
             raise ValueError("an interval has at least a microsecond")
         self.open()
         found: dict[tuple[str, str], list[Bucket]] = {}
+        low, high = clamp(start), clamp(end)
         with self._errors(), self._engine.connect() as connection:
             by_series = {self._find(connection, *place): place for place in dict.fromkeys(places)}
             series = sorted(number for number in by_series if number is not None)
             for first in range(0, len(series), edits.KEYS_AT_ONCE):
                 part = series[first : first + edits.KEYS_AT_ONCE]
-                for row in connection.execute(self._buckets_of(part, clamp(start), clamp(end), width)):
-                    number, bucket, count, average, minimum, maximum = row
-                    place = by_series[number]
-                    found.setdefault(place, []).append(
-                        Bucket(self._bucket_time(bucket, clamp(start), width), count, average, minimum, maximum)
-                    )
+                for number, time, count, total, minimum, maximum in self._sums(connection, part, low, high, width):
+                    bucket = Bucket(time, count, total / count, minimum, maximum)
+                    found.setdefault(by_series[number], []).append(bucket)
         return found
 
-    def _buckets_of(self, series: Sequence[int], start: TimeUs, end: TimeUs, width: int) -> Select[Any]:
-        number = POINTS.c.number
-        bucket = self._bucket(start, width).label("bucket")
-        return (
-            select(
-                POINTS.c.series_id,
-                bucket,
-                func.count(number),
-                func.avg(number),
-                func.min(number),
-                func.max(number),
-            )
-            .where(POINTS.c.series_id.in_(series), POINTS.c.ts >= start, POINTS.c.ts < end)
-            .where(POINTS.c.status < _NOT_GOOD, number.is_not(None))
-            .group_by(POINTS.c.series_id, bucket)
-            .order_by(POINTS.c.series_id, bucket)
-        )
+    def _sums(
+        self, connection: Connection, series: Sequence[int], start: TimeUs, end: TimeUs, width: TimeUs
+    ) -> list[Figures]:
+        sums = Sums()
+        for segment in segments(start, end, width):
+            if segment.tier is Tier.RAW:
+                sums.add(connection.execute(raw_figures(self._bucket, series, segment, start, width)))
+                sums.add(self._packed_figures(connection, series, segment, start, width))
+            else:
+                # In one statement: an hour whose cells are made meanwhile is then neither missed nor counted twice.
+                cells = cell_figures(self._bucket, series, segment, start, width)
+                rest = stale_figures(self._bucket, series, segment, start, width)
+                sums.add(connection.execute(union_all(cells, rest)))
+        return sums.sorted()
 
     @abstractmethod
-    def _bucket(self, start: TimeUs, width: int) -> ColumnElement[Any]:
-        """Names the interval that a row lies in, in order of time."""
+    def _bucket(self, ts: ColumnElement[Any], start: TimeUs, width: TimeUs) -> ColumnElement[Any]:
+        """Where the interval that a time, not before the start, lies in begins; they are counted from the start."""
 
-    @abstractmethod
-    def _bucket_time(self, bucket: Any, start: TimeUs, width: int) -> TimeUs:
-        """Where the interval of such a name begins."""
+    def _packed_figures(
+        self, connection: Connection, series: Sequence[int], segment: Segment, start: TimeUs, width: TimeUs
+    ) -> Iterable[Figures]:
+        """Figures of raw values that do not lie in `history_points`."""
+        return ()
 
     @contextmanager
     def _reading(self, device_id: str, parameter: str) -> Iterator[tuple[Connection, int | None]]:
@@ -224,11 +268,19 @@ class SqlStore(ABC):
         with self._changing(device_id, parameter, make=how is not Change.REPLACE) as (connection, series):
             if series is None:
                 return [status.BAD_NO_ENTRY_EXISTS for _ in values]
+            self._touch(connection, series, [value.source_time for value in values])
             return edits.change(connection, series, values, how, user, now)
 
     def delete(self, device_id: str, parameter: str, start: TimeUs, end: TimeUs, user: str, now: TimeUs) -> int:
         with self._changing(device_id, parameter) as (connection, series):
-            return 0 if series is None else edits.delete_range(connection, series, start, end, user, now)
+            if series is None:
+                return 0
+            low, high = sorted((clamp(start), clamp(end)))
+            self._loosen(connection, series, low, high)
+            hour = self._bucket(POINTS.c.ts, low - low % HOUR, HOUR).label("hour")
+            there = select(hour).where(POINTS.c.series_id == series, POINTS.c.ts >= low, POINTS.c.ts <= high)
+            self._touch(connection, series, list(connection.scalars(there.distinct())))
+            return edits.delete_range(connection, series, start, end, user, now)
 
     def delete_times(
         self, device_id: str, parameter: str, times: Sequence[TimeUs], user: str, now: TimeUs
@@ -236,6 +288,7 @@ class SqlStore(ABC):
         with self._changing(device_id, parameter) as (connection, series):
             if series is None:
                 return [False for _ in times]
+            self._touch(connection, series, times)
             return edits.delete_times(connection, series, times, user, now)
 
     @contextmanager
@@ -249,6 +302,19 @@ class SqlStore(ABC):
                 self._make_series({(device_id, parameter)})
             with self._engine.begin() as connection:
                 yield connection, self._find(connection, device_id, parameter)
+
+    def _touch(self, connection: Connection, series: int, times: Iterable[TimeUs]) -> None:
+        """Before rows of these times are changed: their hours are loosened and marked."""
+        for hour in sorted({time - time % HOUR for time in times if in_time(time)}):
+            self._loosen(connection, series, hour, hour)
+            mark = {"series_id": series, "hour": clamp(hour), "until": clamp(hour + HOUR), "touched": 1}
+            again = {"touched": STALE.c.touched + 1}
+            made = self._dialect.insert(STALE).values(**mark)
+            connection.execute(made.on_conflict_do_update(index_elements=["series_id", "hour"], set_=again))
+
+    @abstractmethod
+    def _loosen(self, connection: Connection, series: int, low: TimeUs, high: TimeUs) -> None:
+        """Make rows of what lies otherwise in the hours around low..high."""
 
     @abstractmethod
     def _make_room(self, times: Sequence[TimeUs]) -> None:
@@ -287,6 +353,52 @@ class SqlStore(ABC):
                 return [status.BAD_NO_ENTRY_EXISTS for _ in annotations]
             return edits.annotate(connection, series, annotations, how)
 
+    # -- upkeep
+
+    def maintain(self, now: TimeUs) -> Upkeep:
+        self.open()
+        with self._write_lock, self._errors():
+            self._marked = {mark for mark in self._marked if is_open(mark[1], now)}
+            with self._engine.connect() as connection:
+                stale = upkeep.closed_hours(connection, now)
+            more, stale = len(stale) > upkeep.HOURS_AT_ONCE, stale[: upkeep.HOURS_AT_ONCE]
+            return Upkeep(len(stale), self._roll(stale) if stale else 0, more)
+
+    def _roll(self, stale: Sequence[StaleHour]) -> int:
+        """Make the figures of these hours and pack what can be; how many were packed."""
+        with self._engine.begin() as connection:
+            self._alone(connection)
+            upkeep.make_figures(connection, self._bucket, stale)
+            packed = sum(self._pack(connection, each) for each in stale if not each.has_lost_rows)
+            upkeep.no_longer_stale(connection, stale)
+        return packed
+
+    @abstractmethod
+    def _alone(self, connection: Connection) -> None:
+        """Hold off upkeep by others on the same database until the transaction ends."""
+
+    def _pack(self, connection: Connection, hour: StaleHour) -> bool:
+        """Pack a closed hour where the backend does that."""
+        return False
+
+    def expire(self, now: TimeUs, ages_of: Callable[[str], Ages]) -> Expired:
+        self.open()
+        rows = cells = 0
+        with self._errors(), self._engine.connect() as connection:
+            groups = upkeep.limits_of_series(connection, now, ages_of)
+        for limits, series in groups.items():
+            for first in range(0, len(series), upkeep.SERIES_AT_ONCE):
+                part = series[first : first + upkeep.SERIES_AT_ONCE]
+                with self._write_lock, self._errors(), self._engine.begin() as connection:
+                    if limits.raw is not None:
+                        rows += self._expire_raw(connection, part, limits.raw)
+                        upkeep.raw_begins(connection, part, limits.raw)
+                    cells += upkeep.expire_cells(connection, part, limits)
+        return Expired(rows, cells)
+
+    def _expire_raw(self, connection: Connection, series: Sequence[int], limit: TimeUs) -> int:
+        return upkeep.expire_rows(connection, series, limit)
+
     def close(self) -> None:
         with self._write_lock:
             self._engine.dispose()
@@ -307,11 +419,10 @@ class SqlStore(ABC):
     def _make_series(self, names: set[tuple[str, str]]) -> None:
         unknown = names - self._series.keys()
         if unknown:
-            dialect = postgresql if self._engine.dialect.name == "postgresql" else sqlite
             # Sorted: two writers then take the catalogue's locks in the same order.
             wanted = [{"device_id": device_id, "parameter": parameter} for device_id, parameter in sorted(unknown)]
             with self._engine.begin() as connection:
-                connection.execute(dialect.insert(SERIES).on_conflict_do_nothing(), wanted)
+                connection.execute(self._dialect.insert(SERIES).on_conflict_do_nothing(), wanted)
                 found = {
                     (name["device_id"], name["parameter"]): self._find(connection, name["device_id"], name["parameter"])
                     for name in wanted
@@ -323,25 +434,3 @@ def _reason(error: Exception) -> str:
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     lines = str(cause).strip().splitlines()
     return lines[0] if lines else type(cause).__name__
-
-
-def _fetch(
-    connection: Connection,
-    series: int,
-    low: TimeUs | None,
-    high: TimeUs | None,
-    limit: int,
-    *,
-    newest_first: bool,
-) -> list[StoredValue]:
-    query = select(POINTS.c.ts, POINTS.c.delay_us, POINTS.c.status, POINTS.c.number, POINTS.c.text, POINTS.c.kind)
-    query = query.where(POINTS.c.series_id == series)
-    if low is not None:
-        query = query.where(POINTS.c.ts >= clamp(low))
-    if high is not None:
-        query = query.where(POINTS.c.ts <= clamp(high))
-    query = query.order_by(POINTS.c.ts.desc() if newest_first else POINTS.c.ts).limit(limit)
-    return [
-        StoredValue(ts, ts + delay, number if kind == 0 else from_columns(number, text, kind), code)
-        for ts, delay, code, number, text, kind in connection.execute(query)
-    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
@@ -10,6 +10,7 @@ from typing import Protocol
 from server.core.clock import TimeUs
 from server.core.status import StatusCode
 from server.core.values import Scalar
+from server.history.tiers import Ages
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,23 @@ class Annotation:
     message: str
     user: str
     annotated_at: TimeUs
+
+
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """What one step of maintenance did."""
+
+    hours: int  # hours of series that have their figures now
+    packed: int  # of these, packed into blocks
+    more: bool  # there are further ones to do
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """What was removed because of its age."""
+
+    rows: int  # raw values
+    cells: int  # figures of minutes and hours
 
 
 class HistoryStore(Protocol):
@@ -219,6 +237,22 @@ class HistoryStore(Protocol):
         self, device_id: str, parameter: str, annotations: Sequence[Annotation], how: Change
     ) -> list[StatusCode]:
         """Insert, replace, update or delete annotations; time, annotated_at and user name one. Codes as `change`."""
+
+    # -- upkeep
+
+    def maintain(self, now: TimeUs) -> Upkeep:
+        """One short step: the figures of closed hours, and what else the backend does to keep small and fast.
+
+        Raises:
+            RemoteError: the database is away.
+        """
+
+    def expire(self, now: TimeUs, ages_of: Callable[[str], Ages]) -> Expired:
+        """Remove what is older than its device's ages. Raw values stay until their hour has its figures.
+
+        Raises:
+            RemoteError: the database is away; what was removed stays removed.
+        """
 
     def close(self) -> None:
         """Release every resource."""

@@ -1,6 +1,7 @@
 """The tables of the historian, one definition for SQLite and PostgreSQL; `migrations/history` makes them.
 
-Narrow rows under the key (series, time). Closed hours may later move to block tables beside them.
+Narrow rows under the key (series, time). Beside them the figures of minutes and hours, and in SQLite the blocks that
+closed hours are packed into.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from sqlalchemy import (
     Double,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     SmallInteger,
     Table,
@@ -53,6 +55,7 @@ SERIES = Table(
     Column("series_id", Integer, primary_key=True),
     Column("device_id", Text, nullable=False),
     Column("parameter", Text, nullable=False),
+    Column("raw_from", UtcTime),  # raw values before this were removed because of their age
     UniqueConstraint("device_id", "parameter", name="history_series_name"),
 )
 
@@ -96,3 +99,47 @@ ANNOTATIONS = Table(
     Column("message", Text, nullable=False),
     sqlite_with_rowid=False,
 )
+
+
+def _figures(name: str) -> Table:
+    # Views of the same names and columns (continuous aggregates) stand for them in TimescaleDB.
+    return Table(
+        name,
+        HISTORY,
+        Column("series_id", Integer, primary_key=True, autoincrement=False),
+        Column("ts", UtcTime, primary_key=True),  # where the cell begins
+        Column("rows", BigInteger, nullable=False),  # of any status
+        Column("good", BigInteger, nullable=False),  # Good numbers; the columns below are of these
+        Column("total", Double),
+        Column("low", Double),
+        Column("high", Double),
+        sqlite_with_rowid=False,
+    )
+
+
+MINUTES = _figures("history_minutes")
+HOURS = _figures("history_hours")
+
+STALE = Table(
+    "history_stale",
+    HISTORY,
+    Column("series_id", Integer, primary_key=True, autoincrement=False),
+    Column("hour", UtcTime, primary_key=True),  # its raw values say more than the figures of its cells
+    Column("until", UtcTime, nullable=False),  # where that hour ends
+    Column("touched", BigInteger, nullable=False),  # how often a write came since the figures were right
+    Index("history_stale_until", "until"),
+    sqlite_with_rowid=False,
+)
+
+BLOCKS = Table(
+    "history_blocks",
+    HISTORY,
+    # With a row number of their own: a key table would put all but the first bytes of a block on a page of its own.
+    Column("block_id", Integer, primary_key=True),
+    Column("series_id", Integer, nullable=False),
+    Column("hour", BigInteger, nullable=False),  # only in SQLite
+    Column("rows", Integer, nullable=False),
+    Column("data", LargeBinary, nullable=False),  # server/history/blocks.py
+    UniqueConstraint("series_id", "hour", name="history_blocks_place"),
+)
+"""Hours that are packed have no rows in `history_points`."""

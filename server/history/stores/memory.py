@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -13,7 +13,19 @@ from server.core.clock import TimeUs
 from server.core.errors import LocalError, RemoteError
 from server.core.status import StatusCode
 from server.history.reading import raw_page
-from server.history.store import Annotation, Bucket, Change, HistoryRow, ModifiedPage, ModifiedValue, Page, StoredValue
+from server.history.store import (
+    Annotation,
+    Bucket,
+    Change,
+    Expired,
+    HistoryRow,
+    ModifiedPage,
+    ModifiedValue,
+    Page,
+    StoredValue,
+    Upkeep,
+)
+from server.history.tiers import Ages, horizon
 from server.history.values import from_columns, in_time, storable, to_columns
 
 
@@ -264,6 +276,25 @@ class MemoryStore:
                     codes.append(status.GOOD_ENTRY_REPLACED if place in known else status.GOOD_ENTRY_INSERTED)
                     known[place] = each
         return codes
+
+    def maintain(self, now: TimeUs) -> Upkeep:
+        """There is nothing to keep in order."""
+        self._check()
+        return Upkeep(0, 0, more=False)
+
+    def expire(self, now: TimeUs, ages_of: Callable[[str], Ages]) -> Expired:
+        self._check()
+        gone = 0
+        with self._lock:
+            for (device_id, parameter), values in self._series.items():
+                age = ages_of(device_id).raw
+                old = [] if age is None else [time for time in values if time < horizon(now, age)]
+                for time in old:
+                    del values[time]
+                gone += len(old)
+                if old:
+                    self._times.pop((device_id, parameter), None)
+        return Expired(gone, 0)
 
     def close(self) -> None:
         """Nothing to release."""

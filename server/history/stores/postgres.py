@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import struct
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import ColumnElement, Interval, cast, create_engine, func, literal
@@ -15,8 +14,8 @@ from server.core.clock import Clock, SystemClock, TimeUs, from_iso, to_datetime
 from server.core.errors import ConfigurationError
 from server.history.kinds import StoreKind
 from server.history.partitions import Partitions
-from server.history.sql import SqlStore, StoredRow
-from server.history.tables import POINTS
+from server.history.sql import Mark, SqlStore, StoredRow
+from server.history.tiers import HOUR
 
 if TYPE_CHECKING:
     import psycopg
@@ -36,6 +35,12 @@ _UNNEST = (
     f"INSERT INTO history_points ({_COLUMNS}) "  # noqa: S608
     "SELECT * FROM unnest(%b::integer[], %b::timestamptz[], %b::bigint[], %b::bigint[], %b::smallint[], "
     "%b::double precision[], %b::text[]) ON CONFLICT DO NOTHING"
+)
+# An update where there is a mark: who makes the figures then waits for this write, and sees that there is more.
+_MARK = (
+    "INSERT INTO history_stale (series_id, hour, until, touched) "
+    "SELECT *, 1 FROM unnest(%b::integer[], %b::timestamptz[], %b::timestamptz[]) "
+    "ON CONFLICT (series_id, hour) DO UPDATE SET touched = history_stale.touched + 1"
 )
 
 _PG_EPOCH: TimeUs = from_iso("2000-01-01T00:00:00Z")
@@ -95,7 +100,7 @@ class PostgresStore(SqlStore):
         self._no_partition: type[psycopg.Error] = psycopg.errors.CheckViolation
         self._away: type[psycopg.Error] = psycopg.OperationalError
         self._strategy = strategy
-        self._partitions = Partitions(clock or SystemClock())
+        self._partitions = Partitions(clock := clock or SystemClock())
         engine = create_engine(
             url.set(drivername="postgresql+psycopg"),
             pool_size=4,
@@ -108,7 +113,7 @@ class PostgresStore(SqlStore):
                 "options": "-c timezone=UTC",
             },
         )
-        super().__init__(engine, url.render_as_string(hide_password=True))
+        super().__init__(engine, url.render_as_string(hide_password=True), clock)
 
     def _upgrade(self, connection: Connection) -> None:
         # Two servers that start on one database upgrade one after the other.
@@ -116,26 +121,29 @@ class PostgresStore(SqlStore):
         super()._upgrade(connection)
         self._partitions.load(connection)
 
-    def _insert(self, rows: list[StoredRow]) -> int:
+    def _insert(self, rows: list[StoredRow], marks: list[Mark]) -> int:
         self._cover(row[1] for row in rows)
         if self._strategy == "unnest":
-            return self._transaction(lambda cursor: _unnest(cursor, rows))
+            return self._transaction(marks, lambda cursor: _unnest(cursor, rows))
         block = _copy_block(rows)
         try:
-            return self._transaction(lambda cursor: _copy(cursor, "history_points", block))
+            return self._transaction(marks, lambda cursor: _copy(cursor, "history_points", block))
         except self._unique_violation:
-            return self._transaction(lambda cursor: _merge(cursor, block))
+            return self._transaction(marks, lambda cursor: _merge(cursor, block))
         except self._no_partition as error:
             # Not the row's fault: somebody dropped a partition. The rows stay with the caller.
             self._partitions.forget()
             raise self._away(str(error)) from error
 
-    def _bucket(self, start: TimeUs, width: int) -> ColumnElement[datetime]:
-        origin = literal(start, POINTS.c.ts.type)
-        return func.date_bin(cast(f"{width} microseconds", Interval), POINTS.c.ts, origin, type_=POINTS.c.ts.type)
+    def _bucket(self, ts: ColumnElement[Any], start: TimeUs, width: TimeUs) -> ColumnElement[Any]:
+        origin = literal(start, ts.type)
+        return func.date_bin(cast(f"{width} microseconds", Interval), ts, origin, type_=ts.type)
 
-    def _bucket_time(self, bucket: TimeUs, start: TimeUs, width: int) -> TimeUs:
-        return bucket
+    def _loosen(self, connection: Connection, series: int, low: TimeUs, high: TimeUs) -> None:
+        """Everything is rows here."""
+
+    def _alone(self, connection: Connection) -> None:
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7366921556)")
 
     def _cover(self, times: Iterable[TimeUs]) -> None:
         days = self._partitions.missing(times)
@@ -149,14 +157,22 @@ class PostgresStore(SqlStore):
         with self._write_lock, self._errors():
             self._cover(times)
 
-    def _transaction(self, work: Callable[[Any], int]) -> int:
+    def _transaction(self, marks: list[Mark], work: Callable[[Any], int]) -> int:
         with self._engine.begin() as connection:
             raw = connection.connection.driver_connection
             cursor = connection.connection.cursor() if raw is None else raw.cursor()
             try:
+                if marks:
+                    _mark(cursor, marks)
                 return work(cursor)
             finally:
                 cursor.close()
+
+
+def _mark(cursor: Any, marks: Sequence[Mark]) -> None:
+    series, hours = [mark[0] for mark in marks], [mark[1] for mark in marks]
+    until = [to_datetime(hour + HOUR) for hour in hours]
+    cursor.execute(_MARK, (series, [to_datetime(hour) for hour in hours], until))
 
 
 def _copy(cursor: psycopg.Cursor[Any], table: str, block: bytes) -> int:

@@ -1,24 +1,41 @@
-"""History in one SQLite file: the embedded store. Rows under the key (series, time), WAL, every commit on disk."""
+"""History in one SQLite file: the embedded store. Rows under the key (series, time), WAL, every commit on disk.
+
+Hours that are closed are packed into blocks.
+"""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from heapq import merge
+from itertools import islice
+from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, create_engine, event, type_coerce
+from sqlalchemy import BigInteger, ColumnElement, create_engine, delete, event, func, select, type_coerce
 from sqlalchemy.engine import URL, Connection
 
-from server.core.clock import TimeUs
+from server.core.clock import Clock, SystemClock, TimeUs
 from server.core.errors import ConfigurationError
 from server.database.sqlite import connect
+from server.history.figures import NOT_GOOD, Figures
 from server.history.kinds import StoreKind
-from server.history.sql import SqlStore, StoredRow
-from server.history.tables import POINTS
+from server.history.packing import loosen, pack_hour, packed
+from server.history.sql import Mark, SqlStore, StoredRow
+from server.history.store import StoredValue
+from server.history.tables import BLOCKS
+from server.history.tiers import HOUR, Segment
+from server.history.upkeep import StaleHour
+from server.history.values import EARLIEST, LATEST, NUMBER, clamp, from_columns
 
 _INSERT = (
     "INSERT OR IGNORE INTO history_points (series_id, ts, delay_us, status, kind, number, text) "
     "VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+_MARK = (
+    "INSERT INTO history_stale (series_id, hour, until, touched) VALUES (?, ?, ?, 1) "
+    "ON CONFLICT DO UPDATE SET touched = touched + 1"
 )
 _READERS = 8
 
@@ -29,7 +46,7 @@ class SqliteStore(SqlStore):
     refusals = (sqlite3.DataError, sqlite3.IntegrityError)
     failures = (sqlite3.Error,)
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, clock: Clock | None = None) -> None:
         """Open, creating what is missing.
 
         Raises:
@@ -48,29 +65,28 @@ class SqliteStore(SqlStore):
         def _begin(connection: Connection) -> None:
             connection.exec_driver_sql("BEGIN")
 
-        super().__init__(engine, str(path))
+        super().__init__(engine, str(path), clock or SystemClock())
         self.open()
 
-    def _bucket(self, start: TimeUs, width: int) -> ColumnElement[int]:
+    def _bucket(self, ts: ColumnElement[Any], start: TimeUs, width: TimeUs) -> ColumnElement[Any]:
         # Whole microseconds, none before the start: the quotient is cut where an interval begins.
-        return (type_coerce(POINTS.c.ts, BigInteger) - start) // width
-
-    def _bucket_time(self, bucket: int, start: TimeUs, width: int) -> TimeUs:
-        return start + bucket * width
+        whole = (type_coerce(ts, BigInteger) - start) // width
+        return type_coerce(start + whole * width, ts.type)
 
     def _make_room(self, times: Sequence[TimeUs]) -> None:
         """A file has room for every time."""
 
-    def _insert(self, rows: list[StoredRow]) -> int:
+    def _insert(self, rows: list[StoredRow], marks: list[Mark]) -> int:
         # By key: each leaf of the tree is then touched once.
         rows.sort(key=lambda row: row[:2])
         with self._engine.connect() as connection:
-            raw = connection.connection.driver_connection
-            if raw is None:
-                raise sqlite3.InterfaceError("the connection was closed")
+            raw = _driver(connection)
             cursor = raw.cursor()
             cursor.execute("BEGIN IMMEDIATE")
             try:
+                cursor.executemany(_MARK, [(series, hour, hour + HOUR) for series, hour in marks])
+                for series, hour in marks:
+                    loosen(raw, series, hour, hour)
                 cursor.executemany(
                     _INSERT,
                     [
@@ -84,6 +100,65 @@ class SqliteStore(SqlStore):
                 if raw.in_transaction:
                     cursor.execute("ROLLBACK")
             return new
+
+    # -- packed hours
+
+    def _fetch(
+        self,
+        connection: Connection,
+        series: int,
+        low: TimeUs | None,
+        high: TimeUs | None,
+        limit: int,
+        *,
+        newest_first: bool,
+    ) -> list[StoredValue]:
+        rows = super()._fetch(connection, series, low, high, limit, newest_first=newest_first)
+        first, last = EARLIEST if low is None else clamp(low), LATEST if high is None else clamp(high)
+        if len(rows) == limit:
+            # What is packed beyond the last of these would not be among the first `limit`.
+            edge = rows[-1].source_time
+            first, last = (max(first, edge), last) if newest_first else (first, min(last, edge))
+        values = (
+            StoredValue(ts, ts + delay, number if kind == NUMBER else from_columns(number, text, kind), code)
+            for ts, delay, code, (number, text, kind) in packed(
+                _driver(connection), series, first, last, newest_first=newest_first
+            )
+        )
+        both = merge(rows, values, key=attrgetter("source_time"), reverse=newest_first)
+        return list(islice(both, limit))
+
+    def _packed_figures(
+        self, connection: Connection, series: Sequence[int], segment: Segment, start: TimeUs, width: TimeUs
+    ) -> Iterable[Figures]:
+        raw = _driver(connection)
+        for number in series:
+            for ts, _, code, (value, _, _) in packed(raw, number, segment.low, segment.high - 1):
+                if code < NOT_GOOD and value is not None:
+                    yield number, ts - (ts - start) % width, 1, value, value, value
+
+    def _loosen(self, connection: Connection, series: int, low: TimeUs, high: TimeUs) -> None:
+        loosen(_driver(connection), series, low - low % HOUR, high - high % HOUR)
+
+    def _alone(self, connection: Connection) -> None:
+        """Nobody else keeps this file in order."""
+
+    def _pack(self, connection: Connection, hour: StaleHour) -> bool:
+        return pack_hour(_driver(connection), hour.series, hour.hour)
+
+    def _expire_raw(self, connection: Connection, series: Sequence[int], limit: TimeUs) -> int:
+        gone = super()._expire_raw(connection, series, limit)
+        place = BLOCKS.c.series_id.in_(series), BLOCKS.c.hour < limit
+        gone += int(connection.scalar(select(func.coalesce(func.sum(BLOCKS.c.rows), 0)).where(*place)) or 0)
+        connection.execute(delete(BLOCKS).where(*place))
+        return gone
+
+
+def _driver(connection: Connection) -> sqlite3.Connection:
+    raw = connection.connection.driver_connection
+    if not isinstance(raw, sqlite3.Connection):
+        raise sqlite3.InterfaceError("the connection was closed")
+    return raw
 
 
 def open_sqlite(url: URL) -> SqliteStore:

@@ -1,0 +1,166 @@
+"""Figures of many series by intervals, from raw values and from the cells of minutes and hours, in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    and_,
+    case,
+    cast,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
+
+from server.core.clock import TimeUs
+from server.history.tables import HOURS, MINUTES, POINTS, STALE
+from server.history.tiers import HOUR, Segment, Tier
+from server.history.values import clamp
+
+NOT_GOOD = 0x40000000
+"""From this StatusCode on they are Uncertain or Bad."""
+BucketOf = Callable[[ColumnElement[Any], TimeUs, TimeUs], ColumnElement[Any]]
+"""(time column, start, width): where the interval of that time begins, intervals counted from the start."""
+Figures = tuple[int, TimeUs, int, float, float, float]
+"""(series id, where the interval begins, Good numbers, their sum, minimum, maximum)."""
+_CELLS: dict[Tier, Table] = {Tier.MINUTES: MINUTES, Tier.HOURS: HOURS}
+_GOOD = case((POINTS.c.status < NOT_GOOD, POINTS.c.number))
+
+
+class Sums:
+    """Figures joined by series and interval."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[int, TimeUs], list[Any]] = {}
+
+    def add(self, rows: Iterable[Any]) -> None:
+        """Join `Figures`; those without a number are left out."""
+        found = self._found
+        for series, time, good, total, low, high in rows:
+            if not good:
+                continue
+            known = found.get((series, time))
+            if known is None:
+                found[series, time] = [good, total, low, high]
+            else:
+                known[0] += good
+                known[1] += total
+                known[2] = min(known[2], low)
+                known[3] = max(known[3], high)
+
+    def sorted(self) -> list[Figures]:
+        """By series and time."""
+        return [(*key, *figures) for key, figures in sorted(self._found.items())]
+
+
+def raw_figures(
+    bucket_of: BucketOf, series: Sequence[int], segment: Segment, start: TimeUs, width: TimeUs
+) -> Select[Any]:
+    """`Figures` of rows in a segment."""
+    bucket = bucket_of(POINTS.c.ts, start, width).label("bucket")
+    return (
+        select(POINTS.c.series_id, bucket, *_summed())
+        .where(POINTS.c.series_id.in_(series), POINTS.c.ts >= clamp(segment.low), POINTS.c.ts < clamp(segment.high))
+        .group_by(POINTS.c.series_id, bucket)
+    )
+
+
+def _summed() -> tuple[ColumnElement[Any], ...]:
+    return func.count(_GOOD), func.sum(_GOOD), func.min(_GOOD), func.max(_GOOD)
+
+
+def cell_figures(
+    bucket_of: BucketOf, series: Sequence[int], segment: Segment, start: TimeUs, width: TimeUs
+) -> Select[Any]:
+    """`Figures` of the cells of a segment, but for hours whose cells are not right just now."""
+    cells = _CELLS[segment.tier].c
+    bucket = bucket_of(cells.ts, start, width).label("bucket")
+    is_stale = exists().where(STALE.c.series_id == cells.series_id, STALE.c.hour <= cells.ts, STALE.c.until > cells.ts)
+    return (
+        select(
+            cells.series_id,
+            bucket,
+            cast(func.sum(cells.good), BigInteger),
+            func.sum(cells.total),
+            func.min(cells.low),
+            func.max(cells.high),
+        )
+        .where(cells.series_id.in_(series), cells.ts >= clamp(segment.low), cells.ts < clamp(segment.high))
+        .where(~is_stale)
+        .group_by(cells.series_id, bucket)
+    )
+
+
+def stale_figures(
+    bucket_of: BucketOf, series: Sequence[int], segment: Segment, start: TimeUs, width: TimeUs
+) -> Select[Any]:
+    """`Figures` of the rows of those hours."""
+    within = and_(STALE.c.series_id == POINTS.c.series_id, POINTS.c.ts >= STALE.c.hour, POINTS.c.ts < STALE.c.until)
+    low, high = clamp(segment.low), clamp(segment.high)
+    query = raw_figures(bucket_of, series, segment, start, width).join_from(STALE, POINTS, within)
+    return query.where(STALE.c.series_id.in_(series), STALE.c.until > low, STALE.c.hour < high)
+
+
+# -- making the cells
+
+
+def forget_cells(connection: Connection, series: Sequence[int], hour: TimeUs) -> None:
+    """Remove the cells of one hour."""
+    for cells in _CELLS.values():
+        place = cells.c.series_id.in_(series), cells.c.ts >= hour, cells.c.ts < hour + HOUR
+        connection.execute(delete(cells).where(*place))
+
+
+def make_cells(connection: Connection, bucket_of: BucketOf, series: Sequence[int], hour: TimeUs) -> None:
+    """Calculate the cells of one hour, of which there are none, from its rows."""
+    for tier, cells in _CELLS.items():
+        bucket = bucket_of(POINTS.c.ts, hour, tier).label("bucket")
+        query = (
+            select(POINTS.c.series_id, bucket, func.count(), *_summed())
+            .where(POINTS.c.series_id.in_(series), POINTS.c.ts >= hour, POINTS.c.ts < hour + HOUR)
+            .group_by(POINTS.c.series_id, bucket)
+        )
+        columns = ["series_id", "ts", "rows", "good", "total", "low", "high"]
+        connection.execute(insert(cells).from_select(columns, query))
+
+
+def cells_of(connection: Connection, series: Sequence[int], hour: TimeUs) -> dict[Tier, dict[tuple[int, TimeUs], Any]]:
+    """The cells of one hour by tier and place."""
+    found: dict[Tier, dict[tuple[int, TimeUs], Any]] = {}
+    for tier, cells in _CELLS.items():
+        query = select(cells).where(cells.c.series_id.in_(series), cells.c.ts >= hour, cells.c.ts < hour + HOUR)
+        found[tier] = {(row.series_id, row.ts): row for row in connection.execute(query)}
+    return found
+
+
+def join_cells(
+    connection: Connection, series: Sequence[int], hour: TimeUs, before: dict[Tier, dict[tuple[int, TimeUs], Any]]
+) -> None:
+    """Join earlier cells with those made since: an hour whose rows are gone got late ones."""
+    for tier, since in cells_of(connection, series, hour).items():
+        cells = _CELLS[tier]
+        for (number, time), one in before[tier].items():
+            other = since.get((number, time))
+            if other is not None:
+                place = cells.c.series_id == number, cells.c.ts == time
+                connection.execute(update(cells).where(*place).values(**_joined(one, other)))
+            else:
+                connection.execute(insert(cells).values(**one._mapping))
+
+
+def _joined(one: Any, other: Any) -> dict[str, Any]:
+    values: dict[str, Any] = {"rows": one.rows + other.rows, "good": one.good + other.good}
+    for name, how in (("total", sum), ("low", min), ("high", max)):
+        both = [each for each in (getattr(one, name), getattr(other, name)) if each is not None]
+        values[name] = how(both) if both else None
+    return values

@@ -1,0 +1,137 @@
+"""Keeping the SQL stores in order: figures of closed hours, and the end of what is too old."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, or_, select, update
+
+from server.core.clock import SECOND, TimeUs
+from server.history.figures import BucketOf, cells_of, forget_cells, join_cells, make_cells
+from server.history.tables import ANNOTATIONS, HOURS, MINUTES, MODIFIED, POINTS, SERIES, STALE
+from server.history.tiers import HOUR, Ages, horizon
+from server.history.values import clamp
+
+GRACE: TimeUs = 600 * SECOND
+"""An hour is closed so long after its end: what comes with it still comes in order."""
+HOURS_AT_ONCE = 200
+"""Hours of series in one transaction; writers wait meanwhile."""
+SERIES_AT_ONCE = 100
+AgesOf = Callable[[str], Ages]
+"""How long the history of a device is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class StaleHour:
+    """An hour of a series whose cells are to be made."""
+
+    series: int
+    hour: TimeUs
+    touched: int
+    has_lost_rows: bool  # it was expired: what it holds came late
+
+
+def is_open(hour: TimeUs, now: TimeUs) -> bool:
+    """True while values still come in order for an hour."""
+    return hour + HOUR + GRACE > now
+
+
+def closed_hours(connection: Connection, now: TimeUs) -> list[StaleHour]:
+    """The oldest hours that are closed and have no right cells; one more than are done at once tells of more."""
+    query = (
+        select(STALE.c.series_id, STALE.c.hour, STALE.c.touched, SERIES.c.raw_from)
+        .join_from(STALE, SERIES, SERIES.c.series_id == STALE.c.series_id)
+        .where(STALE.c.until <= clamp(now - GRACE))
+        .order_by(STALE.c.until, STALE.c.series_id)
+        .limit(HOURS_AT_ONCE + 1)
+    )
+    return [
+        StaleHour(series, hour, touched, raw_from is not None and hour < raw_from)
+        for series, hour, touched, raw_from in connection.execute(query)
+    ]
+
+
+def make_figures(connection: Connection, bucket_of: BucketOf, stale: Sequence[StaleHour]) -> None:
+    """Make the cells of these hours anew; an hour that lost its rows keeps its figures, late rows join them and go."""
+    by_hour: dict[tuple[TimeUs, bool], list[int]] = defaultdict(list)
+    for each in stale:
+        by_hour[each.hour, each.has_lost_rows].append(each.series)
+    for (hour, has_lost_rows), series in by_hour.items():
+        before = cells_of(connection, series, hour) if has_lost_rows else {}
+        forget_cells(connection, series, hour)
+        make_cells(connection, bucket_of, series, hour)
+        if has_lost_rows:
+            join_cells(connection, series, hour, before)
+            rows = POINTS.c.series_id.in_(series), POINTS.c.ts >= hour, POINTS.c.ts < hour + HOUR
+            connection.execute(delete(POINTS).where(*rows))
+
+
+def no_longer_stale(connection: Connection, stale: Sequence[StaleHour]) -> None:
+    """Their cells are right, unless somebody wrote to them meanwhile."""
+    for each in stale:
+        place = STALE.c.series_id == each.series, STALE.c.hour == each.hour
+        connection.execute(delete(STALE).where(*place, STALE.c.touched == each.touched))
+
+
+# -- the end of what is too old
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What of some series goes: all before these times (None: nothing)."""
+
+    raw: TimeUs | None
+    minutes: TimeUs | None
+    hours: TimeUs | None
+
+
+def limits_of_series(connection: Connection, now: TimeUs, ages_of: AgesOf) -> dict[Limits, list[int]]:
+    """The series by what of them goes. Raw values stay until their hour has its figures."""
+    oldest = select(STALE.c.series_id, func.min(STALE.c.hour)).group_by(STALE.c.series_id)
+    oldest_stale: dict[int, TimeUs] = {row[0]: row[1] for row in connection.execute(oldest)}
+    found: dict[Limits, list[int]] = defaultdict(list)
+    for series, device_id, raw_from in connection.execute(
+        select(SERIES.c.series_id, SERIES.c.device_id, SERIES.c.raw_from)
+    ):
+        ages = ages_of(device_id)
+        raw = _limit(now, ages.raw)
+        stale = oldest_stale.get(series)
+        if raw is not None and stale is not None and (raw_from is None or stale >= raw_from):
+            raw = min(raw, stale)
+        found[Limits(raw, _limit(now, ages.minutes), _limit(now, ages.hours))].append(series)
+    return found
+
+
+def _limit(now: TimeUs, age: TimeUs | None) -> TimeUs | None:
+    return None if age is None else clamp(horizon(now, age))
+
+
+def expire_cells(connection: Connection, series: Sequence[int], limits: Limits) -> int:
+    """Remove cells, and with the last of them what was modified or noted; how many cells."""
+    gone = 0
+    for cells, limit in ((MINUTES, limits.minutes), (HOURS, limits.hours)):
+        if limit is not None:
+            gone += _before(connection, cells, series, limit)
+    if limits.hours is not None:
+        for table in (MODIFIED, ANNOTATIONS):
+            _before(connection, table, series, limits.hours)
+    return gone
+
+
+def expire_rows(connection: Connection, series: Sequence[int], limit: TimeUs) -> int:
+    """Remove raw values; how many."""
+    return _before(connection, POINTS, series, limit)
+
+
+def raw_begins(connection: Connection, series: Sequence[int], limit: TimeUs) -> None:
+    """Remember that what was before is gone."""
+    begins = SERIES.c.raw_from
+    place = SERIES.c.series_id.in_(series), or_(begins.is_(None), begins < limit)
+    connection.execute(update(SERIES).where(*place).values(raw_from=limit))
+
+
+def _before(connection: Connection, table: Any, series: Sequence[int], limit: TimeUs) -> int:
+    return int(connection.execute(delete(table).where(table.c.series_id.in_(series), table.c.ts < limit)).rowcount)
