@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -78,7 +80,7 @@ def test_segments_cover_the_range_and_no_cell_has_an_edge_in_it(start: int, leng
     found = segments(start, end, width)
     assert 0 < len(found) <= MOST_SEGMENTS
     assert (found[0].low, found[-1].high) == (start, end)
-    assert all(one.high == other.low for one, other in zip(found, found[1:], strict=False))
+    assert all(one.high == other.low for one, other in pairwise(found))
     for segment in found:
         assert segment.low < segment.high
         if segment.tier is not Tier.RAW:
