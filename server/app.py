@@ -43,6 +43,8 @@ from server.fdi.runtime import FdiRuntime
 from server.fdi.service import PackageService
 from server.fdi.store import PackageStore
 from server.fdi.trust import policy_of
+from server.history.ages import AgeBook
+from server.history.keeper import Keeper
 from server.history.reader import HistoryReader
 from server.history.recorder import Recorder
 from server.history.stores import open_store
@@ -122,7 +124,11 @@ class Server:
         self._recorder = Recorder(store, settings.history, settings.data_dir, clock)
         await self._recorder.start()
         self._on_stop("historian", self._recorder.stop)
-        reader = HistoryReader(store, self._recorder)
+        ages = AgeBook(settings.history, self._type_of)
+        self._keeper = Keeper(store, settings.history, ages, clock)
+        self._keeper.start()
+        self._on_stop("history upkeep", self._keeper.stop)
+        reader = HistoryReader(store, self._recorder, ages, clock)
 
         self._plant = Plant(
             layout=layout,
@@ -199,6 +205,10 @@ class Server:
         self.opcua_url = self._opcua.url
         await self._start_console(accounts, reader, folder)
         log.info("started", opcua=self.opcua_url, http=self.http_url, mqtt=self._broker_name())
+
+    def _type_of(self, device_id: str) -> str | None:
+        device = self._plant.devices.get(DeviceId(device_id))
+        return None if device is None else device.device_type.type_id
 
     def _check_ports(self) -> None:
         settings = self._settings
@@ -432,7 +442,7 @@ class Server:
     def counters(self) -> Mapping[str, int | float]:
         """All counters, for nodes and metrics."""
         found: dict[str, int | float] = dict(self._pipeline.counters())
-        found |= self._recorder.counters()
+        found |= self._recorder.counters() | self._keeper.counters()
         if hasattr(self, "_bridge"):
             found |= self._bridge.counters()
         found |= self._feed.counters()
@@ -448,6 +458,7 @@ class Server:
         return {
             "mqtt": {"ok": bool(mqtt.pop("connected")), **mqtt},
             "history": dict(self._recorder.health()),
+            "history_upkeep": dict(self._keeper.health()),
             "opcua": {"ok": bool(self.opcua_url), "url": self.opcua_url, "sessions": self._opcua.sessions},
             "loop": {"ok": self._lag.worst_s < 1.0, "worst_lag_s": round(self._lag.worst_s, 4)},
         }
@@ -463,7 +474,7 @@ class _Health:
         return self._app._network()[0]
 
     def historian(self) -> bool:
-        return bool(self._app._recorder.health()["ok"])
+        return bool(self._app._recorder.health()["ok"] and self._app._keeper.health()["ok"])
 
     def loop_lag_s(self) -> float:
         return self._app._lag.worst_s

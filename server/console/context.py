@@ -15,7 +15,8 @@ from server.core.values import Caller
 from server.fdi.draft.service import DraftService
 from server.history.aggregates.catalogue import Aggregate
 from server.history.aggregates.results import Configuration, ProcessedPage
-from server.history.store import Bucket, Page
+from server.history.reader import Buckets
+from server.history.store import Page
 from server.model.plant import Plant
 from server.pipeline import Pipeline
 from server.pipeline.ports import AlarmJournal
@@ -110,9 +111,7 @@ class History(Protocol):
         resume: TimeUs | None = None,
     ) -> Page: ...
 
-    async def buckets(
-        self, places: Sequence[tuple[str, str]], start: TimeUs, end: TimeUs, width: int
-    ) -> dict[tuple[str, str], list[Bucket]]: ...
+    async def buckets(self, places: Sequence[tuple[str, str]], start: TimeUs, end: TimeUs, width: int) -> Buckets: ...
 
     async def process(
         self,

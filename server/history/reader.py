@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Protocol
 
-from server.core.clock import TimeUs
+from server.core.clock import Clock, SystemClock, TimeUs
 from server.core.status import StatusCode
+from server.history.ages import AgeBook
 from server.history.aggregates.catalogue import Aggregate
 from server.history.aggregates.results import Configuration, Processed, ProcessedPage
 from server.history.store import Bucket, Change, HistoryStore, ModifiedPage, Page, StoredValue
+from server.history.tiers import NAMES, Choice, choose
+from server.settings import HistorySettings
 
 
 class Inlet(Protocol):
@@ -22,12 +26,40 @@ class Inlet(Protocol):
         """Wait until what was acknowledged before this call can be read, at most so long."""
 
 
+_EVERLASTING = AgeBook(HistorySettings(raw_days=0, minutes_days=0, hours_days=0), lambda _: None)
+
+
+@dataclass(frozen=True, slots=True)
+class Buckets:
+    """Figures of many series by (device, parameter), and what answered in which intervals."""
+
+    choice: Choice
+    found: dict[tuple[str, str], list[Bucket]]
+
+    @property
+    def tier(self) -> str:
+        """`raw`, `minutes` or `hours`: what is kept of the time that was asked for."""
+        return NAMES[self.choice.tier]
+
+    def get(self, place: tuple[str, str]) -> list[Bucket]:
+        """The figures of one series; empty when there are none."""
+        return self.found.get(place, [])
+
+
 class HistoryReader:
     """The one way to read history, for every door."""
 
-    def __init__(self, store: HistoryStore, recorder: Inlet) -> None:
+    def __init__(
+        self, store: HistoryStore, recorder: Inlet, ages: AgeBook | None = None, clock: Clock | None = None
+    ) -> None:
+        """
+        Args:
+            ages: how long the history of each device is kept; None: for ever.
+        """
         self._store = store
         self._recorder = recorder
+        self._ages = ages or _EVERLASTING
+        self._clock = clock or SystemClock()
 
     async def read_raw(
         self,
@@ -92,12 +124,17 @@ class HistoryReader:
             _processing().at_times, self._store, place, times, configuration, simple_bounds=simple_bounds
         )
 
-    async def buckets(
-        self, places: Sequence[tuple[str, str]], start: TimeUs, end: TimeUs, width: int
-    ) -> dict[tuple[str, str], list[Bucket]]:
-        """See `HistoryStore.buckets`."""
+    async def buckets(self, places: Sequence[tuple[str, str]], start: TimeUs, end: TimeUs, width: int) -> Buckets:
+        """Figures of many series, from the finest tier that holds all of start..end: which one is in the answer.
+
+        Raises:
+            ValueError: a width below 1, or an end that is not after the start.
+            RemoteError: the database is away.
+        """
+        choice = choose(start, end, width, self._clock.now(), self._ages.shortest({place[0] for place in places}))
         await self._recorder.flushed()
-        return await asyncio.to_thread(self._store.buckets, places, start, end, width)
+        found = await asyncio.to_thread(self._store.buckets, places, choice.start, choice.end, choice.width)
+        return Buckets(choice, found)
 
     # -- changes: after what is on its way, so that a value that comes now does not take the place of one from later
 

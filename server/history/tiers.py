@@ -100,6 +100,8 @@ class Segment:
 def segments(start: TimeUs, end: TimeUs, width: TimeUs) -> list[Segment]:
     """The ranges that together are start..end in intervals of `width` from the start on, in order."""
     for coarsest in (Tier.HOURS, Tier.MINUTES):
+        if width < coarsest:
+            continue  # no cell lies within an interval
         found: list[Segment] = []
         for segment in _divided(start, end, width, coarsest):
             if found and found[-1].tier is segment.tier:

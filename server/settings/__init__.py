@@ -9,6 +9,7 @@ from server.settings.rooms import (
     MqttSettings,
     PackageSettings,
     PipelineSettings,
+    RetentionSettings,
     SecuritySettings,
 )
 from server.settings.section import is_loopback
@@ -26,6 +27,7 @@ __all__ = [
     "OpcUaSettings",
     "PackageSettings",
     "PipelineSettings",
+    "RetentionSettings",
     "SecuritySettings",
     "Settings",
     "describe",

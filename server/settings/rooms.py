@@ -56,6 +56,17 @@ class PipelineSettings(Section):
     """A device clock may run ahead by so many seconds; later source times are refused and counted."""
 
 
+class RetentionSettings(Section):
+    """How long the history of one device type is kept; what is absent is as for all."""
+
+    raw_days: float | None = Field(default=None, ge=0, le=36_500)
+    """Values as they came, days; 0: for ever."""
+    minutes_days: float | None = Field(default=None, ge=0, le=36_500)
+    """Figures of each minute, days; 0: for ever."""
+    hours_days: float | None = Field(default=None, ge=0, le=36_500)
+    """Figures of each hour, days; 0: for ever."""
+
+
 class HistorySettings(Section):
     """The historian."""
 
@@ -71,6 +82,16 @@ class HistorySettings(Section):
     """Store-and-forward on disk takes at most so much while the store is away."""
     page_rows: int = Field(default=10_000, ge=1, le=100_000)
     """Values per node in one HistoryRead answer; the rest comes by continuation point."""
+    raw_days: float = Field(default=7, ge=0, le=36_500)
+    """Values are kept as they came for so many days; 0: for ever."""
+    minutes_days: float = Field(default=90, ge=0, le=36_500)
+    """Figures of each minute (count, average, minimum, maximum) are kept for so many days; 0: for ever."""
+    hours_days: float = Field(default=730, ge=0, le=36_500)
+    """Figures of each hour are kept for so many days; 0: for ever."""
+    retention_of: dict[str, RetentionSettings] = Field(default={}, max_length=1_000)
+    """raw_days, minutes_days and hours_days of single device types: `[history.retention_of.smart_breaker]`."""
+    upkeep_s: float = Field(default=60.0, ge=1, le=3_600)
+    """Figures of closed hours, packing and the end of old values every so many seconds."""
 
     @field_validator("url")
     @classmethod

@@ -20,7 +20,7 @@ from server.core.errors import NotFoundError
 from server.core.status import is_good, name_of
 from server.history.aggregates.catalogue import BY_NAME, NUMBERS_ONLY, STATUS_CODE
 from server.history.aggregates.results import DEFAULTS
-from server.history.store import Bucket
+from server.history.reader import Buckets
 from server.model.device import Device, Point
 
 router = APIRouter(tags=["series"])
@@ -127,16 +127,17 @@ async def key_figures(facility: Facility, context: Console, hours: Hours = 24) -
     return {
         "facility": facility,
         "hours": hours,
-        "start": to_iso(start),
-        "end": to_iso(end - 1),
+        "start": to_iso(found.choice.start),
+        "end": to_iso(found.choice.end - 1),
+        "tier": found.tier,
         "values": [_key_figure(name, having, found) for name, having in sorted(names.items())],
     }
 
 
-def _key_figure(name: str, having: Sequence[Device], found: dict[tuple[str, str], list[Bucket]]) -> dict[str, Any]:
+def _key_figure(name: str, having: Sequence[Device], found: Buckets) -> dict[str, Any]:
     live = [_live(device, name) for device in having]
     now = [value for value in live if value is not None]
-    stored = [bucket for device in having for bucket in found.get((device.device_id, name), ())]
+    stored = [bucket for device in having for bucket in found.get((device.device_id, name))]
     count = sum(bucket.count for bucket in stored)
     return {
         "value": name,
@@ -176,7 +177,8 @@ async def facility_series(
         "facility": facility,
         "parameter": parameter,
         "unit": assets[0].points[parameter].spec.unit_symbol,
-        "minutes": minutes,
+        "minutes": found.choice.width // MINUTE_US,
+        "tier": found.tier,
         "series": [
             {
                 "device_id": each.device_id,
@@ -188,7 +190,7 @@ async def facility_series(
     }
 
 
-def _points(found: dict[tuple[str, str], list[Bucket]], device: Device, parameter: str) -> list[dict[str, Any]]:
+def _points(found: Buckets, device: Device, parameter: str) -> list[dict[str, Any]]:
     return [
         {
             "time": shapes.moment(bucket.time),
@@ -197,7 +199,7 @@ def _points(found: dict[tuple[str, str], list[Bucket]], device: Device, paramete
             "maximum": shapes.scalar(bucket.maximum),
             "count": bucket.count,
         }
-        for bucket in found.get((device.device_id, parameter), ())
+        for bucket in found.get((device.device_id, parameter))
     ]
 
 
@@ -224,9 +226,10 @@ async def compare(
     whole = await context.history.buckets(places, first, last, last - first)
     return {
         "parameter": parameter,
-        "start": to_iso(first),
-        "end": to_iso(last),
-        "interval_s": interval_s,
+        "start": to_iso(found.choice.start),
+        "end": to_iso(found.choice.end),
+        "interval_s": found.choice.width / SECOND,
+        "tier": found.tier,
         "devices": [
             {
                 "device_id": each.device_id,
@@ -258,15 +261,17 @@ async def correlation(
     first, last = span(context, start, end)
     width = max(_width(first, last, interval_s), 1)
     found = await context.history.buckets([(device_id, x), (device_id, y)], first, last, width)
-    ys = {bucket.time: bucket.average for bucket in found.get((device_id, y), ())}
+    ys = {bucket.time: bucket.average for bucket in found.get((device_id, y))}
     pairs = [
-        (bucket.time, bucket.average, ys[bucket.time]) for bucket in found.get((device_id, x), ()) if bucket.time in ys
+        (bucket.time, bucket.average, ys[bucket.time]) for bucket in found.get((device_id, x)) if bucket.time in ys
     ]
     r, slope, intercept = _fit([(one, other) for _, one, other in pairs])
     return {
         "device_id": device_id,
         "x": x,
         "y": y,
+        "interval_s": found.choice.width / SECOND,
+        "tier": found.tier,
         "intervals": len(pairs),
         "r": shapes.scalar(r),
         "slope": shapes.scalar(slope),

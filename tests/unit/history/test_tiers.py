@@ -85,11 +85,10 @@ def test_segments_cover_the_range_and_no_cell_has_an_edge_in_it(start: int, leng
         assert segment.low < segment.high
         if segment.tier is not Tier.RAW:
             assert segment.low % segment.tier == segment.high % segment.tier == 0
-            # Every edge of an interval in it is an edge of a cell.
+            # Every edge of an interval in it is an edge of a cell; of many the first few tell, they repeat.
             edge = start + -(-(segment.low - start) // width) * width
-            while edge < segment.high:
-                assert edge % segment.tier == 0
-                edge += width
+            for at in range(edge, min(segment.high, edge + 100 * width), width):
+                assert at % segment.tier == 0
 
 
 def test_whole_hours_are_answered_by_hours_and_odd_edges_by_finer_cells() -> None:
