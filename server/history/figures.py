@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -19,6 +19,7 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    text,
     update,
 )
 
@@ -33,8 +34,13 @@ BucketOf = Callable[[ColumnElement[Any], TimeUs, TimeUs], ColumnElement[Any]]
 """(time column, start, width): where the interval of that time begins, intervals counted from the start."""
 Figures = tuple[int, TimeUs, int, float, float, float]
 """(series id, where the interval begins, Good numbers, their sum, minimum, maximum)."""
-_CELLS: dict[Tier, Table] = {Tier.MINUTES: MINUTES, Tier.HOURS: HOURS}
+Cells = Mapping[Tier, Table]
+"""The tables that hold the cells of each tier."""
+CELLS: Cells = {Tier.MINUTES: MINUTES, Tier.HOURS: HOURS}
 _GOOD = case((POINTS.c.status < NOT_GOOD, POINTS.c.number))
+
+
+_COLUMNS = ("series_id", "ts", "rows", "good", "total", "low", "high")
 
 
 class Sums:
@@ -83,7 +89,7 @@ def cell_figures(
     bucket_of: BucketOf, series: Sequence[int], segment: Segment, start: TimeUs, width: TimeUs
 ) -> Select[Any]:
     """`Figures` of the cells of a segment, but for hours whose cells are not right just now."""
-    cells = _CELLS[segment.tier].c
+    cells = CELLS[segment.tier].c
     bucket = bucket_of(cells.ts, start, width).label("bucket")
     is_stale = exists().where(STALE.c.series_id == cells.series_id, STALE.c.hour <= cells.ts, STALE.c.until > cells.ts)
     return (
@@ -114,48 +120,51 @@ def stale_figures(
 # -- making the cells
 
 
-def forget_cells(connection: Connection, series: Sequence[int], hour: TimeUs) -> None:
+def forget_cells(connection: Connection, tables: Cells, series: Sequence[int], hour: TimeUs) -> None:
     """Remove the cells of one hour."""
-    for cells in _CELLS.values():
+    for cells in tables.values():
         place = cells.c.series_id.in_(series), cells.c.ts >= hour, cells.c.ts < hour + HOUR
         connection.execute(delete(cells).where(*place))
 
 
-def make_cells(connection: Connection, bucket_of: BucketOf, series: Sequence[int], hour: TimeUs) -> None:
+def make_cells(connection: Connection, bucket_of: BucketOf, tables: Cells, series: Sequence[int], hour: TimeUs) -> None:
     """Calculate the cells of one hour, of which there are none, from its rows."""
-    for tier, cells in _CELLS.items():
-        bucket = bucket_of(POINTS.c.ts, hour, tier).label("bucket")
-        query = (
-            select(POINTS.c.series_id, bucket, func.count(), *_summed())
-            .where(POINTS.c.series_id.in_(series), POINTS.c.ts >= hour, POINTS.c.ts < hour + HOUR)
-            .group_by(POINTS.c.series_id, bucket)
-        )
-        columns = ["series_id", "ts", "rows", "good", "total", "low", "high"]
-        connection.execute(insert(cells).from_select(columns, query))
+    for tier, cells in tables.items():
+        query = _cells_from_rows(bucket_of, tier, series, hour)
+        connection.execute(insert(cells).from_select(_COLUMNS, query))
 
 
-def cells_of(connection: Connection, series: Sequence[int], hour: TimeUs) -> dict[Tier, dict[tuple[int, TimeUs], Any]]:
+def _cells_from_rows(bucket_of: BucketOf, tier: Tier, series: Sequence[int], hour: TimeUs) -> Select[Any]:
+    bucket = bucket_of(POINTS.c.ts, hour, tier).label("ts")
+    figures = (figure.label(name) for figure, name in zip((func.count(), *_summed()), _COLUMNS[2:], strict=True))
+    within = POINTS.c.series_id.in_(series), POINTS.c.ts >= hour, POINTS.c.ts < hour + HOUR
+    return select(POINTS.c.series_id, bucket, *figures).where(*within).group_by(POINTS.c.series_id, text("2"))
+
+
+def cells_of(
+    connection: Connection, tables: Cells, series: Sequence[int], hour: TimeUs
+) -> dict[Tier, dict[tuple[int, TimeUs], Any]]:
     """The cells of one hour by tier and place."""
     found: dict[Tier, dict[tuple[int, TimeUs], Any]] = {}
-    for tier, cells in _CELLS.items():
+    for tier, cells in tables.items():
         query = select(cells).where(cells.c.series_id.in_(series), cells.c.ts >= hour, cells.c.ts < hour + HOUR)
         found[tier] = {(row.series_id, row.ts): row for row in connection.execute(query)}
     return found
 
 
-def join_cells(
-    connection: Connection, series: Sequence[int], hour: TimeUs, before: dict[Tier, dict[tuple[int, TimeUs], Any]]
+def add_to_cells(
+    connection: Connection, bucket_of: BucketOf, tables: Cells, series: Sequence[int], hour: TimeUs
 ) -> None:
-    """Join earlier cells with those made since: an hour whose rows are gone got late ones."""
-    for tier, since in cells_of(connection, series, hour).items():
-        cells = _CELLS[tier]
-        for (number, time), one in before[tier].items():
-            other = since.get((number, time))
-            if other is not None:
-                place = cells.c.series_id == number, cells.c.ts == time
-                connection.execute(update(cells).where(*place).values(**_joined(one, other)))
+    """Join the rows of one hour to its cells: they are what came late for an hour whose values are gone."""
+    for tier, before in cells_of(connection, tables, series, hour).items():
+        cells = tables[tier]
+        for late in connection.execute(_cells_from_rows(bucket_of, tier, series, hour)).all():
+            place = cells.c.series_id == late.series_id, cells.c.ts == late.ts
+            known = before.get((late.series_id, late.ts))
+            if known is None:
+                connection.execute(insert(cells).values(**late._mapping))
             else:
-                connection.execute(insert(cells).values(**one._mapping))
+                connection.execute(update(cells).where(*place).values(**_joined(known, late)))
 
 
 def _joined(one: Any, other: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import asyncio
 import structlog
 
 from server.core.clock import SECOND, Clock, TimeUs
-from server.core.errors import IntegrationError
+from server.core.errors import IntegrationError, RemoteError
 from server.history.ages import AgeBook
 from server.history.store import HistoryStore
 from server.history.tiers import HOUR
@@ -38,6 +38,7 @@ class Keeper:
         self._clock = clock
         self._counts = dict.fromkeys(_COUNTERS, 0)
         self._problem = ""
+        self._warnings: tuple[str, ...] = ()
         self._stop = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._steady_from = (clock.now(), clock.monotonic())
@@ -72,6 +73,9 @@ class Keeper:
                 self._counts["history_upkeep_hours"] += step.hours
                 self._counts["history_packed_hours"] += step.packed
                 more = step.more
+            self._warnings = step.warnings
+            if step.problems:
+                raise RemoteError("; ".join(step.problems))
             if not self._stop.is_set() and self._may_expire(now):
                 gone = await asyncio.to_thread(self._store.expire, now, self._ages.of)
                 self._expired_at = now
@@ -113,4 +117,4 @@ class Keeper:
 
     def health(self) -> dict[str, object]:
         """ok while the store lets itself be kept in order."""
-        return {"ok": not self._problem, "last_error": self._problem}
+        return {"ok": not self._problem, "last_error": self._problem, "warnings": list(self._warnings)}

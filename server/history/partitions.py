@@ -59,6 +59,19 @@ class Partitions:
                 lower, upper = self._span(day, recent)
                 self._make(connection, lower, upper)
 
+    def drop_before(self, connection: Connection, limit: TimeUs) -> int:
+        """Drop the partitions that end before a time; how many rows they had."""
+        connection.execute(text("SELECT pg_advisory_xact_lock(7366921555)"))
+        last = to_datetime(limit).date()
+        query = text("SELECT name, upper FROM history_partitions WHERE upper <= :last ORDER BY lower")
+        gone = 0
+        for name, _ in connection.execute(query, {"last": last}).all():
+            gone += int(connection.scalar(text(f"SELECT count(*) FROM {name}")) or 0)  # noqa: S608 - names of our own
+            connection.execute(text(f"DROP TABLE {name}"))
+            connection.execute(text("DELETE FROM history_partitions WHERE name = :name"), {"name": name})
+        self.forget()
+        return gone
+
     def _covered(self, day: date) -> bool:
         at = bisect_right(self._ranges, (day, date.max)) - 1
         return at >= 0 and self._ranges[at][0] <= day < self._ranges[at][1]

@@ -19,7 +19,7 @@ from server.core.errors import LocalError, RemoteError
 from server.core.status import StatusCode
 from server.database.migration import migrate
 from server.history import edits, upkeep
-from server.history.figures import Figures, Sums, cell_figures, raw_figures, stale_figures
+from server.history.figures import CELLS, Cells, Figures, Sums, cell_figures, raw_figures, stale_figures
 from server.history.reading import raw_page
 from server.history.store import (
     Annotation,
@@ -362,16 +362,28 @@ class SqlStore(ABC):
             with self._engine.connect() as connection:
                 stale = upkeep.closed_hours(connection, now)
             more, stale = len(stale) > upkeep.HOURS_AT_ONCE, stale[: upkeep.HOURS_AT_ONCE]
-            return Upkeep(len(stale), self._roll(stale) if stale else 0, more)
+            whole = [hour for hour in stale if not hour.has_lost_rows]
+            packed = self._roll(whole) if whole else 0
+            late = [hour for hour in stale if hour.has_lost_rows]
+            if late:
+                with self._engine.begin() as connection:
+                    self._alone(connection)
+                    upkeep.join_late_rows(connection, self._bucket, self._cells(connection), late)
+                    upkeep.no_longer_stale(connection, late)
+            return Upkeep(len(stale), packed, more)
 
     def _roll(self, stale: Sequence[StaleHour]) -> int:
         """Make the figures of these hours and pack what can be; how many were packed."""
         with self._engine.begin() as connection:
             self._alone(connection)
             upkeep.make_figures(connection, self._bucket, stale)
-            packed = sum(self._pack(connection, each) for each in stale if not each.has_lost_rows)
+            packed = sum(self._pack(connection, each) for each in stale)
             upkeep.no_longer_stale(connection, stale)
         return packed
+
+    def _cells(self, connection: Connection) -> Cells:
+        """The tables that single cells are changed in."""
+        return CELLS
 
     @abstractmethod
     def _alone(self, connection: Connection) -> None:
@@ -383,18 +395,29 @@ class SqlStore(ABC):
 
     def expire(self, now: TimeUs, ages_of: Callable[[str], Ages]) -> Expired:
         self.open()
-        rows = cells = 0
-        with self._errors(), self._engine.connect() as connection:
+        with self._write_lock, self._errors(), self._engine.begin() as connection:
             groups = upkeep.limits_of_series(connection, now, ages_of)
+            raw = [self._raw_limit(limits.raw) for limits in groups if limits.raw is not None]
+            rows = self._drop_before(connection, min(raw)) if raw and len(raw) == len(groups) else 0
+        cells = 0
         for limits, series in groups.items():
             for first in range(0, len(series), upkeep.SERIES_AT_ONCE):
                 part = series[first : first + upkeep.SERIES_AT_ONCE]
                 with self._write_lock, self._errors(), self._engine.begin() as connection:
                     if limits.raw is not None:
-                        rows += self._expire_raw(connection, part, limits.raw)
-                        upkeep.raw_begins(connection, part, limits.raw)
-                    cells += upkeep.expire_cells(connection, part, limits)
+                        limit = self._raw_limit(limits.raw)
+                        rows += self._expire_raw(connection, part, limit)
+                        upkeep.raw_begins(connection, part, limit)
+                    cells += upkeep.expire_cells(connection, self._cells(connection), part, limits)
         return Expired(rows, cells)
+
+    def _raw_limit(self, limit: TimeUs) -> TimeUs:
+        """Before what time raw values really go."""
+        return limit
+
+    def _drop_before(self, connection: Connection, limit: TimeUs) -> int:
+        """Remove all raw values before a time the cheap way, where there is one; how many."""
+        return 0
 
     def _expire_raw(self, connection: Connection, series: Sequence[int], limit: TimeUs) -> int:
         return upkeep.expire_rows(connection, series, limit)

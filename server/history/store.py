@@ -99,6 +99,8 @@ class Upkeep:
     hours: int  # hours of series that have their figures now
     packed: int  # of these, packed into blocks
     more: bool  # there are further ones to do
+    warnings: tuple[str, ...] = ()  # what the operator should look at
+    problems: tuple[str, ...] = ()  # what could not be done
 
 
 @dataclass(frozen=True, slots=True)

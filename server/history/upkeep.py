@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, or_, select, update
 
 from server.core.clock import SECOND, TimeUs
-from server.history.figures import BucketOf, cells_of, forget_cells, join_cells, make_cells
-from server.history.tables import ANNOTATIONS, HOURS, MINUTES, MODIFIED, POINTS, SERIES, STALE
-from server.history.tiers import HOUR, Ages, horizon
+from server.history.figures import CELLS, BucketOf, Cells, add_to_cells, forget_cells, make_cells
+from server.history.tables import ANNOTATIONS, MODIFIED, POINTS, SERIES, STALE
+from server.history.tiers import HOUR, Ages, Tier, horizon
 from server.history.values import clamp
 
 GRACE: TimeUs = 600 * SECOND
@@ -55,18 +55,25 @@ def closed_hours(connection: Connection, now: TimeUs) -> list[StaleHour]:
 
 
 def make_figures(connection: Connection, bucket_of: BucketOf, stale: Sequence[StaleHour]) -> None:
-    """Make the cells of these hours anew; an hour that lost its rows keeps its figures, late rows join them and go."""
-    by_hour: dict[tuple[TimeUs, bool], list[int]] = defaultdict(list)
+    """Make the cells of these hours anew from their rows."""
+    for hour, series in _by_hour(stale):
+        forget_cells(connection, CELLS, series, hour)
+        make_cells(connection, bucket_of, CELLS, series, hour)
+
+
+def join_late_rows(connection: Connection, bucket_of: BucketOf, tables: Cells, stale: Sequence[StaleHour]) -> None:
+    """These hours lost their rows and keep their cells: what came late joins these, and goes."""
+    for hour, series in _by_hour(stale):
+        add_to_cells(connection, bucket_of, tables, series, hour)
+        rows = POINTS.c.series_id.in_(series), POINTS.c.ts >= hour, POINTS.c.ts < hour + HOUR
+        connection.execute(delete(POINTS).where(*rows))
+
+
+def _by_hour(stale: Sequence[StaleHour]) -> list[tuple[TimeUs, list[int]]]:
+    found: dict[TimeUs, list[int]] = defaultdict(list)
     for each in stale:
-        by_hour[each.hour, each.has_lost_rows].append(each.series)
-    for (hour, has_lost_rows), series in by_hour.items():
-        before = cells_of(connection, series, hour) if has_lost_rows else {}
-        forget_cells(connection, series, hour)
-        make_cells(connection, bucket_of, series, hour)
-        if has_lost_rows:
-            join_cells(connection, series, hour, before)
-            rows = POINTS.c.series_id.in_(series), POINTS.c.ts >= hour, POINTS.c.ts < hour + HOUR
-            connection.execute(delete(POINTS).where(*rows))
+        found[each.hour].append(each.series)
+    return sorted(found.items())
 
 
 def no_longer_stale(connection: Connection, stale: Sequence[StaleHour]) -> None:
@@ -109,10 +116,10 @@ def _limit(now: TimeUs, age: TimeUs | None) -> TimeUs | None:
     return None if age is None else clamp(horizon(now, age))
 
 
-def expire_cells(connection: Connection, series: Sequence[int], limits: Limits) -> int:
+def expire_cells(connection: Connection, tables: Cells, series: Sequence[int], limits: Limits) -> int:
     """Remove cells, and with the last of them what was modified or noted; how many cells."""
     gone = 0
-    for cells, limit in ((MINUTES, limits.minutes), (HOURS, limits.hours)):
+    for cells, limit in ((tables[Tier.MINUTES], limits.minutes), (tables[Tier.HOURS], limits.hours)):
         if limit is not None:
             gone += _before(connection, cells, series, limit)
     if limits.hours is not None:

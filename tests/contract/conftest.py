@@ -16,6 +16,7 @@ from server.history.stores.memory import MemoryStore
 from server.history.stores.postgres import PostgresStore
 from server.history.stores.sqlite import SqliteStore
 from tests.kit.postgres import PostgresServer
+from tests.kit.timescale import TimescaleServer
 
 DAY = from_iso("2026-01-05T00:00:00Z")
 
@@ -23,6 +24,14 @@ DAY = from_iso("2026-01-05T00:00:00Z")
 @pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
     running = PostgresServer(tmp_path_factory.mktemp("cluster"))
+    yield running
+    running.remove()
+
+
+@pytest.fixture(scope="session")
+def timescale() -> Iterator[TimescaleServer]:
+    """One for all tests of a process: it takes half a gigabyte."""
+    running = TimescaleServer()
     yield running
     running.remove()
 
@@ -53,7 +62,7 @@ class PackedStore(SqliteStore):
             pass
 
 
-SQL = ["sqlite", "sqlite packed", "postgres copy", "postgres unnest"]
+SQL = ["sqlite", "sqlite packed", "postgres copy", "postgres unnest", "timescale"]
 
 
 @pytest.fixture(params=["memory", *SQL])
@@ -84,6 +93,10 @@ def make_store(
     if name == "sqlite packed":
         monkeypatch.setattr(packing, "LEAST", 1)
         return PackedStore(folder / "history.db")
+    if name == "timescale":
+        timescale: TimescaleServer = request.getfixturevalue("timescale")
+        url = make_url(timescale.empty_database())
+        return PostgresStore(url, clock=ManualClock(DAY), strategy="unnest", prepare_threshold=None)
     postgres: PostgresServer = request.getfixturevalue("server")
     return PostgresStore(
         make_url(postgres.new_database()),

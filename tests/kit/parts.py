@@ -33,11 +33,16 @@ def require_module(name: str, message: str) -> None:
         pytest.skip(message)
 
 
-def require_node_client() -> str:
-    """The path of node when node-opcua is installed beside the tests of foreign clients; else as `require`."""
-    if not (INTEROP / "node_modules" / "node-opcua-client").exists():
-        message = "node-opcua is not installed: run `npm ci` in tests/interop"
+def require_node_module(package: str, purpose: str) -> str:
+    """The path of node when `package` is installed beside the tests of foreign clients; else as `require`."""
+    if not (INTEROP / "node_modules" / package).exists():
+        message = f"{purpose}: {package} is not installed: run `npm ci` in tests/interop"
         if os.environ.get("CI") == "true":
             pytest.fail(message)
         pytest.skip(message)
     return require("node")
+
+
+def require_node_client() -> str:
+    """The path of node when node-opcua is installed."""
+    return require_node_module("node-opcua-client", "node-opcua")

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import pytest
 from asyncua import Client, ua
 from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
 
-from tests.kit.parts import require
+from tests.kit.parts import INTEROP, require_node_client
 
-INTEROP = Path(__file__).resolve().parents[1] / "interop"
 ANSWER_S = 60.0
 
 
@@ -303,12 +300,7 @@ async def peer(kind: str, folder: Path) -> AsyncIterator[Peer]:
         finally:
             await made.close()
         return
-    program = require("node")
-    if not (INTEROP / "node_modules" / "node-opcua-client").exists():
-        message = "node-opcua is not installed: run `npm ci` in tests/interop"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
+    program = require_node_client()
     process = await asyncio.create_subprocess_exec(
         program,
         str(INTEROP / "client.mjs"),

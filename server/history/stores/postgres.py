@@ -1,10 +1,14 @@
-"""History in PostgreSQL 15 or later: binary COPY into daily partitions, staging only when a row is already there."""
+"""History in PostgreSQL 15 or later: binary COPY, staging only when a row is already there.
+
+Rows lie in a hypertable where TimescaleDB is there, else in daily partitions.
+"""
 
 from __future__ import annotations
 
 import importlib.util
 import struct
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import ColumnElement, Interval, cast, create_engine, func, literal
@@ -12,10 +16,15 @@ from sqlalchemy.engine import URL, Connection
 
 from server.core.clock import Clock, SystemClock, TimeUs, from_iso, to_datetime
 from server.core.errors import ConfigurationError
+from server.database.timescale import is_hypertable
+from server.history import timescale
+from server.history.figures import Cells
 from server.history.kinds import StoreKind
 from server.history.partitions import Partitions
 from server.history.sql import Mark, SqlStore, StoredRow
-from server.history.tiers import HOUR
+from server.history.store import Upkeep
+from server.history.tiers import DAY, HOUR
+from server.history.upkeep import StaleHour, no_longer_stale
 
 if TYPE_CHECKING:
     import psycopg
@@ -101,6 +110,8 @@ class PostgresStore(SqlStore):
         self._away: type[psycopg.Error] = psycopg.OperationalError
         self._strategy = strategy
         self._partitions = Partitions(clock := clock or SystemClock())
+        self._is_hypertable = False  # known once it is open
+        self._jobs = timescale.JobWatch()
         engine = create_engine(
             url.set(drivername="postgresql+psycopg"),
             pool_size=4,
@@ -119,7 +130,9 @@ class PostgresStore(SqlStore):
         # Two servers that start on one database upgrade one after the other.
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7366921554)")
         super()._upgrade(connection)
-        self._partitions.load(connection)
+        self._is_hypertable = is_hypertable(connection)
+        if not self._is_hypertable:
+            self._partitions.load(connection)
 
     def _insert(self, rows: list[StoredRow], marks: list[Mark]) -> int:
         self._cover(row[1] for row in rows)
@@ -145,7 +158,44 @@ class PostgresStore(SqlStore):
     def _alone(self, connection: Connection) -> None:
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7366921556)")
 
+    # -- upkeep: TimescaleDB makes the figures itself, and both ways of laying out raw values lose them by whole days
+
+    def maintain(self, now: TimeUs) -> Upkeep:
+        done = super().maintain(now)
+        if not self._is_hypertable:
+            return done
+        if self._jobs.is_due(now):
+            with self._write_lock, self._errors(), self._by_itself() as connection:
+                self._jobs.look(connection, now)
+        return replace(done, warnings=self._jobs.warnings, problems=self._jobs.problems)
+
+    def _by_itself(self) -> Connection:
+        """A connection whose every statement is a transaction of its own."""
+        return self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+
+    def _roll(self, stale: Sequence[StaleHour]) -> int:
+        if not self._is_hypertable:
+            return super()._roll(stale)
+        with self._by_itself() as connection:
+            timescale.refresh(connection, (each.hour for each in stale))
+        with self._engine.begin() as connection:
+            no_longer_stale(connection, stale)
+        return 0
+
+    def _cells(self, connection: Connection) -> Cells:
+        return timescale.stored_cells(connection) if self._is_hypertable else super()._cells(connection)
+
+    def _raw_limit(self, limit: TimeUs) -> TimeUs:
+        return limit - limit % DAY
+
+    def _drop_before(self, connection: Connection, limit: TimeUs) -> int:
+        if self._is_hypertable:
+            return timescale.drop_chunks(connection, limit)
+        return self._partitions.drop_before(connection, limit)
+
     def _cover(self, times: Iterable[TimeUs]) -> None:
+        if self._is_hypertable:
+            return
         days = self._partitions.missing(times)
         if days:
             with self._engine.begin() as connection:

@@ -107,11 +107,11 @@ async def test_a_store_that_is_away_is_told_and_tried_again(store: Store, clock:
     upkeep = keeper(store, clock)
     store.away = True
     await upkeep.round()
-    assert upkeep.health() == {"ok": False, "last_error": "the memory store was told to be away"}
+    assert upkeep.health() == {"ok": False, "last_error": "the memory store was told to be away", "warnings": []}
     assert upkeep.counters()["history_upkeep_failures"] == 1
     store.away = False
     await upkeep.round()
-    assert upkeep.health() == {"ok": True, "last_error": ""}
+    assert upkeep.health() == {"ok": True, "last_error": "", "warnings": []}
 
 
 async def test_a_fault_of_the_store_does_not_end_the_upkeep(

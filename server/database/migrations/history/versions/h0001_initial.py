@@ -1,7 +1,12 @@
-"""The first schema of the historian: a series catalogue and narrow rows; daily partitions in PostgreSQL."""
+"""The first schema of the historian: a series catalogue and narrow rows.
+
+They lie in a hypertable where TimescaleDB is there, else in daily partitions in PostgreSQL.
+"""
 
 import sqlalchemy as sa
 from alembic import op
+
+from server.database import timescale
 
 revision = "h0001"
 down_revision = None
@@ -9,7 +14,9 @@ down_revision = None
 
 def upgrade() -> None:
     """Create every table."""
-    postgres = op.get_bind().dialect.name == "postgresql"
+    connection = op.get_bind()
+    postgres = connection.dialect.name == "postgresql"
+    hypertable = postgres and timescale.is_usable(connection)
     op.create_table(
         "history_series",
         sa.Column("series_id", sa.Integer, primary_key=True),
@@ -27,9 +34,11 @@ def upgrade() -> None:
         sa.Column("number", sa.Double),
         sa.Column("text", sa.Text),
         sqlite_with_rowid=False,
-        postgresql_partition_by="RANGE (ts)",
+        postgresql_partition_by=None if hypertable else "RANGE (ts)",
     )
-    if postgres:
+    if hypertable:
+        timescale.make_hypertable(connection)
+    elif postgres:
         op.create_table(
             "history_partitions",
             sa.Column("name", sa.Text, primary_key=True),
@@ -40,7 +49,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop every table."""
-    if op.get_bind().dialect.name == "postgresql":
+    connection = op.get_bind()
+    if connection.dialect.name == "postgresql" and not timescale.is_hypertable(connection):
         op.drop_table("history_partitions")
     op.drop_table("history_points")
     op.drop_table("history_series")

@@ -5,6 +5,8 @@ import importlib
 import sqlalchemy as sa
 from alembic import op
 
+from server.database import timescale
+
 revision = "h0003"
 down_revision = "h0002"
 
@@ -25,20 +27,13 @@ _MARK = {
 
 def upgrade() -> None:
     """Create the tables; mark what is already there."""
-    dialect = op.get_bind().dialect.name
-    moment = sa.DateTime(timezone=True) if dialect == "postgresql" else sa.BigInteger
-    for name in ("history_minutes", "history_hours"):
-        op.create_table(
-            name,
-            sa.Column("series_id", sa.Integer, primary_key=True, autoincrement=False),
-            sa.Column("ts", moment, primary_key=True),
-            sa.Column("rows", sa.BigInteger, nullable=False),
-            sa.Column("good", sa.BigInteger, nullable=False),
-            sa.Column("total", sa.Double),
-            sa.Column("low", sa.Double),
-            sa.Column("high", sa.Double),
-            sqlite_with_rowid=False,
-        )
+    connection = op.get_bind()
+    dialect = connection.dialect.name
+    moment = sa.DateTime(timezone=True) if dialect == "postgresql" else sa.BigInteger()
+    if dialect == "postgresql" and timescale.is_hypertable(connection):
+        timescale.make_cells(connection)
+    else:
+        _create_cells(moment)
     op.add_column("history_series", sa.Column("raw_from", moment))
     op.create_table(
         "history_stale",
@@ -62,6 +57,21 @@ def upgrade() -> None:
     op.execute(_MARK[dialect])
 
 
+def _create_cells(moment: sa.DateTime | sa.BigInteger) -> None:
+    for name in ("history_minutes", "history_hours"):
+        op.create_table(
+            name,
+            sa.Column("series_id", sa.Integer, primary_key=True, autoincrement=False),
+            sa.Column("ts", moment, primary_key=True),
+            sa.Column("rows", sa.BigInteger, nullable=False),
+            sa.Column("good", sa.BigInteger, nullable=False),
+            sa.Column("total", sa.Double),
+            sa.Column("low", sa.Double),
+            sa.Column("high", sa.Double),
+            sqlite_with_rowid=False,
+        )
+
+
 def downgrade() -> None:
     """Drop them; packed hours become rows again first."""
     connection = op.get_bind()
@@ -72,6 +82,10 @@ def downgrade() -> None:
             loosen(connection.connection.driver_connection, series, hour, hour)
         op.drop_table("history_blocks")
     op.drop_index("history_stale_until", "history_stale")
-    for name in ("history_stale", "history_hours", "history_minutes"):
-        op.drop_table(name)
+    op.drop_table("history_stale")
+    if connection.dialect.name == "postgresql" and timescale.is_hypertable(connection):
+        timescale.drop_cells(connection)
+    else:
+        op.drop_table("history_hours")
+        op.drop_table("history_minutes")
     op.drop_column("history_series", "raw_from")
