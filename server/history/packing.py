@@ -6,7 +6,10 @@ An hour of a series is either packed or in rows, never both; whoever changes a p
 from __future__ import annotations
 
 import sqlite3
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from functools import lru_cache
+from operator import itemgetter
 
 from server.core.clock import TimeUs
 from server.core.errors import LocalError
@@ -16,6 +19,8 @@ from server.history.tiers import HOUR
 LEAST = 24
 """Hours of fewer rows stay rows: they would not become smaller."""
 _BLOCKS_AT_ONCE = 16
+_KEPT = 16
+"""Blocks kept unpacked: who reads page by page meets the same one again and again."""
 _ROWS = (
     "SELECT ts, delay_us, status, number, text, kind FROM history_points "
     "WHERE series_id = ? AND ts >= ? AND ts < ? ORDER BY ts"
@@ -53,25 +58,34 @@ def loosen(raw: sqlite3.Connection, series: int, first: TimeUs, last: TimeUs) ->
     raw.execute("DELETE FROM history_blocks WHERE series_id = ? AND hour >= ? AND hour <= ?", place)
 
 
+@lru_cache(maxsize=_KEPT)
+def _unpacked(data: bytes) -> list[Packed]:
+    # By its bytes: whatever is written in its place is another block. Nobody changes the list.
+    return unpack(data)
+
+
 def packed(
     raw: sqlite3.Connection, series: int, low: TimeUs, high: TimeUs, *, newest_first: bool = False
 ) -> Iterator[Packed]:
     """Packed rows with low <= time <= high in order; blocks are unpacked as they are reached."""
     first, last = low // HOUR * HOUR, high // HOUR * HOUR
     order = "DESC" if newest_first else "ASC"
+    wanted = 1  # the first one is often enough; who goes on wants ever more
     while True:
         found = raw.execute(
             "SELECT hour, data FROM history_blocks WHERE series_id = ? AND hour >= ? AND hour <= ? "  # noqa: S608
-            f"ORDER BY hour {order} LIMIT {_BLOCKS_AT_ONCE}",
-            (series, first, last),
+            f"ORDER BY hour {order} LIMIT ?",
+            (series, first, last, wanted),
         ).fetchall()
         for hour, data in found:
-            rows = unpack(data)
+            rows = _unpacked(data)
             if hour < low or hour + HOUR > high:
-                rows = [row for row in rows if low <= row[0] <= high]
+                first_row = bisect_left(rows, low, key=itemgetter(0))
+                rows = rows[first_row : bisect_right(rows, high, lo=first_row, key=itemgetter(0))]
             yield from reversed(rows) if newest_first else rows
-        if len(found) < _BLOCKS_AT_ONCE:
+        if len(found) < wanted:
             return
+        wanted = min(wanted * 2, _BLOCKS_AT_ONCE)
         if newest_first:
             last = found[-1][0] - 1
         else:

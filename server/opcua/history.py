@@ -14,6 +14,7 @@ from server.history.store import ModifiedPage, Page, StoredValue
 from server.model.device_type import DataType
 from server.opcua.datavalues import moment, stack_status, to_variant
 from server.opcua.history_points import HistoryPoints, session_of
+from server.opcua.history_room import fitting, fitting_modified, room_of
 from server.opcua.nodes.node import Node
 from server.opcua.services.context import Request, Session
 from server.opcua.services.fault import ServiceFault
@@ -94,7 +95,8 @@ class RawHistory:
             )
         # NumValuesPerNode is the size of a page: the client gets the rest by its continuation point.
         page = self._modified_page if question.modified else self._page
-        data, more = await page(question, params.TimestampsToReturn)
+        room = room_of(request, len(params.NodesToRead))
+        data, more = await page(question, params.TimestampsToReturn, room)
         token = self._points.keep(session, more) if more is not None else None
         code = status.GOOD if data.DataValues else _S.GoodNoData
         return ua.HistoryReadResult(StatusCode=stack_status(code), ContinuationPoint=token, HistoryData=data)
@@ -112,7 +114,7 @@ class RawHistory:
         return _Question(point, start, end, bool(details.ReturnBounds), limit, bool(details.IsReadModified))
 
     async def _page(
-        self, question: _Question, stamps: ua.TimestampsToReturn
+        self, question: _Question, stamps: ua.TimestampsToReturn, room: int | None
     ) -> tuple[ua.HistoryData, _Question | None]:
         point = question.point
         page = await self._reader.read_raw(
@@ -124,12 +126,14 @@ class RawHistory:
             bounds=question.bounds,
             resume=question.resume,
         )
-        values = [_value(value, point.data_type, stamps) for value in page.values]
-        more = replace(question, resume=page.next_time) if page.next_time is not None else None
-        return ua.HistoryData(DataValues=values), more
+        found, resume = page.values, page.next_time
+        if room is not None and (fits := fitting(found, room)) < len(found):
+            found, resume = found[:fits], found[fits].source_time
+        values = [_value(value, point.data_type, stamps) for value in found]
+        return ua.HistoryData(DataValues=values), None if resume is None else replace(question, resume=resume)
 
     async def _modified_page(
-        self, question: _Question, stamps: ua.TimestampsToReturn
+        self, question: _Question, stamps: ua.TimestampsToReturn, room: int | None
     ) -> tuple[ua.HistoryModifiedData, _Question | None]:
         point = question.point
         page = await self._reader.read_modified(
@@ -140,18 +144,23 @@ class RawHistory:
             question.limit,
             resume=question.resume_modified,
         )
+        found, resume = page.values, page.resume
+        fits = fitting_modified((each.value for each in found), (each.user for each in found), room)
+        if fits < len(found):
+            resume = found[fits].value.source_time, found[fits].entry
+            found = found[:fits]
         data = ua.HistoryModifiedData(
-            DataValues=[_value(each.value, point.data_type, stamps) for each in page.values],
+            DataValues=[_value(each.value, point.data_type, stamps) for each in found],
             ModificationInfos=[
                 ua.ModificationInfo(
                     ModificationTime=moment(each.modified_at),
                     UpdateType=ua.HistoryUpdateType(int(each.how)),
                     UserName=each.user or None,
                 )
-                for each in page.values
+                for each in found
             ],
         )
-        return data, replace(question, resume_modified=page.resume) if page.resume is not None else None
+        return data, None if resume is None else replace(question, resume_modified=resume)
 
 
 def point_of(values: Values, node: Node, wanted: ua.HistoryReadValueId) -> PointNode:

@@ -1,0 +1,145 @@
+"""Many values read by node-opcua, page by page; aggregates as they were calculated by hand.
+
+HISTORY_VALUES=1000000 HISTORY_PAGES=1,7,1000,65535 reads all of them at every size, which takes minutes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import math
+import os
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from server.core.clock import SECOND, from_datetime
+from server.history.aggregates.catalogue import BY_NAME
+from server.history.store import HistoryRow
+from server.history.stores import open_store
+from server.history.tiers import HOUR
+from server.settings import HistorySettings
+from tests.kit.peers import Peer, peer
+from tests.kit.product import product
+
+pytestmark = [pytest.mark.interop, pytest.mark.timeout(1800)]
+VALUES = int(os.environ.get("HISTORY_VALUES", "200000"))
+# How many of the values each page size reads; by hand all of them.
+PAGES = {1: 1_000, 7: 7_000, 1_000: 100_000, 65_535: VALUES}
+if "HISTORY_PAGES" in os.environ:
+    PAGES = dict.fromkeys(map(int, os.environ["HISTORY_PAGES"].split(",")), VALUES)
+START = datetime(2026, 1, 5, tzinfo=UTC)
+FIRST = from_datetime(START)
+STEP = 250_000  # µs
+ENV = {
+    "FIELDLOOM_OPCUA__TEST_NODES": "true",
+    "FIELDLOOM_OPCUA__ALLOW_NONE": "true",
+    "FIELDLOOM_HISTORY__PAGE_ROWS": "65535",
+    "FIELDLOOM_HISTORY__RAW_DAYS": "0",
+}
+
+
+def written(data: Path) -> None:
+    """The values through the bulk path; half of the hours are packed before they are read."""
+    data.mkdir()
+    store = open_store(HistorySettings(), data)
+    for first in range(0, VALUES, 10_000):
+        times = [FIRST + number * STEP for number in range(first, min(first + 10_000, VALUES))]
+        store.write([HistoryRow("Test", "History", at, at, float((at - FIRST) // STEP), 0) for at in times])
+        if first < VALUES // 2:
+            while store.maintain(FIRST + 10_000 * HOUR).more:
+                pass
+    store.close()
+
+
+def digest(numbers: range) -> str:
+    made = hashlib.sha256()
+    for number in numbers:
+        made.update(b"%d:%d\n" % ((FIRST + number * STEP) // 1000, number))
+    return made.hexdigest()
+
+
+async def node_of(client: Peer, name: str) -> str:
+    (array,) = await client.read(["i=2255"])
+    return f"ns={array['value'].index('urn:fieldloom:plant')};s={name}"
+
+
+async def test_a_million_values_page_by_page_forward_and_backward(tmp_path: Path) -> None:
+    written(tmp_path / "data")
+    async with product(tmp_path, env=ENV) as server, peer("node-opcua", tmp_path) as client:
+        await client.connect(server.opcua_url)
+        node = await node_of(client, "Test/History")
+        for page, most in PAGES.items():
+            count = min(most, VALUES)
+            end = START + timedelta(microseconds=count * STEP)
+            before = START - timedelta(milliseconds=1)
+            for start, stop, numbers in ((START, end, range(count)), (end, before, range(count - 1, -1, -1))):
+                if start == end:
+                    start -= timedelta(microseconds=STEP)  # the time of the last one
+                begun = time.monotonic()
+                found = await client.ask(
+                    "history_digest", node=node, start=start.isoformat(), end=stop.isoformat(), page=page
+                )
+                seconds = time.monotonic() - begun
+                assert (found["status"], found["count"]) == ("Good", count)
+                # The client takes messages of a megabyte or so: the largest page is cut to what fits.
+                assert found["longest"] == min(page, count) if page < 10_000 else 10_000 < found["longest"] <= page
+                assert found["digest"] == digest(numbers)
+                way = "forward" if start == START else "backward"
+                print(
+                    f"pages of {page}, {way}: {count} values equal, {count / seconds:.0f}/s in {found['calls']} calls"
+                )
+
+
+async def test_processed_reads_are_the_tables_calculated_by_hand(tmp_path: Path) -> None:
+    tables = importlib.import_module("tests.unit.history.aggregates.test_aggregate_tables")
+    (tmp_path / "data").mkdir()
+    store = open_store(HistorySettings(), tmp_path / "data")
+    store.write(
+        [
+            HistoryRow("Test", "History", at, at, None if code & 0x80000000 else float(second), code)
+            for second in tables.WHOLE
+            for at, code in [(FIRST + second * SECOND, tables.CODES.get(second, 0))]
+        ]
+    )
+    store.close()
+    async with product(tmp_path, env=ENV) as server, peer("node-opcua", tmp_path) as client:
+        await client.connect(server.opcua_url)
+        node = await node_of(client, "Test/History")
+        compared = 0
+        for name, expected in tables.FORWARD.items():
+            found = await client.ask(
+                "processed",
+                node=node,
+                aggregate=f"i={BY_NAME[name].node_id}",
+                start=START.isoformat(),
+                end=(START + timedelta(seconds=100)).isoformat(),
+                interval=20_000,
+            )
+            assert found["status"] == "Good", name
+            assert not found["more"], name
+            rows = [
+                ((at - FIRST // 1000) / 1000, value, code & ~0x41F, code & 0x1F if code & 0x400 else 0)
+                for at, value, code in found["values"]
+            ]
+            # A Date of the client has whole milliseconds.
+            stamped = [(math.floor(row[0] * 1000) / 1000, row[2], row[3]) for row in expected]
+            assert [(row[0], row[2], row[3]) for row in rows] == stamped, name
+            for (_, got, _, _), (_, wanted, _, _) in zip(rows, expected, strict=True):
+                if isinstance(wanted, float) and isinstance(got, float | int):
+                    assert math.isclose(got, wanted, rel_tol=1e-12), name
+                else:
+                    assert same(got, wanted), (name, got, wanted)
+                compared += 1
+        print(f"{len(tables.FORWARD)} aggregates, {compared} results as calculated by hand")
+
+
+def same(got: object, wanted: object) -> bool:
+    """A StatusCode comes as node-opcua's object, 64 bit integers as pairs of words or text."""
+    if isinstance(got, dict) and "value" in got:
+        return bool(got["value"] == wanted)
+    if isinstance(got, str) and isinstance(wanted, int):
+        return int(got) == wanted
+    return got == wanted
