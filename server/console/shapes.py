@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import base64
+import json
 import math
 from typing import Any
+
+import msgspec
+from starlette.responses import Response
 
 from server.core.clock import TimeUs, to_iso
 from server.core.status import is_good, name_of
@@ -13,6 +17,15 @@ from server.history.store import StoredValue
 from server.model.device import Device, Point
 
 STAGES = ("live", "uncertain", "silent")
+
+
+def answer(payload: object) -> Response:
+    """A large answer as JSON at once: the framework would walk through every value of it before it writes it."""
+    try:
+        content = msgspec.json.encode(payload)
+    except UnicodeEncodeError:
+        content = json.dumps(payload, allow_nan=False).encode("ascii")  # a text of a device may hold a lone surrogate
+    return Response(content, media_type="application/json")
 
 
 def scalar(value: Scalar | None) -> bool | int | float | str | None:

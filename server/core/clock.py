@@ -70,7 +70,7 @@ def from_datetime(moment: datetime) -> TimeUs:
 
 def to_iso(time_us: TimeUs) -> str:
     """ISO 8601 in UTC with microseconds and a trailing Z."""
-    return to_datetime(time_us).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return to_datetime(time_us).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def from_iso(text: str) -> TimeUs:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, select, union_all
+from sqlalchemy import ColumnElement, CompoundSelect, Connection, Engine, Select, select, union_all
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -219,8 +219,8 @@ class SqlStore(ABC):
         found: dict[tuple[str, str], list[Bucket]] = {}
         low, high = clamp(start), clamp(end)
         with self._errors(), self._engine.connect() as connection:
-            by_series = {self._find(connection, *place): place for place in dict.fromkeys(places)}
-            series = sorted(number for number in by_series if number is not None)
+            by_series = self._find_all(connection, set(places))
+            series = sorted(by_series)
             for first in range(0, len(series), edits.KEYS_AT_ONCE):
                 part = series[first : first + edits.KEYS_AT_ONCE]
                 for number, time, count, total, minimum, maximum in self._sums(connection, part, low, high, width):
@@ -234,14 +234,18 @@ class SqlStore(ABC):
         sums = Sums()
         for segment in segments(start, end, width):
             if segment.tier is Tier.RAW:
-                sums.add(connection.execute(raw_figures(self._bucket, series, segment, start, width)))
+                sums.add(self._figures(connection, raw_figures(self._bucket, series, segment, start, width)))
                 sums.add(self._packed_figures(connection, series, segment, start, width))
             else:
                 # In one statement: an hour whose cells are made meanwhile is then neither missed nor counted twice.
                 cells = cell_figures(self._bucket, series, segment, start, width)
                 rest = stale_figures(self._bucket, series, segment, start, width)
-                sums.add(connection.execute(union_all(cells, rest)))
+                sums.add(self._figures(connection, union_all(cells, rest)))
         return sums.sorted()
+
+    def _figures(self, connection: Connection, query: Select[Any] | CompoundSelect[Any]) -> Iterable[Any]:
+        """The answer to a question for `Figures`."""
+        return connection.execute(query)
 
     @abstractmethod
     def _bucket(self, ts: ColumnElement[Any], start: TimeUs, width: TimeUs) -> ColumnElement[Any]:
@@ -433,6 +437,19 @@ class SqlStore(ABC):
         query = select(SERIES.c.series_id).where(SERIES.c.device_id == device_id, SERIES.c.parameter == parameter)
         found = connection.scalar(query)
         return None if found is None else int(found)
+
+    def _find_all(self, connection: Connection, places: set[tuple[str, str]]) -> dict[int, tuple[str, str]]:
+        """Those of many series that there are; with one question for all that are not known yet."""
+        unknown = places - self._series.keys()
+        if unknown:
+            devices = sorted({place[0] for place in unknown})
+            columns = SERIES.c.device_id, SERIES.c.parameter, SERIES.c.series_id
+            for first in range(0, len(devices), edits.KEYS_AT_ONCE):
+                query = select(*columns).where(SERIES.c.device_id.in_(devices[first : first + edits.KEYS_AT_ONCE]))
+                self._series.update(
+                    {(device, parameter): series for device, parameter, series in connection.execute(query)}
+                )
+        return {self._series[place]: place for place in places if place in self._series}
 
     def _series_ids(self, rows: Sequence[HistoryRow]) -> dict[tuple[str, str], int]:
         # In a transaction of its own: the cache may then never name a series that was rolled back.

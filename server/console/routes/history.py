@@ -6,7 +6,7 @@ import base64
 import binascii
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from server.console import shapes
 from server.console.auth import READER, Console
@@ -33,13 +33,13 @@ async def read_history(
     end: Moment = "",
     limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = 1_000,
     cursor: Cursor = "",
-) -> dict[str, Any]:
+) -> Response:
     """Raw values with start <= time < end, oldest first; start after end reads backwards.
 
     Without times: the last hour. `next` is the cursor of the following page, null on the last one; the cursor carries
     the times, so nothing is lost or doubled while new values arrive.
     """
-    return await read_page(context, device_id, parameter, start, end, limit, cursor)
+    return shapes.answer(await read_page(context, device_id, parameter, start, end, limit, cursor))
 
 
 async def read_page(

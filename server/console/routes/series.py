@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
 
 from server.console import shapes
 from server.console.auth import READER, Console
@@ -21,6 +21,7 @@ from server.core.status import is_good, name_of
 from server.history.aggregates.catalogue import BY_NAME, NUMBERS_ONLY, STATUS_CODE
 from server.history.aggregates.results import DEFAULTS
 from server.history.reader import Buckets
+from server.history.store import Bucket
 from server.model.device import Device, Point
 
 router = APIRouter(tags=["series"])
@@ -43,7 +44,7 @@ async def aggregates(
     start: Moment = "",
     end: Moment = "",
     interval_s: Interval = 0,
-) -> dict[str, Any]:
+) -> Response:
     """Standard aggregates of one value, one result an interval; the same as HistoryRead of processed values."""
     point = _point(context, device_id, parameter)
     first, last = span(context, start, end)
@@ -70,15 +71,17 @@ async def aggregates(
             }
             for each in page.values
         ]
-    return {
-        "device_id": device_id,
-        "parameter": parameter,
-        "unit": point.spec.unit_symbol,
-        "start": to_iso(first),
-        "end": to_iso(last),
-        "interval_s": interval_s,
-        "aggregates": found,
-    }
+    return shapes.answer(
+        {
+            "device_id": device_id,
+            "parameter": parameter,
+            "unit": point.spec.unit_symbol,
+            "start": to_iso(first),
+            "end": to_iso(last),
+            "interval_s": interval_s,
+            "aggregates": found,
+        }
+    )
 
 
 def _point(context: ConsoleContext, device_id: str, parameter: str) -> Point:
@@ -98,6 +101,11 @@ def _width(first: TimeUs, last: TimeUs, interval_s: float) -> int:
     return width
 
 
+def _aligned(first: TimeUs, width: int) -> TimeUs:
+    """Intervals of whole minutes begin at whole multiples of their width: the figures of minutes then answer them."""
+    return first if width % MINUTE_US else first // width * width
+
+
 # -- facilities
 
 
@@ -109,7 +117,7 @@ def _assets(context: ConsoleContext, facility: str) -> list[Device]:
 
 
 @router.get("/api/v1/facilities/{facility}/kpi", dependencies=READER)
-async def key_figures(facility: Facility, context: Console, hours: Hours = 24) -> dict[str, Any]:
+async def key_figures(facility: Facility, context: Console, hours: Hours = 24) -> Response:
     """Each measured value of a facility: now, and its average, least and greatest over the last hours.
 
     The average is over all stored values; now is the mean of the assets that are live.
@@ -124,14 +132,16 @@ async def key_figures(facility: Facility, context: Console, hours: Hours = 24) -
                 names.setdefault(name, []).append(device)
     places = [(device.device_id, name) for name, having in names.items() for device in having]
     found = await context.history.buckets(places, start, end, end - start)
-    return {
-        "facility": facility,
-        "hours": hours,
-        "start": to_iso(found.choice.start),
-        "end": to_iso(found.choice.end - 1),
-        "tier": found.tier,
-        "values": [_key_figure(name, having, found) for name, having in sorted(names.items())],
-    }
+    return shapes.answer(
+        {
+            "facility": facility,
+            "hours": hours,
+            "start": to_iso(found.choice.start),
+            "end": to_iso(found.choice.end - 1),
+            "tier": found.tier,
+            "values": [_key_figure(name, having, found) for name, having in sorted(names.items())],
+        }
+    )
 
 
 def _key_figure(name: str, having: Sequence[Device], found: Buckets) -> dict[str, Any]:
@@ -164,7 +174,7 @@ async def facility_series(
     parameter: Annotated[str, Query(max_length=128, description="EDD identifier")],
     hours: Hours = 24,
     minutes: Annotated[int, Query(ge=1, le=60, description="Width of a bucket")] = 5,
-) -> dict[str, Any]:
+) -> Response:
     """One value of all assets of a facility in buckets that begin at whole multiples of their width."""
     assets = [device for device in _assets(context, facility) if parameter in device.points]
     if not assets:
@@ -173,20 +183,36 @@ async def facility_series(
     end = context.clock.now() + 1
     start = (end - round(hours * HOUR_US)) // width * width
     found = await context.history.buckets([(each.device_id, parameter) for each in assets], start, end, width)
+    return shapes.answer(
+        {
+            "facility": facility,
+            "parameter": parameter,
+            "unit": assets[0].points[parameter].spec.unit_symbol,
+            "minutes": found.choice.width // MINUTE_US,
+            "tier": found.tier,
+            "series": [
+                {
+                    "device_id": each.device_id,
+                    "name": each.name or each.device_id,
+                    "points": _points(found, each, parameter),
+                }
+                for each in assets
+            ],
+        }
+    )
+
+
+def _summary(buckets: Sequence[Bucket]) -> dict[str, Any] | None:
+    """The figures of intervals together."""
+    count = sum(bucket.count for bucket in buckets)
+    if not count:
+        return None
     return {
-        "facility": facility,
-        "parameter": parameter,
-        "unit": assets[0].points[parameter].spec.unit_symbol,
-        "minutes": found.choice.width // MINUTE_US,
-        "tier": found.tier,
-        "series": [
-            {
-                "device_id": each.device_id,
-                "name": each.name or each.device_id,
-                "points": _points(found, each, parameter),
-            }
-            for each in assets
-        ],
+        "time": shapes.moment(buckets[0].time),
+        "average": shapes.scalar(math.fsum(bucket.average * bucket.count for bucket in buckets) / count),
+        "minimum": shapes.scalar(min(bucket.minimum for bucket in buckets)),
+        "maximum": shapes.scalar(max(bucket.maximum for bucket in buckets)),
+        "count": count,
     }
 
 
@@ -214,33 +240,37 @@ async def compare(
     start: Moment = "",
     end: Moment = "",
     interval_s: Annotated[float, Query(gt=0, le=31_622_400)] = 300,
-) -> dict[str, Any]:
-    """One value of several devices over the same intervals, and each one's figures for the whole time."""
+) -> Response:
+    """One value of several devices over the same intervals, and each one's figures for the whole time.
+
+    Intervals of whole minutes begin at whole multiples of their width, the first of them at or before the start.
+    """
     devices = [context.plant.device(each) for each in dict.fromkeys(device)]
     for each in devices:
         _point(context, each.device_id, parameter)
     first, last = span(context, start, end)
     width = max(_width(first, last, interval_s), 1)
     places = [(each.device_id, parameter) for each in devices]
-    found = await context.history.buckets(places, first, last, width)
-    whole = await context.history.buckets(places, first, last, last - first)
-    return {
-        "parameter": parameter,
-        "start": to_iso(found.choice.start),
-        "end": to_iso(found.choice.end),
-        "interval_s": found.choice.width / SECOND,
-        "tier": found.tier,
-        "devices": [
-            {
-                "device_id": each.device_id,
-                "name": each.name or each.device_id,
-                "unit": each.points[parameter].spec.unit_symbol,
-                "summary": next(iter(_points(whole, each, parameter)), None),
-                "points": _points(found, each, parameter),
-            }
-            for each in devices
-        ],
-    }
+    found = await context.history.buckets(places, _aligned(first, width), last, width)
+    return shapes.answer(
+        {
+            "parameter": parameter,
+            "start": to_iso(found.choice.start),
+            "end": to_iso(found.choice.end),
+            "interval_s": found.choice.width / SECOND,
+            "tier": found.tier,
+            "devices": [
+                {
+                    "device_id": each.device_id,
+                    "name": each.name or each.device_id,
+                    "unit": each.points[parameter].spec.unit_symbol,
+                    "summary": _summary(found.get((each.device_id, parameter))),
+                    "points": _points(found, each, parameter),
+                }
+                for each in devices
+            ],
+        }
+    )
 
 
 @router.get("/api/devices/{device_id}/correlation", dependencies=READER)
@@ -252,7 +282,7 @@ async def correlation(
     start: Moment = "",
     end: Moment = "",
     interval_s: Annotated[float, Query(gt=0, le=31_622_400)] = 60,
-) -> dict[str, Any]:
+) -> Response:
     """How two values of one device go together: the correlation of their averages over the same intervals (Pearson's
     r, -1 to 1, null where one of them does not move), the line through them, and the pairs.
     """
@@ -260,27 +290,29 @@ async def correlation(
         _point(context, device_id, name)
     first, last = span(context, start, end)
     width = max(_width(first, last, interval_s), 1)
-    found = await context.history.buckets([(device_id, x), (device_id, y)], first, last, width)
+    found = await context.history.buckets([(device_id, x), (device_id, y)], _aligned(first, width), last, width)
     ys = {bucket.time: bucket.average for bucket in found.get((device_id, y))}
     pairs = [
         (bucket.time, bucket.average, ys[bucket.time]) for bucket in found.get((device_id, x)) if bucket.time in ys
     ]
     r, slope, intercept = _fit([(one, other) for _, one, other in pairs])
-    return {
-        "device_id": device_id,
-        "x": x,
-        "y": y,
-        "interval_s": found.choice.width / SECOND,
-        "tier": found.tier,
-        "intervals": len(pairs),
-        "r": shapes.scalar(r),
-        "slope": shapes.scalar(slope),
-        "intercept": shapes.scalar(intercept),
-        "points": [
-            {"time": shapes.moment(time), "x": shapes.scalar(one), "y": shapes.scalar(other)}
-            for time, one, other in pairs
-        ],
-    }
+    return shapes.answer(
+        {
+            "device_id": device_id,
+            "x": x,
+            "y": y,
+            "interval_s": found.choice.width / SECOND,
+            "tier": found.tier,
+            "intervals": len(pairs),
+            "r": shapes.scalar(r),
+            "slope": shapes.scalar(slope),
+            "intercept": shapes.scalar(intercept),
+            "points": [
+                {"time": shapes.moment(time), "x": shapes.scalar(one), "y": shapes.scalar(other)}
+                for time, one, other in pairs
+            ],
+        }
+    )
 
 
 def _fit(pairs: Sequence[tuple[float, float]]) -> tuple[float | None, float | None, float | None]:
