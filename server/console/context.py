@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from server.alarms.performance import Snapshot
 from server.alarms.rule_service import RuleService
 from server.console.feed import Feed
+from server.console.shared import SharedAnswers
 from server.core.clock import Clock, TimeUs
 from server.core.values import Caller
 from server.fdi.draft.service import DraftService
@@ -147,5 +148,6 @@ class ConsoleContext:
     settings: HttpSettings
     clock: Clock
     data_dir: Path
+    answers: SharedAnswers = field(default_factory=SharedAnswers)
     assignments: Assignments | None = None  # absent: types are not chosen by hand here
     drafts: DraftService | None = None  # absent: this server does not listen for drafts

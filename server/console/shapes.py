@@ -8,7 +8,6 @@ import math
 from typing import Any
 
 import msgspec
-from starlette.responses import Response
 
 from server.core.clock import TimeUs, to_iso
 from server.core.status import is_good, name_of
@@ -19,13 +18,12 @@ from server.model.device import Device, Point
 STAGES = ("live", "uncertain", "silent")
 
 
-def answer(payload: object) -> Response:
+def encoded(payload: object) -> bytes:
     """A large answer as JSON at once: the framework would walk through every value of it before it writes it."""
     try:
-        content = msgspec.json.encode(payload)
+        return msgspec.json.encode(payload)
     except UnicodeEncodeError:
-        content = json.dumps(payload, allow_nan=False).encode("ascii")  # a text of a device may hold a lone surrogate
-    return Response(content, media_type="application/json")
+        return json.dumps(payload, allow_nan=False).encode("ascii")  # a text of a device may hold a lone surrogate
 
 
 def scalar(value: Scalar | None) -> bool | int | float | str | None:

@@ -39,7 +39,8 @@ async def read_history(
     Without times: the last hour. `next` is the cursor of the following page, null on the last one; the cursor carries
     the times, so nothing is lost or doubled while new values arrive.
     """
-    return shapes.answer(await read_page(context, device_id, parameter, start, end, limit, cursor))
+    asked = (device_id, parameter, start, end, limit, cursor)
+    return await context.answers.json(("history", *asked), lambda: read_page(context, *asked))
 
 
 async def read_page(

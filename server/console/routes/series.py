@@ -46,12 +46,25 @@ async def aggregates(
     interval_s: Interval = 0,
 ) -> Response:
     """Standard aggregates of one value, one result an interval; the same as HistoryRead of processed values."""
+    asked = (device_id, parameter, tuple(aggregate or ["Average"]), start, end, interval_s)
+    return await context.answers.json(("aggregates", *asked), lambda: _aggregates(context, *asked))
+
+
+async def _aggregates(
+    context: ConsoleContext,
+    device_id: str,
+    parameter: str,
+    names: tuple[str, ...],
+    start: str,
+    end: str,
+    interval_s: float,
+) -> dict[str, Any]:
     point = _point(context, device_id, parameter)
     first, last = span(context, start, end)
     width = _width(first, last, interval_s)
     data_type = point.spec.data_type
     found: dict[str, list[dict[str, Any]]] = {}
-    for name in aggregate or ["Average"]:
+    for name in names:
         wanted = BY_NAME.get(name)
         if wanted is None:
             raise ProblemError(422, f"aggregate: {name!r} is none; there are {', '.join(BY_NAME)}")
@@ -71,17 +84,15 @@ async def aggregates(
             }
             for each in page.values
         ]
-    return shapes.answer(
-        {
-            "device_id": device_id,
-            "parameter": parameter,
-            "unit": point.spec.unit_symbol,
-            "start": to_iso(first),
-            "end": to_iso(last),
-            "interval_s": interval_s,
-            "aggregates": found,
-        }
-    )
+    return {
+        "device_id": device_id,
+        "parameter": parameter,
+        "unit": point.spec.unit_symbol,
+        "start": to_iso(first),
+        "end": to_iso(last),
+        "interval_s": interval_s,
+        "aggregates": found,
+    }
 
 
 def _point(context: ConsoleContext, device_id: str, parameter: str) -> Point:
@@ -109,6 +120,11 @@ def _aligned(first: TimeUs, width: int) -> TimeUs:
 # -- facilities
 
 
+def _this_second(context: ConsoleContext) -> TimeUs:
+    """Where the second ends that it is: questions of one second are equal."""
+    return (context.clock.now() // SECOND + 1) * SECOND
+
+
 def _assets(context: ConsoleContext, facility: str) -> list[Device]:
     found = [device for device in context.plant.devices.values() if device.path and device.path[0] == facility]
     if not found and facility not in context.plant.layout.facilities:
@@ -122,9 +138,13 @@ async def key_figures(facility: Facility, context: Console, hours: Hours = 24) -
 
     The average is over all stored values; now is the mean of the assets that are live.
     """
+    asked = (facility, hours, _this_second(context))
+    return await context.answers.json(("key_figures", *asked), lambda: _key_figures(context, *asked))
+
+
+async def _key_figures(context: ConsoleContext, facility: str, hours: float, end: TimeUs) -> dict[str, Any]:
     assets = _assets(context, facility)
-    end = context.clock.now() + 1
-    start = end - round(hours * HOUR_US)
+    start = (end - round(hours * HOUR_US)) // MINUTE_US * MINUTE_US
     names: dict[str, list[Device]] = {}
     for device in assets:
         for name, point in device.points.items():
@@ -132,16 +152,14 @@ async def key_figures(facility: Facility, context: Console, hours: Hours = 24) -
                 names.setdefault(name, []).append(device)
     places = [(device.device_id, name) for name, having in names.items() for device in having]
     found = await context.history.buckets(places, start, end, end - start)
-    return shapes.answer(
-        {
-            "facility": facility,
-            "hours": hours,
-            "start": to_iso(found.choice.start),
-            "end": to_iso(found.choice.end - 1),
-            "tier": found.tier,
-            "values": [_key_figure(name, having, found) for name, having in sorted(names.items())],
-        }
-    )
+    return {
+        "facility": facility,
+        "hours": hours,
+        "start": to_iso(found.choice.start),
+        "end": to_iso(found.choice.end - 1),
+        "tier": found.tier,
+        "values": [_key_figure(name, having, found) for name, having in sorted(names.items())],
+    }
 
 
 def _key_figure(name: str, having: Sequence[Device], found: Buckets) -> dict[str, Any]:
@@ -176,30 +194,34 @@ async def facility_series(
     minutes: Annotated[int, Query(ge=1, le=60, description="Width of a bucket")] = 5,
 ) -> Response:
     """One value of all assets of a facility in buckets that begin at whole multiples of their width."""
+    asked = (facility, parameter, hours, minutes, _this_second(context))
+    return await context.answers.json(("facility_series", *asked), lambda: _facility_series(context, *asked))
+
+
+async def _facility_series(
+    context: ConsoleContext, facility: str, parameter: str, hours: float, minutes: int, end: TimeUs
+) -> dict[str, Any]:
     assets = [device for device in _assets(context, facility) if parameter in device.points]
     if not assets:
         raise NotFoundError(f"no asset of {facility!r} has a parameter {parameter!r}")
     width = minutes * MINUTE_US
-    end = context.clock.now() + 1
     start = (end - round(hours * HOUR_US)) // width * width
     found = await context.history.buckets([(each.device_id, parameter) for each in assets], start, end, width)
-    return shapes.answer(
-        {
-            "facility": facility,
-            "parameter": parameter,
-            "unit": assets[0].points[parameter].spec.unit_symbol,
-            "minutes": found.choice.width // MINUTE_US,
-            "tier": found.tier,
-            "series": [
-                {
-                    "device_id": each.device_id,
-                    "name": each.name or each.device_id,
-                    "points": _points(found, each, parameter),
-                }
-                for each in assets
-            ],
-        }
-    )
+    return {
+        "facility": facility,
+        "parameter": parameter,
+        "unit": assets[0].points[parameter].spec.unit_symbol,
+        "minutes": found.choice.width // MINUTE_US,
+        "tier": found.tier,
+        "series": [
+            {
+                "device_id": each.device_id,
+                "name": each.name or each.device_id,
+                "points": _points(found, each, parameter),
+            }
+            for each in assets
+        ],
+    }
 
 
 def _summary(buckets: Sequence[Bucket]) -> dict[str, Any] | None:
@@ -245,32 +267,37 @@ async def compare(
 
     Intervals of whole minutes begin at whole multiples of their width, the first of them at or before the start.
     """
-    devices = [context.plant.device(each) for each in dict.fromkeys(device)]
+    asked = (tuple(device), parameter, start, end, interval_s)
+    return await context.answers.json(("compare", *asked), lambda: _compare(context, *asked))
+
+
+async def _compare(
+    context: ConsoleContext, names: tuple[str, ...], parameter: str, start: str, end: str, interval_s: float
+) -> dict[str, Any]:
+    devices = [context.plant.device(each) for each in dict.fromkeys(names)]
     for each in devices:
         _point(context, each.device_id, parameter)
     first, last = span(context, start, end)
     width = max(_width(first, last, interval_s), 1)
     places = [(each.device_id, parameter) for each in devices]
     found = await context.history.buckets(places, _aligned(first, width), last, width)
-    return shapes.answer(
-        {
-            "parameter": parameter,
-            "start": to_iso(found.choice.start),
-            "end": to_iso(found.choice.end),
-            "interval_s": found.choice.width / SECOND,
-            "tier": found.tier,
-            "devices": [
-                {
-                    "device_id": each.device_id,
-                    "name": each.name or each.device_id,
-                    "unit": each.points[parameter].spec.unit_symbol,
-                    "summary": _summary(found.get((each.device_id, parameter))),
-                    "points": _points(found, each, parameter),
-                }
-                for each in devices
-            ],
-        }
-    )
+    return {
+        "parameter": parameter,
+        "start": to_iso(found.choice.start),
+        "end": to_iso(found.choice.end),
+        "interval_s": found.choice.width / SECOND,
+        "tier": found.tier,
+        "devices": [
+            {
+                "device_id": each.device_id,
+                "name": each.name or each.device_id,
+                "unit": each.points[parameter].spec.unit_symbol,
+                "summary": _summary(found.get((each.device_id, parameter))),
+                "points": _points(found, each, parameter),
+            }
+            for each in devices
+        ],
+    }
 
 
 @router.get("/api/devices/{device_id}/correlation", dependencies=READER)
@@ -286,6 +313,13 @@ async def correlation(
     """How two values of one device go together: the correlation of their averages over the same intervals (Pearson's
     r, -1 to 1, null where one of them does not move), the line through them, and the pairs.
     """
+    asked = (device_id, x, y, start, end, interval_s)
+    return await context.answers.json(("correlation", *asked), lambda: _correlation(context, *asked))
+
+
+async def _correlation(
+    context: ConsoleContext, device_id: str, x: str, y: str, start: str, end: str, interval_s: float
+) -> dict[str, Any]:
     for name in (x, y):
         _point(context, device_id, name)
     first, last = span(context, start, end)
@@ -296,23 +330,21 @@ async def correlation(
         (bucket.time, bucket.average, ys[bucket.time]) for bucket in found.get((device_id, x)) if bucket.time in ys
     ]
     r, slope, intercept = _fit([(one, other) for _, one, other in pairs])
-    return shapes.answer(
-        {
-            "device_id": device_id,
-            "x": x,
-            "y": y,
-            "interval_s": found.choice.width / SECOND,
-            "tier": found.tier,
-            "intervals": len(pairs),
-            "r": shapes.scalar(r),
-            "slope": shapes.scalar(slope),
-            "intercept": shapes.scalar(intercept),
-            "points": [
-                {"time": shapes.moment(time), "x": shapes.scalar(one), "y": shapes.scalar(other)}
-                for time, one, other in pairs
-            ],
-        }
-    )
+    return {
+        "device_id": device_id,
+        "x": x,
+        "y": y,
+        "interval_s": found.choice.width / SECOND,
+        "tier": found.tier,
+        "intervals": len(pairs),
+        "r": shapes.scalar(r),
+        "slope": shapes.scalar(slope),
+        "intercept": shapes.scalar(intercept),
+        "points": [
+            {"time": shapes.moment(time), "x": shapes.scalar(one), "y": shapes.scalar(other)}
+            for time, one, other in pairs
+        ],
+    }
 
 
 def _fit(pairs: Sequence[tuple[float, float]]) -> tuple[float | None, float | None, float | None]:
