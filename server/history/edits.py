@@ -72,6 +72,26 @@ def keep_modified(
         connection.execute(insert(MODIFIED), [{**row, **more} for row in rows])
 
 
+def keep_from_elsewhere(connection: Connection, series: int, values: Sequence[ModifiedValue]) -> int:
+    """See `HistoryStore.keep_modified`."""
+    known: dict[TimeUs, list[Stored]] = {}
+    for part in _parts(each.value.source_time for each in values):
+        query = select(MODIFIED).where(MODIFIED.c.series_id == series, MODIFIED.c.ts.in_(part))
+        for found in connection.execute(query):
+            known.setdefault(found.ts, []).append(dict(found._mapping))
+    kept = 0
+    for each in values:
+        row = stored(each.value)
+        same = ("modified_at", each.modified_at), ("how", int(each.how)), ("user", each.user)
+        if not any(
+            is_same(row, other) and all(other[name] == held for name, held in same)
+            for other in known.get(each.value.source_time, ())
+        ):
+            keep_modified(connection, series, [row], each.how, each.user, each.modified_at)
+            kept += 1
+    return kept
+
+
 def keep_conflicts(connection: Connection, series: int, rows: Sequence[tuple[Stored, TimeUs]]) -> int:
     """Keep values that came for a time at which another one stood: the first stays, the later is a modification.
 

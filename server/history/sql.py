@@ -28,6 +28,7 @@ from server.history.store import (
     Expired,
     HistoryRow,
     ModifiedPage,
+    ModifiedValue,
     Page,
     StoredValue,
     Upkeep,
@@ -341,6 +342,16 @@ class SqlStore(ABC):
     def delete_modified(self, device_id: str, parameter: str, start: TimeUs, end: TimeUs) -> int:
         with self._changing(device_id, parameter) as (connection, series):
             return 0 if series is None else edits.delete_modified(connection, series, start, end)
+
+    def keep_modified(self, device_id: str, parameter: str, values: Sequence[ModifiedValue]) -> int:
+        with self._changing(device_id, parameter, make=True) as (connection, series):
+            return 0 if series is None else edits.keep_from_elsewhere(connection, series, values)
+
+    def series(self) -> list[tuple[str, str]]:
+        self.open()
+        with self._errors(), self._engine.connect() as connection:
+            query = select(SERIES.c.device_id, SERIES.c.parameter)
+            return sorted((device_id, parameter) for device_id, parameter in connection.execute(query))
 
     def annotations(
         self, device_id: str, parameter: str, start: TimeUs, end: TimeUs, limit: int, *, after: int = 0

@@ -228,6 +228,9 @@ class HistoryStore(Protocol):
     def delete_modified(self, device_id: str, parameter: str, start: TimeUs, end: TimeUs) -> int:
         """Forget modified values with start <= source time < end; how many."""
 
+    def keep_modified(self, device_id: str, parameter: str, values: Sequence[ModifiedValue]) -> int:
+        """Keep modified values that came from elsewhere, in this order, but for those already kept; how many."""
+
     # -- annotations
 
     def annotations(
@@ -239,6 +242,13 @@ class HistoryStore(Protocol):
         self, device_id: str, parameter: str, annotations: Sequence[Annotation], how: Change
     ) -> list[StatusCode]:
         """Insert, replace, update or delete annotations; time, annotated_at and user name one. Codes as `change`."""
+
+    def series(self) -> list[tuple[str, str]]:
+        """(device, parameter) of everything that was ever recorded, in order.
+
+        Raises:
+            RemoteError: the database is away.
+        """
 
     # -- upkeep
 

@@ -247,6 +247,20 @@ class MemoryStore:
             self._modified[device_id, parameter] = left
             return len(kept) - len(left)
 
+    def keep_modified(self, device_id: str, parameter: str, values: Sequence[ModifiedValue]) -> int:
+        self._check()
+        with self._lock:
+            key = device_id, parameter
+            known = {(each.value, each.modified_at, each.how, each.user) for each in self._modified.get(key, [])}
+            new = [each for each in values if (each.value, each.modified_at, each.how, each.user) not in known]
+            for each in new:
+                self._keep(key, each.value, each.how, each.user, each.modified_at)
+            return len(new)
+
+    def series(self) -> list[tuple[str, str]]:
+        self._check()
+        return sorted(self._series)
+
     def annotations(
         self, device_id: str, parameter: str, start: TimeUs, end: TimeUs, limit: int, *, after: int = 0
     ) -> list[Annotation]:
