@@ -13,6 +13,7 @@ from server.core.clock import SECOND, Clock, TimeUs
 from server.core.errors import IntegrationError, LocalError, RemoteError
 from server.core.values import ModelChange, PointUpdate
 from server.history.batches import pack, unpack
+from server.history.disk import DiskRoom
 from server.history.rows import row_of
 from server.history.spool import Block, Spool, SpooledBlock
 from server.history.store import HistoryRow, HistoryStore
@@ -45,8 +46,17 @@ _COUNTERS = (
 class Recorder:
     """DurableSink of the pipeline. One task commits to the spool, one delivers to the store."""
 
-    def __init__(self, store: HistoryStore, settings: HistorySettings, data_dir: Path, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: HistoryStore,
+        settings: HistorySettings,
+        data_dir: Path,
+        clock: Clock,
+        *,
+        room: DiskRoom | None = None,
+    ) -> None:
         self._store = store
+        self._room = room or DiskRoom(data_dir, settings.disk_reserve_bytes, clock)
         self._settings = settings
         self._path = data_dir / FILE_NAME
         self._clock = clock
@@ -133,6 +143,9 @@ class Recorder:
         elif self._stop.is_set() or any(task.done() for task in self._tasks):
             self._counts["refused"] += len(rows)
             _fail([future], self._broken or "history is not running")
+        elif self._room.is_low:
+            self._counts["refused"] += len(rows)
+            _fail([future], self._room.reason)
         elif len(self._pending) + len(rows) > PENDING_ROWS:
             self._counts["refused"] += len(rows)
             _fail([future], f"{len(self._pending)} rows wait for the disk: history takes no more for now")
@@ -285,15 +298,17 @@ class Recorder:
         found["history_spool_rows"] = spool.rows if spool else 0
         found["history_spool_bytes"] = spool.size_bytes if spool else 0
         oldest = self._oldest_at
+        found["history_disk_low"] = int(self._room.is_low)
         found["history_spool_age_s"] = max(0.0, (self._clock.now() - oldest) / SECOND) if oldest is not None else 0.0
         return found
 
     def health(self) -> dict[str, object]:
         """ok while the store takes what it is given."""
+        low = self._room.reason if self._room.is_low else ""
         return {
-            "ok": not (self._problem or self._broken),
+            "ok": not (self._problem or self._broken or low),
             "spool_rows": self._spool.rows if self._spool else 0,
-            "last_error": self._broken or self._problem,
+            "last_error": self._broken or low or self._problem,
         }
 
 

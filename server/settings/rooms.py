@@ -90,6 +90,8 @@ class HistorySettings(Section):
     """Figures of each hour are kept for so many days; 0: for ever."""
     retention_of: dict[str, RetentionSettings] = Field(default={}, max_length=1_000)
     """raw_days, minutes_days and hours_days of single device types: `[history.retention_of.smart_breaker]`."""
+    disk_reserve_bytes: int = Field(default=256 * 1024**2, ge=0)
+    """With less free on the disk of the data folder history takes nothing more, until there is; 0: never stops."""
     upkeep_s: float = Field(default=60.0, ge=1, le=3_600)
     """Figures of closed hours, packing and the end of old values every so many seconds."""
 
