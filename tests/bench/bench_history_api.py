@@ -32,7 +32,7 @@ from tests.kit.publisher import Publisher
 from tests.kit.until import until
 
 ENGINES = [f"gpu-{number}" for number in range(1, 17)]
-PARAMETERS = ("power_kw", "rpm", "oil_pressure_bar", "coolant_temp_c")
+PARAMETERS = ("power_kw", "temp_exhaust", "vibration", "gas_pressure")
 USERS = 100
 SECONDS = 20.0
 
