@@ -14,7 +14,7 @@ from server.core.status import StatusCode
 from server.history.ages import AgeBook
 from server.history.aggregates.catalogue import Aggregate
 from server.history.aggregates.results import Configuration, Processed, ProcessedPage
-from server.history.store import Bucket, Change, HistoryStore, ModifiedPage, Page, StoredValue
+from server.history.store import Annotation, Bucket, Change, HistoryStore, ModifiedPage, Page, StoredValue
 from server.history.tiers import NAMES, Choice, choose
 from server.settings import HistorySettings
 
@@ -161,6 +161,20 @@ class HistoryReader:
         """See `HistoryStore.delete_modified`."""
         await self._recorder.flushed()
         return await asyncio.to_thread(self._store.delete_modified, device_id, parameter, start, end)
+
+    # -- annotations: they stand beside the values, so nothing on its way matters
+
+    async def annotations(
+        self, device_id: str, parameter: str, start: TimeUs, end: TimeUs, limit: int, *, after: int = 0
+    ) -> list[Annotation]:
+        """See `HistoryStore.annotations`."""
+        return await asyncio.to_thread(self._store.annotations, device_id, parameter, start, end, limit, after=after)
+
+    async def annotate(
+        self, device_id: str, parameter: str, annotations: Sequence[Annotation], how: Change
+    ) -> list[StatusCode]:
+        """See `HistoryStore.annotate`."""
+        return await asyncio.to_thread(self._store.annotate, device_id, parameter, annotations, how)
 
 
 def _processing() -> ModuleType:

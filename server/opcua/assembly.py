@@ -16,6 +16,8 @@ from server.alarms.performance import Snapshot
 from server.core.clock import SECOND, Clock, TimeUs, from_datetime
 from server.model.device_type import SpecChange
 from server.model.plant import Plant
+from server.opcua.annotation_changes import Annotator, UpdateAnnotations
+from server.opcua.annotations import AnnotationNodes, AnnotationReader, AnnotationsAtTimes, RawOrAnnotations
 from server.opcua.conditions import ConditionNodes
 from server.opcua.device_nodes import DeviceNodes
 from server.opcua.endpoints import PRODUCT_URI, Endpoints, own_hosts
@@ -157,7 +159,7 @@ class Room:
             await self.trail.drain()
 
 
-class Historian(RawReader, Processor, Changer, Protocol):
+class Historian(RawReader, Processor, Changer, AnnotationReader, Annotator, Protocol):
     """What the doors to history ask for."""
 
 
@@ -220,13 +222,17 @@ async def assemble(facts: Facts, namespaces: Namespaces, pipeline: Any, reader: 
     RegisteredNodes(operations).register(dispatcher)
     QueryService().register(dispatcher)
     points, rows = HistoryPoints(operations.history_points), facts.page_rows
+    annotated = AnnotationNodes(space, values)
+    raw = RawHistory(values, reader, rows, points)
     readers: dict[type, HistoryReader] = {
-        ua.ReadRawModifiedDetails: RawHistory(values, reader, rows, points),
+        ua.ReadRawModifiedDetails: RawOrAnnotations(raw, annotated, reader, rows, points),
+        ua.ReadAnnotationDataDetails: AnnotationsAtTimes(annotated, reader, rows, points),
         ua.ReadProcessedDetails: ProcessedHistory(values, reader, rows, points),
         ua.ReadAtTimeDetails: HistoryAtTimes(values, reader, rows, points),
     }
     updaters: dict[type, HistoryUpdater] = {
         ua.UpdateDataDetails: UpdateData(values, reader, clock),
+        ua.UpdateStructureDataDetails: UpdateAnnotations(annotated, reader, clock),
         ua.DeleteRawModifiedDetails: DeleteRaw(values, reader, clock),
         ua.DeleteAtTimeDetails: DeleteAtTimes(values, reader, clock),
     }
@@ -272,7 +278,7 @@ async def assemble(facts: Facts, namespaces: Namespaces, pipeline: Any, reader: 
     server_object = describe(space, rights, _server_facts(facts, application_uri, operations), clock, base.models)
     diagnostics = Diagnostics(space, sessions, dispatcher, engine, clock, enabled=settings.diagnostics)
     diagnostics.on_removed.append(engine.node_removed)
-    on_demand.makers += [conditions, diagnostics]
+    on_demand.makers += [conditions, diagnostics, annotated]
     store.make = on_demand.make
     listener = Listener(endpoints.offered, dispatcher, transport, facts.certificates, own, clock)
     audit.register(dispatcher)

@@ -11,13 +11,16 @@ from server.history.aggregates.catalogue import AGGREGATES
 from server.history.aggregates.results import DEFAULTS
 from server.model.device_type import DataType
 from server.opcua.names import PLANT_URI
-from server.opcua.space import ORGANIZES, Space, data_value
+from server.opcua.nodes.keys import key_of
+from server.opcua.space import HAS_PROPERTY, ORGANIZES, Space, data_value
 
 _IDS = ua.ObjectIds
 _V = ua.VariantType
 HAS_CONFIGURATION = ua.NodeId(_IDS.HasHistoricalConfiguration)
 CONFIGURATIONS = {True: "Fieldloom/History/Stepped", False: "Fieldloom/History/Sloped"}
 """Identifiers of the two configurations, by Stepped."""
+ANNOTATIONS = "Annotations"
+"""BrowseName of the Property, and the end of its identifier."""
 _AGGREGATE_DEFAULTS = {
     "TreatUncertainAsBad": (DEFAULTS.treat_uncertain_as_bad, _V.Boolean),
     "PercentDataBad": (DEFAULTS.percent_data_bad, _V.Byte),
@@ -58,6 +61,12 @@ def configure(space: Space, node_id: ua.NodeId, data_type: DataType) -> None:
     """
     target = space.id(PLANT_URI, CONFIGURATIONS[data_type.stepped])
     space.link(node_id, HAS_CONFIGURATION, target, inverse=False)
+
+
+def announce_annotations(space: Space, variable: ua.NodeId) -> None:
+    """Let a recorded Variable have its Annotations; the node is made when somebody looks at it."""
+    target = ua.NodeId(f"{variable.Identifier}/{ANNOTATIONS}", variable.NamespaceIndex)
+    space.store.announce(key_of(variable), key_of(HAS_PROPERTY), key_of(target))
 
 
 def _property(space: Space, parent: ua.NodeId, path: str, name: str, value: object, kind: ua.VariantType) -> None:

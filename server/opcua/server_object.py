@@ -227,6 +227,7 @@ class ServerObject:
             "UpdateDataCapability",
             "DeleteRawCapability",
             "DeleteAtTimeCapability",
+            "InsertAnnotationCapability",
         ):
             self._put(getattr(_ids, f"HistoryServerCapabilities_{name}"), True, _V.Boolean)
         for name in (
@@ -234,7 +235,6 @@ class ServerObject:
             "ReplaceEventCapability",
             "UpdateEventCapability",
             "DeleteEventCapability",
-            "InsertAnnotationCapability",
         ):
             self._put(getattr(_ids, f"HistoryServerCapabilities_{name}"), False, _V.Boolean)
         self._put(_ids.HistoryServerCapabilities_AccessHistoryDataCapability, True, _V.Boolean)

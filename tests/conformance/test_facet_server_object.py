@@ -228,9 +228,17 @@ async def test_the_model_changes_while_somebody_watches(room: Room, session: Raw
 
 
 async def test_history_capabilities_tell_the_truth(room: Room, session: RawSession) -> None:
-    # OPC 10000-11, 5.4.2: values are read and changed; events of this room have no history, nothing is annotated.
+    # OPC 10000-11, 5.4.2: values are read, changed and annotated; events of this room have no history.
     top = "HistoryServerCapabilities_"
-    for name in ("AccessHistoryData", "InsertData", "ReplaceData", "UpdateData", "DeleteRaw", "DeleteAtTime"):
+    for name in (
+        "AccessHistoryData",
+        "InsertData",
+        "ReplaceData",
+        "UpdateData",
+        "DeleteRaw",
+        "DeleteAtTime",
+        "InsertAnnotation",
+    ):
         assert await value(session, _id(f"{top}{name}Capability")) is True, name
     for name in (
         "AccessHistoryEvents",
@@ -238,7 +246,6 @@ async def test_history_capabilities_tell_the_truth(room: Room, session: RawSessi
         "ReplaceEvent",
         "UpdateEvent",
         "DeleteEvent",
-        "InsertAnnotation",
     ):
         assert await value(session, _id(f"{top}{name}Capability")) is False, name
     assert await value(session, _id(top + "MaxReturnDataValues")) > 0
