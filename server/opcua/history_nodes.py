@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from asyncua import ua
 
-from server.history.aggregates.catalogue import AGGREGATES
+from server.history.aggregates.catalogue import AGGREGATES, ANNOTATION_COUNT
 from server.history.aggregates.results import DEFAULTS
 from server.model.device_type import DataType
 from server.opcua.names import PLANT_URI
@@ -49,7 +49,7 @@ def add_history_nodes(space: Space) -> None:
         _IDS.Server_ServerCapabilities_AggregateFunctions,
         _IDS.HistoryServerCapabilities_AggregateFunctions,
     ):
-        for number in AGGREGATES:
+        for number in (*AGGREGATES, ANNOTATION_COUNT.node_id):
             if number in space.store and folder in space.store:
                 space.link(ua.NodeId(folder), ORGANIZES, ua.NodeId(number))
 

@@ -13,6 +13,7 @@ from server.core import status
 from server.core.clock import TimeUs
 from server.history.aggregates.catalogue import (
     AGGREGATES,
+    ANNOTATION_COUNT,
     DOUBLE,
     DURATION,
     INT32,
@@ -32,6 +33,7 @@ from server.opcua.values import PointNode, Values
 
 _S = ua.StatusCodes
 _V = ua.VariantType
+_KNOWN = {**AGGREGATES, ANNOTATION_COUNT.node_id: ANNOTATION_COUNT}
 
 
 class Processor(Protocol):
@@ -121,7 +123,7 @@ class ProcessedHistory:
         interval_ms = float(details.ProcessingInterval or 0.0)
         if start is None or end is None or start == end or not 0.0 <= interval_ms < math.inf:
             raise ServiceFault(_S.BadInvalidArgument)
-        found = AGGREGATES.get(aggregate_id.Identifier) if aggregate_id.NamespaceIndex == 0 else None
+        found = _KNOWN.get(aggregate_id.Identifier) if aggregate_id.NamespaceIndex == 0 else None
         if found is None or (found.node_id in NUMBERS_ONLY and not _calculable(point.data_type)):
             raise ServiceFault(_S.BadAggregateNotSupported)
         width = max(round(min(interval_ms, 1e14) * 1000), 1) if interval_ms else 0

@@ -11,7 +11,21 @@ import pytest
 from asyncua import Client, ua
 
 from server.core.clock import from_datetime
-from tests.conformance.test_facet_history import IDS, NOTE, PATH, START, S, V, at, raw, read, update
+from tests.conformance.test_facet_history import (
+    CALCULATED,
+    IDS,
+    NOTE,
+    PATH,
+    START,
+    S,
+    V,
+    at,
+    processed,
+    raw,
+    read,
+    rows,
+    update,
+)
 from tests.kit.opcua import OpcUaRig, running
 from tests.kit.until import until
 
@@ -144,6 +158,30 @@ async def test_annotations_at_given_times(rig: OpcUaRig) -> None:
             values = result.HistoryData.DataValues
             assert [each.Value.Value and each.Value.Value.Message for each in values] == ["b", None, "a"]
             assert values[1].StatusCode.value == S.GoodNoData
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        # Forwards an interval has its earlier end, backwards its later one (OPC 10000-13, 5.4.2.2).
+        (0, 40, [(0, 1), (10, 2), (20, 1), (30, 0)]),
+        (40, 0, [(40, 1), (30, 0), (20, 1), (10, 2)]),
+        (5, 25, [(5, 2), (15, 1)]),
+    ],
+)
+async def test_annotations_are_counted_in_each_interval(
+    rig: OpcUaRig, start: float, end: float, expected: list[tuple[float, int]]
+) -> None:
+    async with rig.client("emma") as client:
+        other = WRITTEN.replace(hour=1)
+        notes = (note(0, "a"), note(10, "b"), note(10, "c", written=other), note(20, "d"), note(40, "e"))
+        await update(client, change(rig.node(NOTES), "Insert", *notes))
+        details = processed("AnnotationCount", start=start, end=end, interval_s=10)
+        (result,) = await read(client, details, rig.node(PATH))
+        (texts,) = await read(client, details, rig.node(NOTE))
+    assert rows(result) == [(time, count, CALCULATED) for time, count in expected]
+    assert {value.Value.VariantType for value in result.HistoryData.DataValues} == {V.Int32}
+    assert rows(texts) == [(time, 0, CALCULATED) for time, _ in expected]  # none is 0 and Good
 
 
 @pytest.mark.parametrize(

@@ -251,7 +251,7 @@ async def test_history_capabilities_tell_the_truth(room: Room, session: RawSessi
     assert await value(session, _id(top + "MaxReturnDataValues")) > 0
     found = await browse(session, _id("HistoryServerCapabilities_AggregateFunctions"))
     listed = [entry for entry in found.References or [] if entry.ReferenceTypeId.Identifier == I.Organizes]
-    assert len(listed) == 36
+    assert len(listed) == 37
     details = ua.DeleteRawModifiedDetails(
         NodeId=room.test("History"),
         IsDeleteModified=False,

@@ -58,8 +58,8 @@ _ALL = (
 )
 AGGREGATES: Mapping[int, Aggregate] = {each.node_id: each for each in _ALL}
 BY_NAME: Mapping[str, Aggregate] = {each.name: each for each in _ALL}
-ANNOTATION_COUNT = 2351
-"""AnnotationCount is one of annotations, not of values: whoever reads those answers for it."""
+ANNOTATION_COUNT = Aggregate(2351, "AnnotationCount", INT32)
+"""It counts annotations, not values: `processing` answers for it, and it is none of `AGGREGATES`."""
 NUMBERS_ONLY = frozenset(
     each.node_id
     for each in _ALL
