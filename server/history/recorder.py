@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import structlog
 
 from server.core import status
 from server.core.clock import SECOND, Clock, TimeUs
-from server.core.errors import IntegrationError, LocalError, RemoteError
+from server.core.errors import ConfigurationError, IntegrationError, LocalError, RemoteError
 from server.core.values import ModelChange, PointUpdate
 from server.history.batches import pack, unpack
 from server.history.disk import DiskRoom
+from server.history.gaps import Gaps, Series
 from server.history.rows import row_of
 from server.history.spool import Block, Spool, SpooledBlock
 from server.history.store import HistoryRow, HistoryStore
@@ -28,6 +29,10 @@ PENDING_ROWS = 500_000
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 30.0
 STOP_S = 10.0
+ALIVE_S = 5.0
+"""A sign of life on disk while nothing comes."""
+GRACE: TimeUs = 60 * SECOND
+"""What a broker kept has so long to come before a series gets its gap marker."""
 
 _COUNTERS = (
     "received",  # updates taken in
@@ -39,6 +44,7 @@ _COUNTERS = (
     "set_aside",  # rows that the database can never take; kept in the spool's `refused` table
     "out_of_range",  # values that history cannot hold: their row says BadOutOfRange
     "out_of_time",  # rows without a place in time
+    "gap_markers",  # rows that say that values are missing before the next one
     "dropped",  # rows lost: always 0
 )
 
@@ -72,6 +78,7 @@ class Recorder:
         self._put_rows = 0  # rows in the spool since the start, with what an earlier run left
         self._delivered_rows = 0
         self._oldest_at: TimeUs | None = None  # when the oldest spooled row came
+        self._gaps = Gaps()
         self._counts = dict.fromkeys(_COUNTERS, 0)
         self._tasks: list[asyncio.Task[None]] = []
         self._problem = ""  # why the store takes nothing just now
@@ -85,6 +92,7 @@ class Recorder:
         """
         spool = await asyncio.to_thread(Spool, self._path, self._settings.spool_limit_bytes)
         self._spool = spool
+        await self._begin(spool)
         self._put_rows = spool.rows
         if spool.rows:
             log.info("spool_replayed", rows=spool.rows)
@@ -96,6 +104,16 @@ class Recorder:
         ]
         for task in self._tasks:
             task.add_done_callback(self._ended)
+
+    async def _begin(self, spool: Spool) -> None:
+        now = self._clock.now()
+        try:
+            self._gaps = Gaps(await asyncio.to_thread(spool.begin, now))
+        except IntegrationError as error:
+            await asyncio.to_thread(spool.close)
+            raise ConfigurationError([error.text], what="history spool") from None
+        if self._gaps.spans:
+            self._gaps.judge_at = now + GRACE
 
     async def stop(self) -> None:
         """Commit what is pending, deliver what can be within a bounded time, close spool and store."""
@@ -110,8 +128,16 @@ class Recorder:
             self._tasks = []
         self._refuse("the server stops")
         if self._spool is not None:
-            await asyncio.to_thread(self._spool.close)
+            await asyncio.to_thread(self._close, self._spool)
         await asyncio.to_thread(self._store.close)
+
+    def _close(self, spool: Spool) -> None:
+        try:
+            if not self._gaps.spans:
+                spool.alive(self._clock.now())  # until now all was recorded
+        except IntegrationError as error:
+            log.warning("history_sign_of_life_refused", reason=error.text)
+        spool.close()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         # A fault of ours in one stage must be seen: without it nothing would be acknowledged, and nobody know why.
@@ -145,9 +171,11 @@ class Recorder:
             _fail([future], self._broken or "history is not running")
         elif self._room.is_low:
             self._counts["refused"] += len(rows)
+            self._gaps.refused(rows, self._clock.now() + GRACE)
             _fail([future], self._room.reason)
         elif len(self._pending) + len(rows) > PENDING_ROWS:
             self._counts["refused"] += len(rows)
+            self._gaps.refused(rows, self._clock.now() + GRACE)
             _fail([future], f"{len(self._pending)} rows wait for the disk: history takes no more for now")
         else:
             self._pending += rows
@@ -161,7 +189,10 @@ class Recorder:
 
     async def _committing(self, spool: Spool) -> None:
         while not (self._stop.is_set() and not self._pending):
-            await self._arrived.wait()
+            await _set_or_after(self._arrived, ALIVE_S)
+            await self._idle(spool)
+            if not self._arrived.is_set():
+                continue
             # Group commit: whoever comes within this time shares one sync of the disk.
             await _set_or_after(self._commit_now, self._settings.commit_ms / 1000)
             if not self._stop.is_set():
@@ -172,12 +203,15 @@ class Recorder:
             if not rows:
                 continue
             try:
-                await asyncio.to_thread(self._put, spool, rows)
+                bridged = self._gaps.come(rows)
+                await asyncio.to_thread(self._put, spool, rows, bridged)
             except IntegrationError as error:
                 self._counts["refused"] += len(rows)
+                self._gaps.refused(rows, self._clock.now() + GRACE)
                 log.error("history_refused", rows=len(rows), reason=error.text)
                 _fail(waiting, error.text)
                 continue
+            self._gaps.close(bridged)
             self._counts["spooled"] += len(rows)
             self._put_rows += len(rows)
             if self._oldest_at is None:
@@ -189,10 +223,37 @@ class Recorder:
             if spool.rows >= self._settings.batch_rows:
                 self._deliver_now.set()
 
-    def _put(self, spool: Spool, rows: list[HistoryRow]) -> None:
+    async def _idle(self, spool: Spool) -> None:
+        """What has its time: the markers of spans that are judged, and a sign of life."""
+        now = self._clock.now()
+        judging = self._gaps.judge_at is not None and now >= self._gaps.judge_at
+        try:
+            if judging:
+                markers = self._gaps.markers(now)
+                judged = {(row.device_id, row.parameter) for row in markers}
+                await asyncio.to_thread(self._put, spool, markers, judged)
+            elif not self._gaps.spans and not self._arrived.is_set():
+                # Not while values are refused: a kill would then hide that they are missing.
+                await asyncio.to_thread(spool.alive, now)
+        except IntegrationError as error:
+            log.error("history_refused", rows=0, reason=error.text)
+            if judging:
+                self._gaps.judge_at = now + GRACE
+            return
+        if judging:
+            self._gaps.close(judged)
+            self._counts["gap_markers"] += len(markers)
+            self._put_rows += len(markers)
+            if markers:
+                log.warning("history_gap", series=len(markers))
+                self._spooled.set()
+
+    def _put(self, spool: Spool, rows: list[HistoryRow], closed: Collection[Series]) -> None:
         size, now = self._settings.batch_rows, self._clock.now()
         parts = [rows[first : first + size] for first in range(0, len(rows), size)]
-        spool.append([Block(pack(part), len(part), now) for part in parts])
+        blocks = [Block(pack(part), len(part), now) for part in parts]
+        series = {(row.device_id, row.parameter) for row in rows}
+        spool.append(blocks, series=series, alive_at=now, closed=closed)
 
     def _refuse(self, reason: str) -> None:
         waiting, self._waiting = self._waiting, []

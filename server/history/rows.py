@@ -16,12 +16,13 @@ def row_of(update: PointUpdate) -> HistoryRow:
     """
     source_time = update.source_time
     if update.kind is UpdateKind.STALE:
-        source_time = _marker_time(max(update.server_time, update.source_time + 1))
+        source_time = marker_time(max(update.server_time, update.source_time + 1))
     value, code = storable(update.value, update.status)
     return HistoryRow(update.device_id, update.parameter, source_time, update.server_time, value, code)
 
 
-def _marker_time(time: int) -> int:
+def marker_time(time: int) -> int:
+    """Where a marker that belongs at this time, µs, takes nobody's place."""
     # A value that comes late for the very same microsecond would find its place taken (the first row stays). Devices
     # tell whole milliseconds or coarser; the last microsecond of one is nobody's.
     return time - time % 1000 + 999

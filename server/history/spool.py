@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,13 +16,19 @@ from server.core import status
 from server.core.clock import TimeUs
 from server.core.errors import ConfigurationError, IntegrationError, RemoteError
 from server.database.sqlite import connect
+from server.history.gaps import Series, Span
 
-_VERSION = 1
+_VERSION = 2
 _SCHEMA = (
     "CREATE TABLE batches (number INTEGER PRIMARY KEY AUTOINCREMENT, rows INTEGER NOT NULL, "
     "spooled_at INTEGER NOT NULL, block BLOB NOT NULL)",
     "CREATE TABLE refused (number INTEGER PRIMARY KEY AUTOINCREMENT, rows INTEGER NOT NULL, "
     "spooled_at INTEGER NOT NULL, block BLOB NOT NULL, reason TEXT NOT NULL)",
+)
+_SCHEMA_2 = (
+    "CREATE TABLE series (device_id TEXT NOT NULL, parameter TEXT NOT NULL, gap_from INTEGER, gap_until INTEGER, "
+    "PRIMARY KEY (device_id, parameter)) WITHOUT ROWID",
+    "CREATE TABLE life (number INTEGER PRIMARY KEY CHECK (number = 1), alive_at INTEGER NOT NULL)",
     f"PRAGMA user_version = {_VERSION}",
 )
 _SHRINK_PAGES = 16_384
@@ -81,11 +87,12 @@ class Spool:
                 [f"{self._path}: format {version} is newer than this program knows: start the version that wrote it"],
                 what="history spool",
             )
-        if version == 0:
+        if version < _VERSION:
             self._raw.execute("BEGIN IMMEDIATE")
-            for statement in _SCHEMA:
+            for statement in (*(_SCHEMA if version == 0 else ()), *_SCHEMA_2):
                 self._raw.execute(statement)
             self._raw.execute("COMMIT")
+        self._known: set[Series] = set(self._raw.execute("SELECT device_id, parameter FROM series"))
         self.rows, self.size_bytes = self._raw.execute(
             "SELECT coalesce(sum(rows), 0), coalesce(sum(length(block)), 0) FROM batches"
         ).fetchone()
@@ -94,14 +101,63 @@ class Spool:
         if self.rows == 0 and pages > _SHRINK_PAGES:
             self._raw.execute("VACUUM")
 
-    def append(self, blocks: Sequence[Block]) -> int:
+    def begin(self, now: TimeUs) -> dict[Series, Span]:
+        """Recording begins. The spans without it, from the last sign of life on, of every series recorded before.
+
+        A span that an earlier run could not judge any more keeps its beginning.
+
+        Raises:
+            IntegrationError: the disk refuses.
+        """
+        with self._lock:
+            try:
+                self._raw.execute("BEGIN IMMEDIATE")
+                self._raw.execute(
+                    "UPDATE series SET gap_from = coalesce(gap_from, alive_at), gap_until = ? FROM life", (now,)
+                )
+                self._raw.execute("UPDATE series SET gap_from = NULL WHERE gap_from >= gap_until")  # clock set back
+                self._alive(now)
+                self._raw.execute("COMMIT")
+                found = self._raw.execute(
+                    "SELECT device_id, parameter, gap_from, gap_until FROM series WHERE gap_from IS NOT NULL"
+                ).fetchall()
+            except sqlite3.Error as error:
+                raise self._failed(error) from error
+        return {(device_id, parameter): (before, until) for device_id, parameter, before, until in found}
+
+    def alive(self, now: TimeUs) -> None:
+        """A sign of life while nothing is appended. Raises IntegrationError: the disk refuses."""
+        with self._lock:
+            try:
+                self._raw.execute("BEGIN IMMEDIATE")
+                self._alive(now)
+                self._raw.execute("COMMIT")
+            except sqlite3.Error as error:
+                raise self._failed(error) from error
+
+    def _alive(self, now: TimeUs) -> None:
+        self._raw.execute(
+            "INSERT INTO life VALUES (1, ?) ON CONFLICT DO UPDATE SET alive_at = excluded.alive_at", (now,)
+        )
+
+    def append(
+        self,
+        blocks: Sequence[Block],
+        *,
+        series: Iterable[Series] = (),
+        alive_at: TimeUs | None = None,
+        closed: Iterable[Series] = (),
+    ) -> int:
         """Put batches at the end in one synced transaction; returns the number of the last.
+
+        `series` are those of the rows; `alive_at` is a sign of life; the spans of `closed` end.
 
         Raises:
             SpoolFullError: they do not fit; nothing was taken.
             IntegrationError: the disk refuses; nothing was taken.
         """
         size_bytes = sum(len(block.data) for block in blocks)
+        new = {one for one in series if one not in self._known}
         with self._lock:
             if self.size_bytes + size_bytes > self._limit_bytes:
                 raise SpoolFullError(
@@ -115,9 +171,14 @@ class Spool:
                         "INSERT INTO batches (rows, spooled_at, block) VALUES (?, ?, ?)",
                         (block.rows, block.spooled_at, block.data),
                     ).lastrowid
+                self._raw.executemany("INSERT OR IGNORE INTO series (device_id, parameter) VALUES (?, ?)", new)
+                self._raw.executemany("UPDATE series SET gap_from = NULL WHERE device_id = ? AND parameter = ?", closed)
+                if alive_at is not None:
+                    self._alive(alive_at)
                 self._raw.execute("COMMIT")
             except sqlite3.Error as error:
                 raise self._failed(error) from error
+            self._known |= new
             self.size_bytes += size_bytes
             self.rows += sum(block.rows for block in blocks)
             return int(last or 0) if blocks else 0
