@@ -2,8 +2,8 @@
 
 A span opens when the server was not running, or when it had to refuse values. The broker keeps what was not
 acknowledged, so a span is only judged after a time of grace: a value from inside it says that they came, later and at
-their own time. A series without one gets a marker, a row without value and with BadDataLost ("data is missing due to
-collection started/stopped/lost", OPC 10000-11, 6.4.2), so that no line is drawn across the span.
+their own time. A series without one gets a marker, a row without value and with BadDataLost, so that no line is drawn
+across the span (OPC 10000-11, 4.3: interruptions; 6.2: data is missing as collection started, stopped or was lost).
 """
 
 from __future__ import annotations
