@@ -13,6 +13,7 @@ from server.model.device_type import DeviceType
 from server.model.layout import PlantLayout
 from server.opcua.condition_types import DEVICE_HEALTH, condition_type
 from server.opcua.datavalues import text
+from server.opcua.history_nodes import announce_annotations
 from server.opcua.names import (
     ALARMS,
     DI_URI,
@@ -131,6 +132,8 @@ class DeviceNodes:
         for spec in device.device_type.parameters.values():
             node_id = space.id(PLANT_URI, parameter_path(device.device_id, spec.name))
             add_parameter(space, spec, node_id, device.device_type.namespace_uri, holder)
+            if space.node(node_id).shape.historizing:
+                announce_annotations(space, node_id)
 
     def _methods(self, device: Device, root: ua.NodeId) -> None:
         methods = device.device_type.methods

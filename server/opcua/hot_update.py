@@ -23,12 +23,13 @@ from server.opcua.blueprint import (
     type_on_paper,
     value_differs,
 )
+from server.opcua.history_nodes import ANNOTATIONS
 from server.opcua.names import ALARMS, PARAMETER_SET, PLANT_URI, parameter_path
 from server.opcua.nodes.keys import Key, key_of, node_id_of
 from server.opcua.nodes.node import Node
 from server.opcua.nodes.values import Encoded, encoded
 from server.opcua.parameter_nodes import access_of, properties_of
-from server.opcua.space import HISTORY_READ, HISTORY_WRITE, Space
+from server.opcua.space import HAS_PROPERTY, HISTORY_READ, HISTORY_WRITE, Space
 from server.opcua.spec_nodes import SEMANTIC, update_parameter
 from server.opcua.wire import Point
 
@@ -169,6 +170,7 @@ class HotUpdate:
             node = store.peek((index, f"{target}/{name}"))
             if node is not None and node.shape.historizing:
                 store.reshape(node, access=node.shape.access & ~(HISTORY_READ | HISTORY_WRITE), historizing=False)
+                store.unlink(node.key, key_of(HAS_PROPERTY), (index, f"{target}/{name}/{ANNOTATIONS}"))
         return outcome
 
     def _parameters(

@@ -10,7 +10,7 @@ from asyncua import ua
 from server.core import status
 from server.model.device_type import DataType, ParameterSpec
 from server.opcua.datavalues import eu_information, stack_status, text
-from server.opcua.history_nodes import announce_annotations, configure
+from server.opcua.history_nodes import configure
 from server.opcua.names import FDI5_URI, TYPES_URI
 from server.opcua.nodes.values import Encoded, encoded
 from server.opcua.space import HISTORY_READ, HISTORY_WRITE, READ, WRITE, Space, data_value
@@ -82,7 +82,6 @@ def add_parameter(
     _properties(space, spec, node_id, rule)
     if history:
         configure(space, node_id, spec.data_type)
-        announce_annotations(space, node_id)
 
 
 @dataclass(frozen=True, slots=True)

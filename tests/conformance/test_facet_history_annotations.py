@@ -90,6 +90,18 @@ async def test_every_recorded_variable_has_annotations_made_when_somebody_looks(
         assert allowed.Value.Value & 12 == 4
 
 
+async def test_who_monitors_a_variable_does_not_make_its_annotations(rig: OpcUaRig) -> None:
+    # A client that subscribes to thousands of Variables must not make the server build as many nodes.
+    class Nobody:
+        def datachange_notification(self, *_: Any) -> None: ...
+
+    async with rig.client() as client:
+        subscription = await client.create_subscription(100, Nobody())
+        await subscription.subscribe_data_change(client.get_node(rig.node(PATH)))
+        assert await client.get_node(rig.node(PATH)).read_display_name()
+    assert rig.server._space.store.peek((rig.node(NOTES).NamespaceIndex, NOTES)) is None
+
+
 async def test_annotations_are_inserted_replaced_updated_and_removed(rig: OpcUaRig) -> None:
     node = rig.node(NOTES)
     async with rig.client("emma") as client:

@@ -50,7 +50,8 @@ class Semantics:
         found = []
         for position in range(0, len(refs), 2):
             if refs[position] == code:
-                child = self._store.get(refs[position + 1])
+                # What is only announced (Annotations) has no meaning for values: it is not made for that.
+                child = self._store.peek(refs[position + 1])
                 if child is not None and child.name.Name in names and child.name.NamespaceIndex == 0:
                     found.append(child)
         return found
