@@ -485,6 +485,9 @@ class _Health:
     def alarms_not_kept(self) -> int:
         return int(self._app._pipeline.counters()["alarm_events_not_kept"])
 
+    def history(self) -> Mapping[str, int | float]:
+        return self._app._recorder.counters()
+
     def certificate_until(self) -> TimeUs | None:
         return self._app._opcua.certificate_until
 

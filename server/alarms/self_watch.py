@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -25,6 +25,8 @@ class Health(Protocol):
     def channels_failing(self) -> int: ...
 
     def alarms_not_kept(self) -> int: ...
+
+    def history(self) -> Mapping[str, int | float]: ...
 
     def certificate_until(self) -> TimeUs | None: ...
 
@@ -66,6 +68,7 @@ class SelfWatch:
             certificate_until=health.certificate_until(),
             certificate=health.certificate(),
             channels_failing=health.channels_failing(),
+            history=health.history(),
             alarms_not_kept=health.alarms_not_kept(),
         )
         self._service_level(facts.service_level)

@@ -6,8 +6,10 @@ full disk, a certificate that ends, notifications that do not get out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from server.alarms import history_counters
 from server.core import status
 from server.core.binding import DeviceBinding
 from server.core.clock import TimeUs
@@ -39,6 +41,7 @@ class Facts:
     channels_failing: int
     alarms_not_kept: int = 0
     certificate: bytes = b""  # DER
+    history: Mapping[str, int | float] = field(default_factory=dict)  # counters, as in `/metrics`
 
     @property
     def service_level(self) -> int:
@@ -57,6 +60,7 @@ class Facts:
             "certificate_valid_until": self.certificate_until,
             "channels_failing": self.channels_failing,
             "alarms_not_kept": self.alarms_not_kept,
+            **history_counters.told(self.history),
         }
         told = tuple(
             (name, value, status.GOOD if value is not None else status.BAD_NO_COMMUNICATION)
@@ -134,6 +138,10 @@ SERVER_TYPE = DeviceType(
                 "alarms_not_kept", Texts.of("Alarm events not kept", ru="Несохранённые события"), DataType.UINT32
             ),
             _parameter("channels_failing", Texts.of("Failing channels", ru="Неисправные каналы"), DataType.UINT16),
+            *(
+                _parameter(name, label, data_type, history_counters.UNITS.get(name, ""))
+                for name, (label, data_type) in history_counters.PARAMETERS.items()
+            ),
         )
     },
     alarms=(
