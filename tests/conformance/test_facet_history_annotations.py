@@ -303,3 +303,66 @@ async def test_only_who_changes_history_annotates_and_it_is_audited(tmp_path: Pa
 
         (record,) = await until(told, "the record")
     assert record[6:9] == (NOTES, "Good", "UpdateStructureData Insert 1 of 1 done")
+
+
+async def test_each_kind_of_change_has_its_audit_event_bounded_in_size(rig: OpcUaRig) -> None:
+    names = ("UpdatedNode", "PerformInsertReplace", "NewValues", "IsDeleteModified", "StartTime", "ReqTimes")
+    common = ("EventType", "Message", "Status", "ClientUserId", "SourceNode")
+    # A clause without a type would be BaseEventType's, which has none of the fields.
+    owners = {
+        "UpdatedNode": IDS.AuditHistoryValueUpdateEventType,
+        "PerformInsertReplace": IDS.AuditHistoryValueUpdateEventType,
+        "NewValues": IDS.AuditHistoryValueUpdateEventType,
+        "IsDeleteModified": IDS.AuditHistoryRawModifyDeleteEventType,
+        "StartTime": IDS.AuditHistoryRawModifyDeleteEventType,
+        "ReqTimes": IDS.AuditHistoryAtTimeDeleteEventType,
+        "Status": IDS.AuditEventType,
+        "ClientUserId": IDS.AuditEventType,
+    }
+    wanted = ua.EventFilter(
+        SelectClauses=[
+            ua.SimpleAttributeOperand(
+                TypeDefinitionId=ua.NodeId(owners.get(name, IDS.BaseEventType)),
+                BrowsePath=[ua.QualifiedName(name, 0)],
+                AttributeId=ua.AttributeIds.Value,
+            )
+            for name in (*common, *names)
+        ]
+    )
+    kept: list[dict[str, Any]] = []
+
+    class Listener:
+        def event_notification(self, event: Any) -> None:
+            kept.append({name: getattr(event, name, None) for name in (*common, *names)})
+
+    values = [ua.DataValue(ua.Variant(1.0, V.Double), SourceTimestamp=at(1_000 + number)) for number in range(150)]
+    node, notes = rig.node(PATH), rig.node(NOTES)
+    async with rig.client("ada", identity=None) as client:
+        subscription = await client.create_subscription(50, Listener())
+        await subscription.subscribe_events(client.get_node(ua.NodeId(IDS.Server)), evfilter=wanted)
+        insert = ua.UpdateDataDetails(
+            NodeId=node, PerformInsertReplace=ua.PerformUpdateType.Insert, UpdateValues=values
+        )
+        span = ua.DeleteRawModifiedDetails(NodeId=node, IsDeleteModified=False, StartTime=at(0), EndTime=at(15))
+        await update(
+            client,
+            insert,
+            span,
+            ua.DeleteAtTimeDetails(NodeId=node, ReqTimes=[at(20)]),
+            change(notes, "Insert", note(30, "x")),
+        )
+
+        async def four() -> list[dict[str, Any]]:
+            found = [each for each in kept if str(each["Message"].Text).startswith("HistoryUpdate")]
+            return found if len(found) == 4 else []
+
+        inserted, deleted, times, noted = await until(four, "four audit events")
+    assert inserted["EventType"] == ua.NodeId(IDS.AuditHistoryValueUpdateEventType)
+    assert inserted["UpdatedNode"] == node and inserted["PerformInsertReplace"] == 1
+    assert len(inserted["NewValues"]) == 100 and "100 of 150 shown" in inserted["Message"].Text
+    assert deleted["EventType"] == ua.NodeId(IDS.AuditHistoryRawModifyDeleteEventType)
+    assert deleted["IsDeleteModified"] is False and deleted["StartTime"] == at(0)
+    assert times["EventType"] == ua.NodeId(IDS.AuditHistoryAtTimeDeleteEventType)
+    assert times["ReqTimes"] == [at(20)]
+    assert noted["EventType"] == ua.NodeId(IDS.AuditHistoryAnnotationUpdateEventType)
+    assert [each["ClientUserId"] for each in (inserted, deleted, times, noted)] == ["ada"] * 4

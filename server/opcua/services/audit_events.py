@@ -20,6 +20,7 @@ from server.opcua.services.condition_audit import event_type as event_type_of
 from server.opcua.services.condition_audit import inputs_of, method_of, of_call, own_fields
 from server.opcua.services.context import Request, Session
 from server.opcua.services.dispatch import Dispatcher
+from server.opcua.services.history_audit import of_update
 from server.opcua.wire.headers import audit_entry
 
 SERVER_KEY: Key = 2253
@@ -302,13 +303,13 @@ class AuditEvents:
         self._send(fields)
 
     def history_updated(self, request: Request, details: Any, code: int) -> None:
-        """AuditHistoryUpdateEvent of one HistoryUpdate operation."""
+        """AuditHistoryUpdateEvent of one HistoryUpdate operation, of the type of its details."""
         if not self.wanted:
             return
         node_id = getattr(details, "NodeId", None)
-        fields = self._by_user(
-            _I.AuditHistoryUpdateEventType, SERVER_KEY, "Attribute/HistoryUpdate", code, request, "HistoryUpdate"
-        )
+        kind, own, cut = of_update(details)
+        source = "Attribute/HistoryUpdate"
+        fields = self._by_user(kind, SERVER_KEY, source, code, request, f"HistoryUpdate{cut}") | own
         if isinstance(node_id, ua.NodeId):
             fields["SourceNode"] = ua.Variant(node_id, _V.NodeId)
         data_type = getattr(type(details), "data_type", ua.NodeId())

@@ -217,7 +217,7 @@ async def test_calls_nodes_and_history(rig: SessionRig) -> None:
         rig.audit.node_management(request, kind, [getattr(ua, f"{kind}Item")()], [0])
         assert len(rig.bus.of(getattr(I, f"Audit{kind}EventType"))) == 1
     rig.audit.history_updated(request, ua.UpdateDataDetails(NodeId=ua.NodeId("x", 2)), 0)
-    (updated,) = rig.bus.of(I.AuditHistoryUpdateEventType)
+    (updated,) = rig.bus.of(I.AuditHistoryValueUpdateEventType)
     assert updated["SourceNode"] == ua.NodeId("x", 2)
     assert updated["ParameterDataTypeId"] == ua.NodeId(I.UpdateDataDetails)
 
