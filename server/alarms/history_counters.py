@@ -22,6 +22,7 @@ _COUNTERS = {
     "history_dropped": Texts.of("History: rows lost", ru="Архив: потеряно записей"),
     "history_queue_rows": Texts.of("History: rows before the spool", ru="Архив: записей перед буфером"),
     "history_spool_rows": Texts.of("History: rows in the spool", ru="Архив: записей в буфере"),
+    "history_disk_low": Texts.of("History: stopped, the disk is nearly full", ru="Архив: остановлен, мало места"),
     "history_spool_bytes": Texts.of("History: size of the spool", ru="Архив: объём буфера"),
 }
 _AGE = Texts.of("History: age of the oldest row in the spool", ru="Архив: возраст старейшей записи буфера")

@@ -1,11 +1,11 @@
 """What every history store must answer: the same rows in, the same pages out."""
 
 import math
-from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from server.core import status
 from server.core.clock import SECOND, from_iso
