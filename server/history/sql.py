@@ -35,7 +35,7 @@ from server.history.store import (
 )
 from server.history.tables import POINTS, SERIES, STALE
 from server.history.tiers import HOUR, Ages, Segment, Tier, segments
-from server.history.upkeep import StaleHour, is_open
+from server.history.upkeep import GRACE, StaleHour, is_open
 from server.history.values import EARLIEST, LATEST, NUMBER, Columns, clamp, from_columns, in_time, to_columns
 
 StoredRow = tuple[int, TimeUs, int, int, Columns]
@@ -120,9 +120,11 @@ class SqlStore(ABC):
                 # A plain float is nearly every row: spared the call.
                 columns = (value, None, NUMBER) if type(value) is float and value == value else to_columns(value)
                 add((ids[row.device_id, row.parameter], at, row.server_time - at, row.status, columns))
-            marks = {(row[0], row[1] - row[1] % HOUR) for row in made} - self._marked
-            new = self._insert(list(made), sorted(marks))
             now = self._clock.now()
+            touched = {(row[0], row[1] - row[1] % HOUR) for row in made}
+            # Not by hearsay once an hour may be closed: another server may have made its figures already.
+            marks = {mark for mark in touched if mark not in self._marked or not is_open(mark[1], now + GRACE // 2)}
+            new = self._insert(list(made), sorted(marks))
             if len(self._marked) > _MOST_MARKED:
                 self._marked.clear()  # marking again does no harm
             self._marked.update(mark for mark in marks if is_open(mark[1], now))

@@ -17,6 +17,7 @@ from server.history.reader import HistoryReader
 from server.history.recorder import Recorder
 from server.history.store import HistoryRow
 from server.history.stores.postgres import PostgresStore
+from server.history.tiers import HOUR
 from server.settings import HistorySettings
 from tests.kit.postgres import PostgresServer
 
@@ -137,3 +138,23 @@ def test_migrations_run_once_and_a_newer_schema_is_left_untouched(server: Postgr
     with pytest.raises(ConfigurationError, match="h9999 is newer"):
         late.write(rows(0, 1))
     late.close()
+
+
+def test_a_write_after_another_server_closed_the_hour_is_in_the_figures(server: PostgresServer) -> None:
+    # One server still takes values for an hour that the other has made the figures of: its clock is a little behind.
+    clocks = ManualClock(DAY), ManualClock(DAY)
+    one, other = (PostgresStore(make_url(server.url), clock=clock) for clock in clocks)
+    place = ("d", "closing")
+    try:
+        one.write([HistoryRow(*place, DAY, DAY, 1.0, 0)])
+        clocks[0].advance(3_600 + 400)
+        clocks[1].advance(3_600 + 601)
+        assert other.maintain(clocks[1].now()).hours == 1
+        one.write([HistoryRow(*place, DAY + 5, DAY, 9.0, 0)])
+        for store in (one, other):
+            (figures,) = store.buckets([place], DAY, DAY + HOUR, HOUR)[place]
+            assert (figures.count, figures.maximum) == (2, 9.0)
+        assert other.maintain(clocks[1].now()).hours == 1
+    finally:
+        one.close()
+        other.close()
