@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -99,7 +100,7 @@ def export(
         OSError: the file cannot be written.
     """
     counts = Counts()
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         with gzip.open(part, "wb", compresslevel=6) as file:
             out = cast("BinaryIO", file)
@@ -201,9 +202,11 @@ def import_(store: HistoryStore, path: Path, *, progress: Progress = lambda _: N
                     is_whole = True
                 if (line.values or line.modified or line.annotations) and not place[0]:
                     raise ValueError("values before the name of their series")
-                for value in line.values or ():
-                    stored = _stored(value)
-                    rows.append(HistoryRow(*place, stored.source_time, stored.server_time, stored.value, stored.status))
+                # Whole first: of a line that is wrong nothing is stored.
+                stored = [_stored(value) for value in line.values or ()]
+                rows += [
+                    HistoryRow(*place, each.source_time, each.server_time, each.value, each.status) for each in stored
+                ]
                 counts.values += len(line.values or ())
                 if len(rows) >= WRITE_ROWS:
                     flush()
@@ -232,7 +235,10 @@ _INSERTED = 0x00A20000  # GoodEntryInserted
 def _line(text: bytes) -> _Line:
     if len(text) == LINE_BYTES:
         raise ValueError(f"it is longer than {LINE_BYTES} bytes")
-    return _decoder.decode(text)
+    line = _decoder.decode(text)
+    if any(len(entries or ()) > AT_ONCE for entries in (line.values, line.modified, line.annotations)):
+        raise ValueError(f"it has more than {AT_ONCE} entries")
+    return line
 
 
 def _names(series: tuple[str, str]) -> tuple[str, str]:
@@ -252,6 +258,8 @@ def _stored(value: Sequence[Any]) -> StoredValue:
             raise ValueError(f"{number!r} is no number")
         number = float(number)
     held = from_columns(number, text, kind)
+    if code & 0x80000000 and held is not None:
+        raise ValueError(f"a value with the Bad status {code:#010x}")
     if to_columns(held) != (number, text, kind):
         raise ValueError(f"kind {kind}, number {number!r} and text {text!r} are no value together")
     return StoredValue(source_time, server_time, held, code)

@@ -130,6 +130,18 @@ def line(name: str, *entry: object) -> str:
         ),
         ([HEAD, SERIES, GOOD, line("annotations", 2**62, "x", "anna", START)], 4, "outside years"),
         ([HEAD, SERIES, GOOD, "no json"], 4, "malformed"),
+        ([HEAD, SERIES, GOOD, line("values", START, START, 0x80000000, 0, 1.5, None)], 4, "Bad status 0x80000000"),
+        (
+            [
+                HEAD,
+                SERIES,
+                GOOD,
+                json.dumps({"values": [[START + 9, START, 0, 0, 1.5, None], [1, 1, 2**32, 0, 1.5, None]]}),
+            ],
+            4,
+            "no StatusCode",
+        ),
+        ([HEAD, SERIES, GOOD, json.dumps({"values": [[START, START, 0, 0, 1.5, None]] * 1001})], 4, "more than 1000"),
         ([HEAD, SERIES, GOOD, '{"else":1}'], 4, "unknown field"),
         ([HEAD, SERIES, GOOD], 4, "cut short"),
         ([HEAD, SERIES, GOOD, END.replace('"values":1', '"values":2')], 4, "values: the file says 2, but has 1"),
