@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -20,7 +21,9 @@ router = APIRouter(prefix="/api/devices", tags=["history"])
 
 PAGE_LIMIT = 10_000
 DEFAULT_SPAN_US = 3_600 * SECOND
-Moment = Annotated[str, Query(max_length=40, description="ISO 8601 with zone")]
+Moment = Annotated[str, Query(max_length=40, description="ISO 8601 with zone; a start also as 1h, 6h, 24h, 7d, 30d")]
+_AGO = re.compile(r"([1-9]\d{0,3})([hd])")
+_UNITS_US = {"h": 3_600 * SECOND, "d": 86_400 * SECOND}
 Cursor = Annotated[str, Query(max_length=128, description="`next` of the page before")]
 
 
@@ -67,12 +70,14 @@ async def read_page(
 
 
 def span(context: ConsoleContext, start: str, end: str) -> tuple[TimeUs, TimeUs]:
-    """(start, end) of a request; what is missing is an hour before the end, or now.
+    """(start, end) of a request; what is missing is an hour before the end, or now; `24h` is that long before the end.
 
     Raises:
         ProblemError: 422 for a text that is no time with a zone.
     """
     last = moment_of(end, "end") if end else context.clock.now() + 1
+    if ago := _AGO.fullmatch(start):
+        return last - int(ago[1]) * _UNITS_US[ago[2]], last
     return (moment_of(start, "start") if start else last - DEFAULT_SPAN_US), last
 
 

@@ -104,6 +104,21 @@ async def test_what_cannot_be_asked_is_refused(site: Site, path: str, params: di
     assert told in await refused(site, path, **params)
 
 
+@pytest.mark.parametrize(("word", "hours"), [("1h", 1), ("6h", 6), ("24h", 24), ("7d", 168), ("30d", 720)])
+async def test_a_start_may_be_so_long_before_the_end(clock: ManualClock, site: Site, word: str, hours: int) -> None:
+    now = clock.now()
+    ages = [minutes * 60 * SECOND for minutes in (30, 5 * 60, 23 * 60, 6 * 1440, 29 * 1440)]
+    for age in ages:
+        site.history.put("pump-1", "temperature", now - age, 1.0)
+    found = await get(site, "/api/devices/pump-1/history/temperature", start=word)
+    assert len(found["values"]) == sum(age <= hours * 3600 * SECOND for age in ages)
+    # Before another end than now: only what lies there.
+    found = await get(site, "/api/devices/pump-1/history/temperature", start=word, end=to_iso(now - ages[-1] + 1))
+    assert len(found["values"]) == 1
+    for wrong in ("0h", "1w", "-1h", "99999h", "h"):
+        assert "write a time" in await refused(site, "/api/devices/pump-1/history/temperature", start=wrong)
+
+
 async def test_key_figures_of_a_facility(clock: ManualClock, site: Site) -> None:
     now = clock.now()
     for ago, one, other in ((30, 10.0, 30.0), (90, 20.0, 40.0), (200, 999.0, 999.0)):
