@@ -97,6 +97,7 @@ class Outage:
                 plant = Plant(broker.url, self.values_per_s)
                 server = await launch(self.folder, "run", (), env)
                 try:
+                    await _listening(broker.url, url)
                     server = await self._drill(database, url, env, plant, server)
                 finally:
                     plant.stop.set()
@@ -168,6 +169,20 @@ class Outage:
         ) as http:
             answer = await http.get(f"/api/alarms/{HISTORIAN}")
             assert answer.json()["active"] is not healthy
+
+
+async def _listening(broker: str, url: str) -> None:
+    """Wait until the server takes what is published: its subscription comes after its banner."""
+    query = "SELECT 1 FROM history_series WHERE device_id = 'probe'"
+    with Publisher(broker) as publisher:
+
+        async def recorded() -> bool:
+            message = {"engine_id": "probe", "model": "J420", "time": to_iso(SystemClock().now()), "power_kw": 1.0}
+            await asyncio.to_thread(publisher.send, "engines/probe/telemetry", json.dumps(message))
+            with _connect(url) as connection:
+                return connection.execute(query).fetchone() is not None
+
+        await until(recorded, "the first value in history")
 
 
 async def _until_s(moment: float) -> None:
