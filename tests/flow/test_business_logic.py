@@ -215,7 +215,8 @@ async def test_a_unit_that_becomes_known_appears_as_a_property_and_is_watched(tm
         async with rig.client() as client:
             plant = Plant(rig, client)
             node = plant.node("current")
-            assert await node.get_properties() == []
+            names = [(await each.read_browse_name()).Name for each in await node.get_properties()]
+            assert names == ["Annotations"]  # what is recorded has it
             assert (await node.read_type_definition()).Identifier == ua.ObjectIds.BaseAnalogType
             async with plant.watching("current") as seen:
                 for code in (2, 1):  # it appears, then another takes its place
