@@ -59,7 +59,7 @@ def clear_of_uncertain(place: Place) -> bool:
 
 
 def without_uncertain(place: Place) -> bool:
-    """An Uncertain value lowers the status only where it is beyond the best Good one (5.4.3.10); there it does always."""
+    """An Uncertain value lowers the status only beyond the best Good one (5.4.3.10); there it always does."""
     return place.has(GOOD) and not place.has(UNCERTAIN)
 
 
