@@ -48,6 +48,7 @@ from server.history.keeper import Keeper
 from server.history.reader import HistoryReader
 from server.history.recorder import Recorder
 from server.history.stores import open_store
+from server.history.thinning import Thinning, deadband_of
 from server.model.layout import load_layout
 from server.model.plant import Plant
 from server.notify.courier import Courier
@@ -121,7 +122,8 @@ class Server:
         accounts = Accounts(self._site, settings.data_dir, clock)
         self.accounts_file = await asyncio.to_thread(accounts.ensure_demo_accounts)
         store = await asyncio.to_thread(open_store, settings.history, settings.data_dir)
-        self._recorder = Recorder(store, settings.history, settings.data_dir, clock)
+        thinning = Thinning(deadband_of(settings.history.deadband_of, self._type_of, self._is_stepped))
+        self._recorder = Recorder(store, settings.history, settings.data_dir, clock, thinning=thinning)
         await self._recorder.start()
         self._on_stop("historian", self._recorder.stop)
         ages = AgeBook(settings.history, self._type_of)
@@ -171,6 +173,8 @@ class Server:
             journal=self._site,
             performance=lambda: self._performance.snapshot,
             metrics=self._performance.metrics,
+            deadbands=settings.history.deadband_of,
+            archive_from=lambda: self._keeper.archive_from,
         )
         self._pipeline = Pipeline(
             plant=self._plant,
@@ -209,6 +213,11 @@ class Server:
     def _type_of(self, device_id: str) -> str | None:
         device = self._plant.devices.get(DeviceId(device_id))
         return None if device is None else device.device_type.type_id
+
+    def _is_stepped(self, device_id: str, parameter: str) -> bool:
+        device = self._plant.devices.get(DeviceId(device_id))
+        spec = None if device is None else device.device_type.parameters.get(parameter)
+        return spec is None or spec.data_type.stepped
 
     def _check_ports(self) -> None:
         settings = self._settings

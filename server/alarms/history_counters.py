@@ -18,6 +18,7 @@ _COUNTERS = {
     "history_set_aside": Texts.of("History: rows that cannot be stored", ru="Архив: записи, отложенные с ошибкой"),
     "history_out_of_range": Texts.of("History: values out of range", ru="Архив: значения вне диапазона"),
     "history_out_of_time": Texts.of("History: rows without a place in time", ru="Архив: недопустимое время"),
+    "history_left_out": Texts.of("History: values left out by deadbands", ru="Архив: отсеяно зоной нечувствительности"),
     "history_gap_markers": Texts.of("History: gap markers", ru="Архив: отметки пропусков"),
     "history_dropped": Texts.of("History: rows lost", ru="Архив: потеряно записей"),
     "history_queue_rows": Texts.of("History: rows before the spool", ru="Архив: записей перед буфером"),

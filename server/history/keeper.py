@@ -43,6 +43,9 @@ class Keeper:
         self._task: asyncio.Task[None] | None = None
         self._steady_from = (clock.now(), clock.monotonic())
         self._expired_at: TimeUs | None = None
+        self._looked_at: TimeUs | None = None
+        self.archive_from: TimeUs | None = None
+        """Before this there are no raw values, as of the last hour; None: nothing is stored, or nobody looked yet."""
 
     def start(self) -> None:
         """Begin; the first round comes after one interval."""
@@ -56,6 +59,10 @@ class Keeper:
             self._task = None
 
     async def _run(self) -> None:
+        try:
+            await self._look(self._clock.now())
+        except IntegrationError as error:
+            self._failed(error.text)
         while not self._stop.is_set():
             try:
                 async with asyncio.timeout(self._every_s):
@@ -83,6 +90,8 @@ class Keeper:
                 self._counts["history_expired_cells"] += gone.cells
                 if gone.rows or gone.cells:
                     log.info("history_expired", rows=gone.rows, cells=gone.cells)
+                    self._looked_at = None
+            await self._look(now)
         except IntegrationError as error:
             self._failed(error.text)
         except Exception as error:
@@ -93,6 +102,13 @@ class Keeper:
             if self._problem:
                 log.info("history_upkeep_back")
             self._problem = ""
+
+    async def _look(self, now: TimeUs) -> None:
+        """Where the archive begins; anew while it has not begun, every hour, and after something went."""
+        known = self.archive_from is not None and self._looked_at is not None
+        if not known or not 0 <= now - (self._looked_at or 0) < EXPIRE_EVERY:
+            self.archive_from = await asyncio.to_thread(self._store.oldest)
+            self._looked_at = now
 
     def _failed(self, reason: str) -> None:
         self._counts["history_upkeep_failures"] += 1

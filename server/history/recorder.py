@@ -18,6 +18,7 @@ from server.history.gaps import Gaps, Series
 from server.history.rows import row_of
 from server.history.spool import Block, Spool, SpooledBlock
 from server.history.store import HistoryRow, HistoryStore
+from server.history.thinning import Kept, Thinning
 from server.history.values import in_time
 from server.settings import HistorySettings
 
@@ -60,9 +61,11 @@ class Recorder:
         clock: Clock,
         *,
         room: DiskRoom | None = None,
+        thinning: Thinning | None = None,
     ) -> None:
         self._store = store
         self._room = room or DiskRoom(data_dir, settings.disk_reserve_bytes, clock)
+        self._thinning = thinning or Thinning(None)
         self._settings = settings
         self._path = data_dir / FILE_NAME
         self._clock = clock
@@ -149,7 +152,10 @@ class Recorder:
     # -- sink
 
     def model_changed(self, change: ModelChange) -> None:
-        """Nothing to do: series are made by their first row."""
+        """Series are made by their first row; their deadbands follow the types of devices."""
+        if change.device_id is not None and (rows := self._thinning.forget(change.device_id)):
+            self._pending += rows
+            self._arrived.set()
 
     def record(self, updates: Sequence[PointUpdate]) -> asyncio.Future[None]:
         """Take values for history; the future is done after the spool's commit, or fails with RemoteError."""
@@ -178,7 +184,7 @@ class Recorder:
             self._gaps.refused(rows, self._clock.now() + GRACE)
             _fail([future], f"{len(self._pending)} rows wait for the disk: history takes no more for now")
         else:
-            self._pending += rows
+            self._pending += self._thinning.take(rows)
             self._waiting.append(future)
             self._arrived.set()
             if len(self._pending) >= self._settings.batch_rows:
@@ -188,7 +194,7 @@ class Recorder:
     # -- into the spool
 
     async def _committing(self, spool: Spool) -> None:
-        while not (self._stop.is_set() and not self._pending):
+        while not (self._stop.is_set() and not self._pending and not self._waiting):
             await _set_or_after(self._arrived, ALIVE_S)
             await self._idle(spool)
             if not self._arrived.is_set():
@@ -200,14 +206,18 @@ class Recorder:
                 self._commit_now.clear()
             rows, self._pending = self._pending, []
             waiting, self._waiting = self._waiting, []
-            if not rows:
+            kept = self._thinning.to_keep()
+            if not rows and not kept.held:
                 continue
             try:
-                bridged = self._gaps.come(rows)
-                await asyncio.to_thread(self._put, spool, rows, bridged)
+                bridged = self._gaps.come([*rows, *kept.rows()])
+                await asyncio.to_thread(self._put, spool, rows, bridged, kept)
             except IntegrationError as error:
                 self._counts["refused"] += len(rows)
                 self._gaps.refused(rows, self._clock.now() + GRACE)
+                owed = self._thinning.failed(kept)
+                if not self._stop.is_set():
+                    self._pending[:0] = owed  # else they are on disk, as what was held
                 log.error("history_refused", rows=len(rows), reason=error.text)
                 _fail(waiting, error.text)
                 continue
@@ -248,12 +258,15 @@ class Recorder:
                 log.warning("history_gap", series=len(markers))
                 self._spooled.set()
 
-    def _put(self, spool: Spool, rows: list[HistoryRow], closed: Collection[Series]) -> None:
+    def _put(self, spool: Spool, rows: list[HistoryRow], closed: Collection[Series], kept: Kept | None = None) -> None:
         size, now = self._settings.batch_rows, self._clock.now()
         parts = [rows[first : first + size] for first in range(0, len(rows), size)]
         blocks = [Block(pack(part), len(part), now) for part in parts]
         series = {(row.device_id, row.parameter) for row in rows}
-        spool.append(blocks, series=series, alive_at=now, closed=closed)
+        held: dict[Series, Block | None] = {}
+        for one, back in (kept.held if kept is not None else {}).items():
+            held[one] = Block(pack(back), len(back), now) if back else None
+        spool.append(blocks, series=series | held.keys(), alive_at=now, closed=closed, held=held)
 
     def _refuse(self, reason: str) -> None:
         waiting, self._waiting = self._waiting, []
@@ -355,6 +368,7 @@ class Recorder:
         """Counters of every stage since the start, and what waits now."""
         found: dict[str, int | float] = {f"history_{name}": count for name, count in self._counts.items()}
         spool = self._spool
+        found["history_left_out"] = self._thinning.left_out
         found["history_queue_rows"] = len(self._pending)
         found["history_spool_rows"] = spool.rows if spool else 0
         found["history_spool_bytes"] = spool.size_bytes if spool else 0

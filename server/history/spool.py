@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from server.core.errors import ConfigurationError, IntegrationError, RemoteError
 from server.database.sqlite import connect
 from server.history.gaps import Series, Span
 
-_VERSION = 2
+_VERSION = 3
 _SCHEMA = (
     "CREATE TABLE batches (number INTEGER PRIMARY KEY AUTOINCREMENT, rows INTEGER NOT NULL, "
     "spooled_at INTEGER NOT NULL, block BLOB NOT NULL)",
@@ -29,8 +29,14 @@ _SCHEMA_2 = (
     "CREATE TABLE series (device_id TEXT NOT NULL, parameter TEXT NOT NULL, gap_from INTEGER, gap_until INTEGER, "
     "PRIMARY KEY (device_id, parameter)) WITHOUT ROWID",
     "CREATE TABLE life (number INTEGER PRIMARY KEY CHECK (number = 1), alive_at INTEGER NOT NULL)",
+)
+_SCHEMA_3 = (
+    "CREATE TABLE held (device_id TEXT NOT NULL, parameter TEXT NOT NULL, rows INTEGER NOT NULL, "
+    "block BLOB NOT NULL, PRIMARY KEY (device_id, parameter)) WITHOUT ROWID",
     f"PRAGMA user_version = {_VERSION}",
 )
+_SCHEMAS = (_SCHEMA, _SCHEMA_2, _SCHEMA_3)
+"""What each version added."""
 _SHRINK_PAGES = 16_384
 """An empty file of more pages than this (64 MiB) is given back to the disk."""
 
@@ -89,21 +95,26 @@ class Spool:
             )
         if version < _VERSION:
             self._raw.execute("BEGIN IMMEDIATE")
-            for statement in (*(_SCHEMA if version == 0 else ()), *_SCHEMA_2):
-                self._raw.execute(statement)
+            for statements in _SCHEMAS[version:]:
+                for statement in statements:
+                    self._raw.execute(statement)
             self._raw.execute("COMMIT")
         self._known: set[Series] = set(self._raw.execute("SELECT device_id, parameter FROM series"))
-        self.rows, self.size_bytes = self._raw.execute(
-            "SELECT coalesce(sum(rows), 0), coalesce(sum(length(block)), 0) FROM batches"
-        ).fetchone()
+        self._count()
         (self.refused_rows,) = self._raw.execute("SELECT coalesce(sum(rows), 0) FROM refused").fetchone()
         (pages,) = self._raw.execute("PRAGMA page_count").fetchone()
         if self.rows == 0 and pages > _SHRINK_PAGES:
             self._raw.execute("VACUUM")
 
-    def begin(self, now: TimeUs) -> dict[Series, Span]:
-        """Recording begins. The spans without it, from the last sign of life on, of every series recorded before.
+    def _count(self) -> None:
+        self.rows, self.size_bytes = self._raw.execute(
+            "SELECT coalesce(sum(rows), 0), coalesce(sum(length(block)), 0) FROM batches"
+        ).fetchone()
 
+    def begin(self, now: TimeUs) -> dict[Series, Span]:
+        """Recording begins; what an earlier run held back is put into the queue.
+
+        Returns the spans without recording, from the last sign of life on, of every series recorded before.
         A span that an earlier run could not judge any more keeps its beginning.
 
         Raises:
@@ -116,8 +127,13 @@ class Spool:
                     "UPDATE series SET gap_from = coalesce(gap_from, alive_at), gap_until = ? FROM life", (now,)
                 )
                 self._raw.execute("UPDATE series SET gap_from = NULL WHERE gap_from >= gap_until")  # clock set back
+                self._raw.execute(
+                    "INSERT INTO batches (rows, spooled_at, block) SELECT rows, ?, block FROM held", (now,)
+                )
+                self._raw.execute("DELETE FROM held")
                 self._alive(now)
                 self._raw.execute("COMMIT")
+                self._count()
                 found = self._raw.execute(
                     "SELECT device_id, parameter, gap_from, gap_until FROM series WHERE gap_from IS NOT NULL"
                 ).fetchall()
@@ -147,10 +163,12 @@ class Spool:
         series: Iterable[Series] = (),
         alive_at: TimeUs | None = None,
         closed: Iterable[Series] = (),
+        held: Mapping[Series, Block | None] | None = None,
     ) -> int:
         """Put batches at the end in one synced transaction; returns the number of the last.
 
-        `series` are those of the rows; `alive_at` is a sign of life; the spans of `closed` end.
+        `series` are those of the rows; `alive_at` is a sign of life; the spans of `closed` end; `held` takes the place
+        of what was held back of these series (None: nothing any more).
 
         Raises:
             SpoolFullError: they do not fit; nothing was taken.
@@ -173,6 +191,8 @@ class Spool:
                     ).lastrowid
                 self._raw.executemany("INSERT OR IGNORE INTO series (device_id, parameter) VALUES (?, ?)", new)
                 self._raw.executemany("UPDATE series SET gap_from = NULL WHERE device_id = ? AND parameter = ?", closed)
+                if held:
+                    self._hold(held)
                 if alive_at is not None:
                     self._alive(alive_at)
                 self._raw.execute("COMMIT")
@@ -182,6 +202,15 @@ class Spool:
             self.size_bytes += size_bytes
             self.rows += sum(block.rows for block in blocks)
             return int(last or 0) if blocks else 0
+
+    def _hold(self, held: Mapping[Series, Block | None]) -> None:
+        self._raw.executemany(
+            "DELETE FROM held WHERE device_id = ? AND parameter = ?", [one for one, block in held.items() if not block]
+        )
+        self._raw.executemany(
+            "INSERT OR REPLACE INTO held (device_id, parameter, rows, block) VALUES (?, ?, ?, ?)",
+            [(*one, block.rows, block.data) for one, block in held.items() if block],
+        )
 
     def first(self, rows: int) -> list[SpooledBlock]:
         """The oldest batches, together at least so many rows if there are, and one batch at least.

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import ColumnElement, CompoundSelect, Connection, Engine, Select, select, union_all
+from sqlalchemy import ColumnElement, CompoundSelect, Connection, Engine, Select, func, select, union_all
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -48,6 +48,7 @@ Mark = tuple[int, TimeUs]
 class SqlStore(ABC):
     """A `HistoryStore` on SQLAlchemy Core tables. Any thread may call; one writes at a time."""
 
+    _times: tuple[ColumnElement[Any], ...] = (POINTS.c.ts,)  # where raw values stand, by series
     refusals: tuple[type[Exception], ...]  # what the driver itself raises for a row that can never be stored
     failures: tuple[type[Exception], ...]  # and for everything else
 
@@ -355,6 +356,12 @@ class SqlStore(ABC):
             query = select(SERIES.c.device_id, SERIES.c.parameter)
             return sorted((device_id, parameter) for device_id, parameter in connection.execute(query))
 
+    def oldest(self) -> TimeUs | None:
+        self.open()
+        with self._errors(), self._engine.connect() as connection:
+            found = (connection.scalar(_first_of(time)) for time in self._times)
+            return min((time for time in found if time is not None), default=None)
+
     def annotations(
         self, device_id: str, parameter: str, start: TimeUs, end: TimeUs, limit: int, *, after: int = 0
     ) -> list[Annotation]:
@@ -481,6 +488,14 @@ class SqlStore(ABC):
                     for name in wanted
                 }
             self._series.update({name: series for name, series in found.items() if series is not None})
+
+
+def _first_of(time: ColumnElement[Any]) -> Select[Any]:
+    """The first time of all series: one look into the index for each."""
+    table = time.table
+    first = select(func.min(time)).where(table.c.series_id == SERIES.c.series_id).correlate(SERIES).scalar_subquery()
+    each = select(first.label("first")).subquery()
+    return select(func.min(each.c.first))
 
 
 def _reason(error: Exception) -> str:

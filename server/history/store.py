@@ -251,6 +251,12 @@ class HistoryStore(Protocol):
             RemoteError: the database is away.
         """
 
+    def oldest(self) -> TimeUs | None:
+        """A time before which there are no raw values (StartOfArchive of OPC 10000-11, 5.2.2); None: there are none.
+
+        No later than the first one, and in the same hour. Raises RemoteError: the database is away.
+        """
+
     # -- upkeep
 
     def maintain(self, now: TimeUs) -> Upkeep:

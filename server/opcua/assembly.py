@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
@@ -82,7 +82,7 @@ from server.opcua.write_door import DeviceDoor
 from server.pipeline.ports import AlarmJournal
 from server.security.audit import AuditTrail, AuditWriter
 from server.security.pki import CertificateFolder
-from server.settings import LimitSettings, OpcUaSettings
+from server.settings import DeadbandSettings, LimitSettings, OpcUaSettings
 
 SERVER_PERMISSIONS = permissions(everybody=SEE | CALL)
 """Namespace 0: everybody looks and calls; what a method does is judged where it is done."""
@@ -117,6 +117,7 @@ class Facts:
     journal: AlarmJournal | None = None
     performance: Callable[[], Snapshot] | None = None
     metrics: AlarmMetrics | None = None
+    deadbands: Mapping[str, DeadbandSettings] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -179,6 +180,7 @@ async def assemble(facts: Facts, namespaces: Namespaces, pipeline: Any, reader: 
     rights = Rights()
     rights.defaults(0).permissions = SERVER_PERMISSIONS
     space = Space(store, indexes, rights)
+    space.deadbands = facts.deadbands
     add_history_nodes(space)
     operations = _operations(facts.limits)
     conditions = ConditionNodes(space, facts.plant, pipeline.alarms, clock=clock)

@@ -6,7 +6,7 @@ compared without being listed anywhere. Devices are drawn once a type, under an 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from asyncua import ua
@@ -79,20 +79,22 @@ class Difference:
         return bool(self.removed or self.added or self.changed or self.unlinked or self.linked)
 
 
-def _paper(indexes: Mapping[str, int], device_type: DeviceType) -> Space:
-    return Space(PaperStore(), {device_type.namespace_uri: UNKNOWN_NAMESPACE, **indexes})
+def _paper(space: Space, device_type: DeviceType) -> Space:
+    paper = Space(PaperStore(), {device_type.namespace_uri: UNKNOWN_NAMESPACE, **space.indexes})
+    paper.deadbands = space.deadbands
+    return paper
 
 
-def type_on_paper(indexes: Mapping[str, int], device_type: DeviceType) -> Space:
-    """The type with its members. Raises ValueEncodingError."""
-    space = _paper(indexes, device_type)
+def type_on_paper(room: Space, device_type: DeviceType) -> Space:
+    """The type with its members, as it would be in a room. Raises ValueEncodingError."""
+    space = _paper(room, device_type)
     add_type(space, device_type)
     return space
 
 
-def device_on_paper(indexes: Mapping[str, int], layout: PlantLayout, device_type: DeviceType) -> Space:
-    """Any device of a type that has said nothing yet. Raises ValueEncodingError."""
-    space = _paper(indexes, device_type)
+def device_on_paper(room: Space, layout: PlantLayout, device_type: DeviceType) -> Space:
+    """Any device of a type that has said nothing yet, as it would be in a room. Raises ValueEncodingError."""
+    space = _paper(room, device_type)
     DeviceNodes(space, layout).add(Device(DeviceId(ANY_DEVICE), device_type, (ANY_DEVICE,), 0))
     return space
 

@@ -131,7 +131,8 @@ class DeviceNodes:
         space.object(holder, space.name(DI_URI, PARAMETER_SET), BASE_OBJECT, parent=root)
         for spec in device.device_type.parameters.values():
             node_id = space.id(PLANT_URI, parameter_path(device.device_id, spec.name))
-            add_parameter(space, spec, node_id, device.device_type.namespace_uri, holder)
+            device_type = device.device_type
+            add_parameter(space, spec, node_id, device_type.namespace_uri, holder, type_id=device_type.type_id)
             if space.node(node_id).shape.historizing:
                 announce_annotations(space, node_id)
 

@@ -102,14 +102,14 @@ class HotUpdate:
 
     def check(self, device_type: DeviceType) -> None:
         """Draw a type that is new here, for what could go wrong. Raises ValueEncodingError; any thread."""
-        type_on_paper(self._space.indexes, device_type)
-        device_on_paper(self._space.indexes, self._layout, device_type)
+        type_on_paper(self._space, device_type)
+        device_on_paper(self._space, self._layout, device_type)
 
     def plan(self, old: DeviceType, new: DeviceType) -> Plan:
         """What an update has to do. Raises ValueEncodingError; any thread, nothing served is touched."""
-        indexes = dict(self._space.indexes)
-        types = type_on_paper(indexes, old), type_on_paper(indexes, new)
-        devices = device_on_paper(indexes, self._layout, old), device_on_paper(indexes, self._layout, new)
+        room = self._space
+        types = type_on_paper(room, old), type_on_paper(room, new)
+        devices = device_on_paper(room, self._layout, old), device_on_paper(room, self._layout, new)
         found = difference(*devices)
         stay = [name for name in new.parameters if name in old.parameters]
         replaced = {key[1] for key in found.removed if isinstance(key, tuple)}

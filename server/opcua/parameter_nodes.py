@@ -62,8 +62,12 @@ def add_parameter(
     package_uri: str,
     parent: ua.NodeId,
     rule: ua.NodeId | None = None,
+    type_id: str = "",
 ) -> None:
-    """The Variable of a parameter below its ParameterSet; of the type when `rule` is given."""
+    """The Variable of a parameter below its ParameterSet; of the type when `rule` is given.
+
+    `type_id` is the type of the device that has it.
+    """
     access = access_of(spec)
     history = rule is None and spec.readable and recorded(spec)
     space.variable(
@@ -81,7 +85,7 @@ def add_parameter(
     )
     _properties(space, spec, node_id, rule)
     if history:
-        configure(space, node_id, spec.data_type)
+        configure(space, node_id, spec.data_type, type_id)
 
 
 @dataclass(frozen=True, slots=True)

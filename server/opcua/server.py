@@ -29,6 +29,7 @@ from server.model.device_type import DeviceType, SpecChange
 from server.model.plant import Plant
 from server.opcua.assembly import Facts, Historian, Room, assemble
 from server.opcua.conditions import AlarmStates
+from server.opcua.history_nodes import show_archive
 from server.opcua.identity import Verify
 from server.opcua.model_changes import ModelChanges
 from server.opcua.nodes.values import ValueEncodingError
@@ -37,7 +38,7 @@ from server.opcua.wire import TWIN
 from server.pipeline.ports import AlarmJournal
 from server.security.audit import AuditWriter
 from server.security.pki import CertificateFolder
-from server.settings import LimitSettings, OpcUaSettings
+from server.settings import DeadbandSettings, LimitSettings, OpcUaSettings
 
 log = structlog.get_logger("fieldloom.opcua")
 STATUS_PERIOD_S = 1.0
@@ -95,12 +96,15 @@ class OpcUaServer:
         journal: AlarmJournal | None = None,
         performance: Callable[[], Snapshot] | None = None,
         metrics: AlarmMetrics | None = None,
+        deadbands: Mapping[str, DeadbandSettings] | None = None,
+        archive_from: Callable[[], TimeUs | None] = lambda: None,
     ) -> None:
         """`nodesets`: a folder of NodeSet2 files. `cache`: one for the snapshot of the standard address space and these
         files; None builds them anew each time. `role_of`: the role an account has now, None when it is locked or gone;
         asked every second for the users of open sessions. `fdi`: the FDI runtime; None shows devices without it.
         `network`: whether the broker is connected, and its address. `journal`: earlier events; None: none are kept.
         `performance`: how the alarm system performs now. `metrics`: what AlarmMetricsType tells.
+        `deadbands`: what history leaves out of "type/parameter". `archive_from`: where raw history begins.
         """
         self._facts = Facts(
             settings=settings,
@@ -118,7 +122,9 @@ class OpcUaServer:
             journal=journal,
             performance=performance,
             metrics=metrics,
+            deadbands=deadbands or {},
         )
+        self._archive_from = archive_from
         self._settings = settings
         self._plant = plant
         self._namespaces = namespaces
@@ -177,8 +183,12 @@ class OpcUaServer:
 
     async def _run_status(self) -> None:
         room = self._made
+        archive_from: TimeUs | None = None
         while True:
             room.status.counters(self._counters(), self._clock.now())
+            if (start := self._archive_from()) != archive_from:
+                show_archive(room.space, start)
+                archive_from = start
             room.sessions.sweep()
             for tick in room.binding.ticks:
                 tick()

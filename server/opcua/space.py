@@ -18,6 +18,7 @@ from server.opcua.nodes.values import Encoded, new_point
 from server.opcua.nodes.values import data_value as shown_value
 from server.opcua.roles import Permissions, Rights
 from server.opcua.wire import Point
+from server.settings import DeadbandSettings
 
 __all__ = ["A", "Space", "data_value", "localized"]
 
@@ -80,6 +81,7 @@ class Space:
         self.indexes = indexes  # namespace URI -> index
         self.rights = rights if rights is not None else Rights()
         self.property_values: dict[tuple[str, int], tuple[object, Encoded]] = {}  # per specification, see users
+        self.deadbands: Mapping[str, DeadbandSettings] = {}  # by "type/parameter"
         self._names: dict[tuple[str, int], ua.QualifiedName] = {}
         self._texts: dict[tuple[str | None, str | None], ua.LocalizedText] = {}
         self._translations: dict[str, Texts] = {}  # by what is shown in the default language

@@ -3,6 +3,7 @@
 from server.settings.alarms import AlarmSettings
 from server.settings.doors import HttpSettings, LimitSettings, OpcUaSettings
 from server.settings.rooms import (
+    DeadbandSettings,
     FdiSettings,
     HistorySettings,
     LogSettings,
@@ -18,6 +19,7 @@ from server.settings.tree import PREFIX, Settings, describe, load
 __all__ = [
     "PREFIX",
     "AlarmSettings",
+    "DeadbandSettings",
     "FdiSettings",
     "HistorySettings",
     "HttpSettings",

@@ -67,6 +67,17 @@ class RetentionSettings(Section):
     """Figures of each hour, days; 0: for ever."""
 
 
+class DeadbandSettings(Section):
+    """Which values of one parameter history may leave out (OPC 10000-11, 5.2.2: ExceptionDeviation)."""
+
+    exception: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """A value that differs by no more than this from the last stored one is left out; 0: what is the same."""
+    compression: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """A value that lies no further than this from the line between stored ones is left out (swinging door)."""
+    longest_s: float = Field(default=600.0, ge=1, le=86_400)
+    """A value that comes so many seconds after the last stored one is stored whatever it is."""
+
+
 class HistorySettings(Section):
     """The historian."""
 
@@ -90,10 +101,22 @@ class HistorySettings(Section):
     """Figures of each hour are kept for so many days; 0: for ever."""
     retention_of: dict[str, RetentionSettings] = Field(default={}, max_length=1_000)
     """raw_days, minutes_days and hours_days of single device types: `[history.retention_of.smart_breaker]`."""
+    deadband_of: dict[str, DeadbandSettings] = Field(default={}, max_length=10_000)
+    """Values of single parameters that need not be kept: `[history.deadband_of."smart_breaker/temperature_c"]`."""
     disk_reserve_bytes: int = Field(default=256 * 1024**2, ge=0)
     """With less free on the disk of the data folder history takes nothing more, until there is; 0: never stops."""
     upkeep_s: float = Field(default=60.0, ge=1, le=3_600)
     """Figures of closed hours, packing and the end of old values every so many seconds."""
+
+    @field_validator("deadband_of")
+    @classmethod
+    def _check_deadbands(cls, value: dict[str, DeadbandSettings]) -> dict[str, DeadbandSettings]:
+        for name, each in value.items():
+            if not all(name.partition("/")[::2]):
+                raise ValueError(f"{name!r} must name a device type and its parameter: type/parameter")
+            if each.exception is None and each.compression is None:
+                raise ValueError(f"{name}: say exception, compression or both")
+        return value
 
     @field_validator("url")
     @classmethod

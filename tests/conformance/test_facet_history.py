@@ -12,6 +12,7 @@ from asyncua import Client, ua
 
 from server.core import status
 from server.core.clock import from_datetime
+from server.settings import DeadbandSettings
 from tests.kit.opcua import OpcUaRig, running
 from tests.kit.until import until
 
@@ -499,6 +500,37 @@ async def test_a_variable_says_how_its_history_is_configured(rig: OpcUaRig) -> N
                 for name in ("TreatUncertainAsBad", "PercentDataBad", "PercentDataGood", "UseSlopedExtrapolation")
             }
             assert list(found.values()) == [True, 100, 100, False]
+
+
+async def test_a_configuration_says_where_the_archive_begins_and_what_is_left_out(tmp_path: Path) -> None:
+    started: list[int] = []
+    deadband = DeadbandSettings(exception=0.5, compression=0.25, longest_s=60)
+    async with (
+        running(
+            tmp_path, deadbands={"pump/temperature": deadband}, archive_from=lambda: started[-1] if started else None
+        ) as rig,
+        rig.client() as client,
+    ):
+        found = {}
+        for path in (PATH, STATE):
+            variable = client.get_node(rig.node(path))
+            (configuration,) = await variable.get_referenced_nodes(IDS.HasHistoricalConfiguration)
+            found[path] = {(await each.read_browse_name()).Name: each for each in await configuration.get_children()}
+        assert await found[PATH]["ExceptionDeviation"].read_value() == 0.5
+        assert await found[PATH]["ExceptionDeviationFormat"].read_value() == 0
+        assert await found[PATH]["MaxTimeInterval"].read_value() == 60_000
+        assert "ExceptionDeviation" not in found[STATE]
+        start = found[STATE]["StartOfArchive"]
+        assert (await start.read_value()).year == 1601, "there is no archive yet"
+        started.append(from_datetime(START))
+
+        async def is_shown() -> bool:
+            return await start.read_value() == START
+
+        await until(is_shown, "the start of the archive")
+        for names in found.values():
+            for name in ("StartOfArchive", "StartOfOnlineArchive"):
+                assert await names[name].read_value() == START
 
 
 async def test_the_aggregates_there_are_can_be_browsed(rig: OpcUaRig) -> None:

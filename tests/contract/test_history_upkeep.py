@@ -204,3 +204,15 @@ def test_each_device_has_its_own_ages(sql_store: HistoryStore) -> None:
     assert sql_store.expire(now, ages.__getitem__).rows == len(one)
     assert sql_store.fetch(*PLACE, None, None, 10) == []
     assert sql_store.fetch("loom-7", "speed", None, None, 10_000) == plain(other)
+
+
+def test_the_archive_begins_with_the_first_value_of_any_series(store: HistoryStore) -> None:
+    assert store.oldest() is None
+    early, late = ("gpu-2", "power_kw"), ("gpu-1", "power_kw")
+    store.write([HistoryRow(*late, START + 2 * HOUR + MINUTE, START, 1.0, 0)])
+    store.write([HistoryRow(*early, START + MINUTE, START, 1.0, 0), HistoryRow(*early, START + DAY, START, 1.0, 0)])
+    oldest = store.oldest()
+    assert oldest is not None and START <= oldest <= START + MINUTE
+    store.delete(*early, START, START + DAY, "eva", START)
+    oldest = store.oldest()
+    assert oldest is not None and START + 2 * HOUR <= oldest <= START + 2 * HOUR + MINUTE

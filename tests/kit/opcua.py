@@ -38,7 +38,7 @@ from server.opcua.test_nodes import TEST, TEST_TYPE
 from server.pipeline import Pipeline
 from server.security.audit import AuditWriter
 from server.security.pki import CertificateFolder
-from server.settings import LimitSettings, OpcUaSettings
+from server.settings import DeadbandSettings, LimitSettings, OpcUaSettings
 from tests.kit.history import MemoryHistory
 from tests.kit.plant import measured, pump_type
 from tests.kit.sinks import RememberedPoints
@@ -276,6 +276,8 @@ async def running(
     site: SiteDatabase | None = None,
     declared: Callable[[Device], Sequence[AlarmSpec]] = by_package,
     performance: PerformanceWatch | None = None,
+    deadbands: Mapping[str, DeadbandSettings] | None = None,
+    archive_from: Callable[[], int | None] = lambda: None,
     **settings: Any,
 ) -> AsyncIterator[OpcUaRig]:
     """A listening OPC UA room with a few pumps; the open channel is allowed unless told otherwise.
@@ -306,6 +308,8 @@ async def running(
         fdi=runtime,
         network=network,
         journal=site,
+        deadbands=deadbands,
+        archive_from=archive_from,
         performance=(lambda: performance.snapshot) if performance is not None else None,
         metrics=performance.metrics if performance is not None else None,
     )

@@ -310,5 +310,10 @@ class MemoryStore:
                     self._times.pop((device_id, parameter), None)
         return Expired(gone, 0)
 
+    def oldest(self) -> TimeUs | None:
+        self._check()
+        with self._lock:
+            return min((time for values in self._series.values() for time in values), default=None)
+
     def close(self) -> None:
         """Nothing to release."""

@@ -35,7 +35,7 @@ from server.history.kinds import StoreKind
 from server.history.packing import loosen, pack_hour, packed
 from server.history.sql import Mark, SqlStore, StoredRow
 from server.history.store import StoredValue
-from server.history.tables import BLOCKS
+from server.history.tables import BLOCKS, POINTS
 from server.history.tiers import HOUR, Segment
 from server.history.upkeep import StaleHour
 from server.history.values import EARLIEST, LATEST, NUMBER, clamp, from_columns
@@ -54,6 +54,7 @@ _READERS = 8
 class SqliteStore(SqlStore):
     """A `HistoryStore` in a file; `synchronous=FULL`, because the spool forgets a batch that is committed here."""
 
+    _times = (POINTS.c.ts, BLOCKS.c.hour)
     refusals = (sqlite3.DataError, sqlite3.IntegrityError)
     failures = (sqlite3.Error,)
 

@@ -148,12 +148,20 @@ async def test_refused_values_are_marked_unless_they_come_again(
     assert len([value for value in stored(store) if value.status == status.GOOD]) == (3 if again else 2)
 
 
-async def test_a_spool_of_the_first_format_is_taken_over(
-    store: LastingStore, tmp_path: Path, clock: ManualClock
+@pytest.mark.parametrize(
+    "missing",
+    [
+        ("DROP TABLE held", "DROP TABLE series", "DROP TABLE life", "PRAGMA user_version = 1"),
+        ("DROP TABLE held", "PRAGMA user_version = 2"),
+    ],
+    ids=["format 1", "format 2"],
+)
+async def test_a_spool_of_an_earlier_format_is_taken_over(
+    missing: tuple[str, ...], store: LastingStore, tmp_path: Path, clock: ManualClock
 ) -> None:
     def old() -> None:
         spool = Spool(tmp_path / module.FILE_NAME, FAST.spool_limit_bytes)
-        for statement in ("DROP TABLE series", "DROP TABLE life", "PRAGMA user_version = 1"):
+        for statement in missing:
             spool._raw.execute(statement)
         spool.close()
 
