@@ -18,6 +18,7 @@ from server.history.aggregates.catalogue import Aggregate
 from server.history.aggregates.results import Configuration, ProcessedPage
 from server.history.reader import Buckets
 from server.history.store import Page
+from server.history.tiers import Tier
 from server.model.plant import Plant
 from server.pipeline import Pipeline
 from server.pipeline.ports import AlarmJournal
@@ -111,6 +112,10 @@ class History(Protocol):
         bounds: bool = False,
         resume: TimeUs | None = None,
     ) -> Page: ...
+
+    def tier(self, place: tuple[str, str], start: TimeUs, end: TimeUs) -> Tier: ...
+
+    def raw_from(self, device_id: str) -> TimeUs | None: ...
 
     async def buckets(self, places: Sequence[tuple[str, str]], start: TimeUs, end: TimeUs, width: int) -> Buckets: ...
 

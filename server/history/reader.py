@@ -15,7 +15,7 @@ from server.history.ages import AgeBook
 from server.history.aggregates.catalogue import Aggregate
 from server.history.aggregates.results import Configuration, Processed, ProcessedPage
 from server.history.store import Annotation, Bucket, Change, HistoryStore, ModifiedPage, Page, StoredValue
-from server.history.tiers import NAMES, Choice, choose
+from server.history.tiers import NAMES, Choice, Tier, choose, horizon
 from server.settings import HistorySettings
 
 
@@ -123,6 +123,15 @@ class HistoryReader:
         return await asyncio.to_thread(
             _processing().at_times, self._store, place, times, configuration, simple_bounds=simple_bounds
         )
+
+    def tier(self, place: tuple[str, str], start: TimeUs, end: TimeUs) -> Tier:
+        """The finest tier that holds all of start..end of (device, parameter). Raises ValueError: no such time."""
+        return choose(start, end, end - start, self._clock.now(), self._ages.of(place[0])).tier
+
+    def raw_from(self, device_id: str) -> TimeUs | None:
+        """Before this the raw values of a device are over; None: they are kept for ever."""
+        age = self._ages.of(device_id).raw
+        return None if age is None else horizon(self._clock.now(), age)
 
     async def buckets(self, places: Sequence[tuple[str, str]], start: TimeUs, end: TimeUs, width: int) -> Buckets:
         """Figures of many series, from the finest tier that holds all of start..end: which one is in the answer.

@@ -9,6 +9,7 @@ from typing import Any
 from nicegui import ui
 
 from server.console import shapes
+from server.console.charts import chart
 from server.console.context import ConsoleContext
 from server.console.pages import look, trend
 from server.console.pages.button import button
@@ -18,6 +19,7 @@ from server.console.pages.words import Words
 from server.core.errors import IntegrationError
 from server.core.status import name_of
 from server.core.values import Command, DeviceId
+from server.history.downsample import Sample, sample
 from server.model.device import Device
 from server.security.access import Right
 
@@ -34,7 +36,7 @@ class DevicePanel:
         self.device_id = ""
         self._parameter = ""
         self._window = next(iter(trend.WINDOWS_S))
-        self._samples: list[trend.Sample] = []
+        self._samples: list[Sample] = []
         self._wanted: tuple[str, str, str] | None = None  # what the chart is to show
         self._drawn: tuple[str, str, str] | None = None
         self._drawn_at = float("-inf")
@@ -185,14 +187,16 @@ class DevicePanel:
         if loaded:
             wanted = self._wanted
             silence_s = device.device_type.binding.bad_after_s
-            self._samples = await trend.load(
-                self._context.history, device.device_id, self._parameter, start, now + 1, silence_s
+            place = (device.device_id, self._parameter)
+            drawn = await chart(
+                self._context.history, place, start, now + 1, points=2 * trend.BUCKETS, silence_s=silence_s
             )
+            self._samples = drawn.samples
             if wanted != self._wanted:
                 return  # the operator has moved on while the history was read
             self._drawn = wanted
         # The newest value may not be in the history yet.
-        latest = trend.sample(point.source_time, point.value, point.status)
+        latest = sample(point.source_time, point.value, point.status)
         fresh = latest is not None and (not self._samples or latest[0] > self._samples[-1][0])
         if not loaded and (not fresh or moment - self._drawn_at < REDRAW_S):
             return

@@ -1,100 +1,20 @@
-"""One trend: stored values thinned for the screen, live ones appended, the limits as lines."""
+"""One trend on the screen: stored values thinned for it, live ones appended, the limits as lines."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from server.console.context import History
 from server.core.clock import SECOND, TimeUs
-from server.core.status import is_bad
-from server.core.values import Scalar
-from server.history.store import StoredValue
+from server.history.downsample import Sample, thin
 
 WINDOWS_S: Mapping[str, int] = {"15 min": 900, "1 h": 3_600, "8 h": 28_800}
 BUCKETS = 300  # pairs of lowest and highest drawn over the window
-PAGE = 10_000
-PAGES_LIMIT = 12  # a window with more values than this many pages is drawn from its first ones
-
-Sample = tuple[float, float | None]
-"""(milliseconds since 1970, value; None breaks the line)."""
 
 INK = "#37474f"
 FAINT = "#90a4ae"
 LIMIT_COLOURS: Mapping[str, str] = {"HighHigh": "#b3261e", "LowLow": "#b3261e", "High": "#b26a00", "Low": "#b26a00"}
 LIMIT_NAMES: Mapping[str, str] = {"HighHigh": "HH", "High": "H", "Low": "L", "LowLow": "LL"}
-
-
-def sample(time_us: TimeUs, value: Scalar | None, code: int) -> Sample | None:
-    """A value to draw; Bad ones break the line, texts are none."""
-    if value is None or is_bad(code):
-        return time_us / 1000, None
-    if isinstance(value, bool):
-        return time_us / 1000, float(value)
-    if isinstance(value, int | float) and math.isfinite(value):
-        return time_us / 1000, float(value)
-    return None
-
-
-async def load(
-    history: History, device_id: str, parameter: str, start: TimeUs, end: TimeUs, silence_s: float
-) -> list[Sample]:
-    """The stored values of a window, thinned; a silence longer than this breaks the line."""
-    found: list[StoredValue] = []
-    resume: TimeUs | None = None
-    for _ in range(PAGES_LIMIT):
-        page = await history.read_raw(device_id, parameter, start, end, PAGE, resume=resume)
-        found += page.values
-        resume = page.next_time
-        if resume is None:
-            break
-    drawn = (sample(value.source_time, value.value, value.status) for value in found)
-    samples = broken([entry for entry in drawn if entry is not None], silence_s * 1000)
-    return thin(samples, start / 1000, end / 1000, BUCKETS)
-
-
-def broken(samples: Sequence[Sample], silence_ms: float) -> list[Sample]:
-    """The same with a break wherever nothing came for too long: a line there would claim to know."""
-    found: list[Sample] = []
-    for entry in samples:
-        if found and entry[0] - found[-1][0] > silence_ms:
-            found.append((found[-1][0] + 1.0, None))
-        found.append(entry)
-    return found
-
-
-def thin(samples: Sequence[Sample], start: float, end: float, buckets: int) -> list[Sample]:
-    """Lowest and highest of each of so many equal times, and one break in each that has any.
-
-    No peak is lost, however short; at most five samples come of each bucket, however often quality changes.
-    """
-    if len(samples) <= 2 * buckets or end <= start:
-        return list(samples)
-    width = (end - start) / buckets
-    kept: list[Sample] = []
-    bucket: list[tuple[float, float]] = []
-    current = broken_in = -1
-
-    def close() -> None:
-        if bucket:
-            lowest = min(bucket, key=lambda entry: entry[1])
-            highest = max(bucket, key=lambda entry: entry[1])
-            kept.extend(sorted({lowest, highest}))
-            bucket.clear()
-
-    for moment, value in samples:
-        number = min(int((moment - start) / width), buckets - 1)
-        if number != current or (value is None and broken_in != number):
-            close()
-            current = number
-        if value is not None:
-            bucket.append((moment, value))
-        elif broken_in != number:
-            kept.append((moment, None))
-            broken_in = number
-    close()
-    return kept
 
 
 def options(

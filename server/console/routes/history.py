@@ -40,7 +40,8 @@ async def read_history(
     """Raw values with start <= time < end, oldest first; start after end reads backwards.
 
     Without times: the last hour. `next` is the cursor of the following page, null on the last one; the cursor carries
-    the times, so nothing is lost or doubled while new values arrive.
+    the times, so nothing is lost or doubled while new values arrive. `raw_from`: values from before are over, and what is
+    left of them are figures of minutes and hours: the chart and the series have those.
     """
     asked = (device_id, parameter, start, end, limit, cursor)
     return await context.answers.json(("history", *asked), lambda: read_page(context, *asked))
@@ -64,6 +65,8 @@ async def read_page(
         "device_id": device_id,
         "parameter": parameter,
         "unit": context.plant.device(device_id).points[parameter].spec.unit_symbol,
+        "tier": "raw",
+        "raw_from": shapes.moment(context.history.raw_from(device_id)),
         "values": [shapes.stored(value) for value in page.values],
         "next": following,
     }

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Path, Query, Response
 
 from server.console import shapes
 from server.console.auth import READER, Console
+from server.console.charts import Method, chart
 from server.console.context import ConsoleContext
 from server.console.problems import ProblemError
 from server.console.routes.devices import DeviceName, ParameterName
@@ -91,7 +92,53 @@ async def _aggregates(
         "start": to_iso(first),
         "end": to_iso(last),
         "interval_s": interval_s,
+        "tier": "raw",
+        "raw_from": shapes.moment(context.history.raw_from(device_id)),
         "aggregates": found,
+    }
+
+
+@router.get("/api/devices/{device_id}/chart/{parameter}", dependencies=READER)
+async def line(
+    device_id: DeviceName,
+    parameter: ParameterName,
+    context: Console,
+    start: Moment = "",
+    end: Moment = "",
+    points: Annotated[int, Query(ge=2, le=10_000, description="About so many")] = 600,
+    method: Method = "minmax",
+) -> Response:
+    """A value as a line for a screen; null breaks it: no data, or none for longer than the device may be silent.
+
+    `minmax` has the least and the greatest value of every part; `lttb` (largest triangle three buckets) keeps the look.
+    `of_values` is false where values are over or too many: then the points are least and greatest of equal parts.
+    """
+    asked = (device_id, parameter, start, end, points, method)
+    return await context.answers.json(("chart", *asked), lambda: _line(context, *asked))
+
+
+async def _line(
+    context: ConsoleContext, device_id: str, parameter: str, start: str, end: str, points: int, method: Method
+) -> dict[str, Any]:
+    point = _point(context, device_id, parameter)
+    if not (point.spec.data_type.numeric or point.spec.data_type.name == "BOOLEAN"):
+        raise ProblemError(422, f"{parameter} is no number: there is no line through it")
+    first, last = span(context, start, end)
+    _width(first, last, 0)
+    silence_s = context.plant.device(device_id).device_type.binding.bad_after_s
+    drawn = await chart(
+        context.history, (device_id, parameter), first, last, points=points, silence_s=silence_s, method=method
+    )
+    return {
+        "device_id": device_id,
+        "parameter": parameter,
+        "unit": point.spec.unit_symbol,
+        "start": to_iso(first),
+        "end": to_iso(last),
+        "method": method,
+        "tier": drawn.tier,
+        "of_values": drawn.of_values,
+        "points": [{"time": to_iso(round(moment * 1_000)), "value": value} for moment, value in drawn.samples],
     }
 
 

@@ -32,6 +32,7 @@ ROUTES: list[tuple[str, str, object, str]] = [
     ("DELETE", "/api/devices/pump-1/type", None, "engineer"),
     ("GET", "/api/devices/pump-1/history/temperature", None, "viewer"),
     ("GET", "/api/devices/pump-1/aggregates/temperature", None, "viewer"),
+    ("GET", "/api/devices/pump-1/chart/temperature", None, "viewer"),
     ("GET", "/api/devices/pump-1/correlation?x=temperature&y=state", None, "viewer"),
     ("GET", "/api/devices/pump-1/export", None, "viewer"),
     ("GET", "/api/compare?device=pump-1&parameter=temperature", None, "viewer"),

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from server.console import charts
 from server.core import status
 from server.core.clock import SECOND, ManualClock, from_iso, to_iso
 from tests.kit.http import Site, make_site
@@ -47,6 +48,44 @@ async def refused(site: Site, path: str, **params: Any) -> str:
         answer = await client.get(path, params=params)
     assert answer.status_code in (404, 422), answer.text
     return str(answer.json()["detail"])
+
+
+async def test_a_chart_has_every_peak_in_few_points(site: Site) -> None:
+    for number in range(5_000):
+        at = START + 1_000 * SECOND + number * SECOND
+        site.history.put("pump-1", "temperature", at, 77.0 if number == 1_234 else 20.0)
+    asked = {"start": to_iso(START + 1_000 * SECOND), "end": to_iso(START + 6_000 * SECOND), "points": 50}
+    for method in ("minmax", "lttb"):
+        found = await get(site, "/api/devices/pump-1/chart/temperature", method=method, **asked)
+        assert (found["tier"], found["of_values"], found["unit"]) == ("raw", True, "°C")
+        assert len(found["points"]) <= 50
+        assert {"time": to_iso(START + 2_234 * SECOND), "value": 77.0} in found["points"]
+
+
+async def test_a_chart_breaks_where_nothing_came(site: Site) -> None:
+    found = await get(site, "/api/devices/pump-1/chart/temperature", **SPAN)
+    values = [each["value"] for each in found["points"]]
+    assert values[values.index(30.0) + 1] is None, "40 is Bad"
+    assert values.count(70.0) == 1, "Uncertain values are drawn"
+
+
+async def test_a_chart_of_more_than_fits_is_drawn_of_figures(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(charts, "MOST_VALUES", 4)
+    monkeypatch.setattr(charts, "PAGE", 2)
+    found = await get(site, "/api/devices/pump-2/chart/temperature", points=4, **SPAN)
+    assert (found["tier"], found["of_values"]) == ("raw", False)
+    assert [each["value"] for each in found["points"]] == [110.0, 140.0, 150.0, 190.0]
+
+
+async def test_a_chart_that_makes_no_sense_is_refused(site: Site) -> None:
+    assert "no number" in await refused(site, "/api/devices/pump-1/chart/note", **SPAN)
+    assert "before end" in await refused(
+        site, "/api/devices/pump-1/chart/temperature", start=SPAN["end"], end=SPAN["start"]
+    )
+    async with site.signed_in("viewer") as client:
+        for wrong in ({"points": 1}, {"points": 10_001}, {"method": "mean"}):
+            answer = await client.get("/api/devices/pump-1/chart/temperature", params={**SPAN, **wrong})
+            assert answer.status_code == 422
 
 
 async def test_aggregates_are_those_of_history_read(site: Site) -> None:
