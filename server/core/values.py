@@ -149,6 +149,17 @@ class CommandResult:
 
 
 @dataclass(frozen=True, slots=True)
+class EnteredEvent:
+    """An event that came into the journal from outside (OPC 10000-11, 6.9.4): no condition stands behind it."""
+
+    event_id: bytes
+    notifier: str  # identifier of the device or place it was entered at; "": the Server
+    time: TimeUs
+    severity: int  # 1..1000
+    fields: Mapping[str, bytes]  # by browse path, as Variants of OPC 10000-6
+
+
+@dataclass(frozen=True, slots=True)
 class AlarmEvent:
     """One state of one condition, as its last transition left it. All doors show exactly this."""
 

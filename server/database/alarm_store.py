@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, and_, delete, func, or_, select
+from sqlalchemy import Connection, Select, and_, delete, func, or_, select
 from sqlalchemy.dialects.sqlite import insert
 
 from server.core.clock import TimeUs
 from server.core.values import AlarmEvent
 from server.database import alarm_rows
+from server.database.event_rows import NO_CONDITION, EventEntry, to_event
 from server.database.tables import ALARM_JOURNAL, ALARMS
 
 _UPSERT = insert(ALARMS)
@@ -96,16 +98,49 @@ def journal(
     after: tuple[TimeUs, int] | None = None,
     backward: bool = False,
 ) -> Iterator[JournalEntry]:
-    """Entries with start <= time < end, at most `limit`, oldest first or newest first; `after` goes on from there."""
+    """Entries with start <= time < end, at most `limit`, oldest first or newest first; `after` goes on from there.
+
+    Without events that were entered from outside.
+    """
+    query = _page(start, end, limit, device_id, after, backward=backward)
+    query = query.where(ALARM_JOURNAL.c.condition_id != NO_CONDITION)
+    if condition_id is not None:
+        query = query.where(ALARM_JOURNAL.c.condition_id == condition_id)
+    for row in connection.execute(query):
+        yield JournalEntry(row.entry, alarm_rows.from_text(row.body))
+
+
+def events(
+    connection: Connection,
+    start: TimeUs | None,
+    end: TimeUs | None,
+    limit: int,
+    device_id: str | None,
+    after: tuple[TimeUs, int] | None,
+    *,
+    backward: bool,
+) -> list[EventEntry]:
+    """The same with those that were entered from outside."""
+    rows = connection.execute(_page(start, end, limit, device_id, after, backward=backward))
+    return [EventEntry(row.entry, to_event(row.condition_id, row.body)) for row in rows]
+
+
+def _page(
+    start: TimeUs | None,
+    end: TimeUs | None,
+    limit: int,
+    device_id: str | None,
+    after: tuple[TimeUs, int] | None,
+    *,
+    backward: bool,
+) -> Select[Any]:
     time, entry = ALARM_JOURNAL.c.time, ALARM_JOURNAL.c.entry
-    query = select(entry, ALARM_JOURNAL.c.body).limit(limit)
+    query = select(entry, ALARM_JOURNAL.c.condition_id, ALARM_JOURNAL.c.body).limit(limit)
     query = query.order_by(time.desc(), entry.desc()) if backward else query.order_by(time, entry)
     if start is not None:
         query = query.where(time >= start)
     if end is not None:
         query = query.where(time < end)
-    if condition_id is not None:
-        query = query.where(ALARM_JOURNAL.c.condition_id == condition_id)
     if device_id is not None:
         query = query.where(ALARM_JOURNAL.c.device_id == device_id)
     if after is not None:
@@ -114,8 +149,7 @@ def journal(
             query = query.where(or_(time < at, and_(time == at, entry < number)))
         else:
             query = query.where(or_(time > at, and_(time == at, entry > number)))
-    for row in connection.execute(query):
-        yield JournalEntry(row.entry, alarm_rows.from_text(row.body))
+    return query
 
 
 def prune(connection: Connection, before: TimeUs, limit: int) -> int:

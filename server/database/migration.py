@@ -13,7 +13,7 @@ from server.core.errors import ConfigurationError
 if TYPE_CHECKING:
     from alembic.config import Config
 
-NEWEST: Final = {"site": "s0004", "history": "h0004"}
+NEWEST: Final = {"site": "s0005", "history": "h0004"}
 """The revision that this program writes, by tree. Alembic knows it too, but importing it takes longer than all else
 that opening a database does, and nearly every start finds nothing to upgrade."""
 

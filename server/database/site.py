@@ -21,10 +21,11 @@ from sqlalchemy.exc import DBAPIError
 from server.core import status
 from server.core.clock import TimeUs
 from server.core.errors import ConfigurationError, IntegrationError
-from server.core.values import AlarmEvent
-from server.database import alarm_store, device_values, rule_store
+from server.core.values import AlarmEvent, EnteredEvent
+from server.database import alarm_store, device_values, event_rows, rule_store
 from server.database.alarm_store import JournalEntry
 from server.database.device_values import DeviceValueRow
+from server.database.event_rows import EventEntry
 from server.database.migration import migrate
 from server.database.rule_store import RuleRow
 from server.database.sqlite import engine
@@ -276,6 +277,30 @@ class SiteDatabase:
                     backward=backward,
                 )
             )
+
+    def event_page(
+        self,
+        *,
+        start: TimeUs | None,
+        end: TimeUs | None,
+        limit: int,
+        device_id: str | None,
+        after: tuple[TimeUs, int] | None,
+        backward: bool,
+    ) -> list[EventEntry]:
+        """One page of the journal with the events that were entered from outside; see `alarm_store.events`."""
+        with self._transaction() as connection:
+            return alarm_store.events(connection, start, end, limit, device_id, after, backward=backward)
+
+    def find_events(self, event_ids: Sequence[bytes]) -> dict[bytes, EventEntry]:
+        """Those of these events that are in the journal, by EventId."""
+        with self._transaction() as connection:
+            return event_rows.by_id(connection, event_ids)
+
+    def change_events(self, removed: Sequence[int], entered: Sequence[EnteredEvent]) -> None:
+        """Take entries out of the journal and put others in, all or none."""
+        with self._transaction() as connection:
+            event_rows.change(connection, removed, entered)
 
     def prune_journal(self, before: TimeUs, limit: int = 10_000) -> int:
         """Forget the oldest entries from before a time; how many went, at most `limit`."""

@@ -54,13 +54,14 @@ ALARM_JOURNAL = Table(
     SITE,
     Column("entry", Integer, primary_key=True),
     Column("event_id", LargeBinary, nullable=False),
-    Column("condition_id", Text, nullable=False),
-    Column("device_id", Text, nullable=False),
+    Column("condition_id", Text, nullable=False),  # "": an event that was entered from outside
+    Column("device_id", Text, nullable=False),  # of an entered one, the notifier it was entered at
     Column("time", BigInteger, nullable=False),
     Column("severity", Integer, nullable=False),
     Column("body", Text, nullable=False),
     Index("alarm_journal_time", "time"),
     Index("alarm_journal_condition", "condition_id", "time"),
+    Index("alarm_journal_event_id", "event_id"),
 )
 
 ALARM_RULES = Table(

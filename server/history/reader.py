@@ -147,6 +147,15 @@ class HistoryReader:
 
     # -- changes: after what is on its way, so that a value that comes now does not take the place of one from later
 
+    async def some(self, device_id: str, parameter: str, times: Sequence[TimeUs], limit: int) -> list[StoredValue]:
+        """What stands at these very times, `limit` of them at most."""
+        await self._recorder.flushed()
+
+        def found() -> list[StoredValue]:
+            return [each for time in times[:limit] for each in self._store.fetch(device_id, parameter, time, time, 1)]
+
+        return await asyncio.to_thread(found)
+
     async def change(
         self, device_id: str, parameter: str, values: Sequence[StoredValue], how: Change, user: str, now: TimeUs
     ) -> list[StatusCode]:

@@ -24,6 +24,7 @@ from server.opcua.nodes.node import Node
 from server.opcua.roles import DELETE_HISTORY, INSERT_HISTORY, MODIFY_HISTORY
 from server.opcua.services.context import Request
 from server.opcua.services.fault import ServiceFault
+from server.opcua.services.history import HistoryOutcome
 
 MESSAGE = 4_096
 """Characters of a message."""
@@ -59,9 +60,7 @@ class UpdateAnnotations:
         """The bits that a caller needs."""
         return _HOW.get(details.PerformInsertReplace, (None, _ALL))[1]
 
-    async def update(
-        self, request: Request, node: Node, details: ua.UpdateStructureDataDetails
-    ) -> ua.HistoryUpdateResult:
+    async def update(self, request: Request, node: Node, details: ua.UpdateStructureDataDetails) -> HistoryOutcome:
         """One Variable's annotations; each has its own result.
 
         Raises:
@@ -81,9 +80,10 @@ class UpdateAnnotations:
         good = [each for each in judged if isinstance(each, Annotation)]
         found = iter(await self._annotator.annotate(point.device_id, point.parameter, good, how) if good else ())
         codes = [next(found) if isinstance(each, Annotation) else each for each in judged]
-        return ua.HistoryUpdateResult(
+        result = ua.HistoryUpdateResult(
             StatusCode=stack_status(status.GOOD), OperationResults=[stack_status(code) for code in codes]
         )
+        return HistoryOutcome(result)
 
 
 def _judged(given: ua.DataValue, how: Change, user: str, now: TimeUs) -> Annotation | int:

@@ -21,6 +21,7 @@ from server.opcua.annotations import AnnotationNodes, AnnotationReader, Annotati
 from server.opcua.conditions import ConditionNodes
 from server.opcua.device_nodes import DeviceNodes
 from server.opcua.endpoints import PRODUCT_URI, Endpoints, own_hosts
+from server.opcua.event_changes import DeleteEvents, UpdateEvents
 from server.opcua.event_filter import ELEMENT_LIMIT, SELECT_LIMIT
 from server.opcua.event_history import EventHistory
 from server.opcua.events import EventBus
@@ -79,7 +80,7 @@ from server.opcua.wire.call_plan import CallPlans
 from server.opcua.wire.plans import ReadPlans
 from server.opcua.wire.write_plan import WritePlans
 from server.opcua.write_door import DeviceDoor
-from server.pipeline.ports import AlarmJournal
+from server.pipeline.ports import EventJournal
 from server.security.audit import AuditTrail, AuditWriter
 from server.security.pki import CertificateFolder
 from server.settings import DeadbandSettings, LimitSettings, OpcUaSettings
@@ -114,7 +115,7 @@ class Facts:
     audit: AuditWriter | None
     fdi: Any = None  # the FDI runtime
     network: Callable[[], tuple[bool, str]] = lambda: (False, "")
-    journal: AlarmJournal | None = None
+    journal: EventJournal | None = None
     performance: Callable[[], Snapshot] | None = None
     metrics: AlarmMetrics | None = None
     deadbands: Mapping[str, DeadbandSettings] = field(default_factory=dict)
@@ -247,6 +248,9 @@ async def assemble(facts: Facts, namespaces: Namespaces, pipeline: Any, reader: 
             page_rows=rows,
             points=points,
         )
+        lock = asyncio.Lock()
+        updaters[ua.UpdateEventDetails] = UpdateEvents(facts.journal, conditions, space, lock, store=store, clock=clock)
+        updaters[ua.DeleteEventDetails] = DeleteEvents(facts.journal, conditions, space, lock)
         store.reshape(space.node(SERVER), notifier=EVENTS_AND_HISTORY)
     HistoryService(store, operations, HistoryDoors(readers, updaters), audit).register(dispatcher)
 

@@ -10,7 +10,7 @@ from asyncua import ua
 from server.alarms.condition_set import group_ids
 from server.core.clock import Clock, TimeUs, to_datetime
 from server.core.texts import Texts
-from server.core.values import AlarmEvent
+from server.core.values import AlarmEvent, DeviceId
 from server.model.alarm_spec import AlarmSpec
 from server.model.device import Device
 from server.model.plant import Plant
@@ -252,6 +252,17 @@ class ConditionNodes:
     def notifiers_of(self, device: Device) -> list[Key]:
         """Every notifier of events of a device: itself, the folders of its place, Plant, Server."""
         return self._above(device.device_id, device.path)
+
+    def notifiers_above(self, notifier: str) -> list[Key]:
+        """A notifier by its identifier ("": the Server), and every one above it."""
+        if not notifier:
+            return [key_of(SERVER)]
+        device = self._plant.devices.get(DeviceId(notifier))
+        if device is not None or not (notifier == "Plant" or notifier.startswith("Plant/")):
+            return self._above(notifier, device.path if device is not None else ())
+        parts = notifier.split("/")
+        found = ["/".join(parts[:depth]) for depth in range(len(parts), 0, -1)]
+        return [*(key_of(self._space.id(PLANT_URI, name)) for name in found), key_of(SERVER)]
 
     def _above(self, device_id: str, path: Sequence[str]) -> list[Key]:
         found = [device_id, *(folder_path(*path[:depth]) for depth in range(len(path), 0, -1)), "Plant"]

@@ -1,6 +1,7 @@
-"""Events of conditions from the journal, page by page (OPC 10000-11, ReadEventDetails): a door behind HistoryRead.
+"""Events from the journal, page by page (OPC 10000-11, ReadEventDetails): a door behind HistoryRead.
 
-Selected and filtered by the same plans as live events. Events that are not of conditions are not kept.
+Selected and filtered by the same plans as live events. Events that are not of conditions are kept when a client entered
+them (`event_changes`), else not.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from asyncua import ua
 
 from server.core import status
 from server.core.clock import TimeUs
-from server.core.values import AlarmEvent
+from server.core.values import AlarmEvent, EnteredEvent
 from server.opcua.conditions import ConditionNodes
 from server.opcua.datavalues import stack_status
 from server.opcua.event_filter import Event, EventPlan, EventTypes
@@ -21,12 +22,13 @@ from server.opcua.history import request_time
 from server.opcua.history_points import HistoryPoints, session_of
 from server.opcua.names import PLANT_URI
 from server.opcua.nodes.keys import Key, key_of
-from server.opcua.nodes.node import Node
+from server.opcua.nodes.node import VARIABLE, Node
 from server.opcua.nodes.store import NodeStore
+from server.opcua.nodes.values import decode_variant
 from server.opcua.services.context import Request, Session
 from server.opcua.services.fault import ServiceFault
 from server.opcua.space import SERVER, Space
-from server.pipeline.ports import AlarmJournal, JournalEntry
+from server.pipeline.ports import EventEntry, EventJournal
 
 ROWS = 1_000
 """Journal entries read at once, off the event loop."""
@@ -55,7 +57,7 @@ class EventHistory:
 
     def __init__(
         self,
-        journal: AlarmJournal,
+        journal: EventJournal,
         nodes: ConditionNodes,
         space: Space,
         store: NodeStore,
@@ -83,6 +85,7 @@ class EventHistory:
         Raises:
             ServiceFault: the operation's result.
         """
+        require_notifier(node)
         session = session_of(request)
         if not wanted.ContinuationPoint:
             question = self._first(node, params.HistoryReadDetails)
@@ -127,9 +130,8 @@ class EventHistory:
 
     def _device(self, key: Key) -> str | None:
         """The device that a notifier is, whose entries the journal can look up."""
-        if isinstance(key, tuple) and key[0] == self._space.indexes[PLANT_URI] and isinstance(key[1], str):
-            return None if key[1] == "Plant" or key[1].startswith("Plant/") else key[1]
-        return None
+        name = notifier_name(self._space, key)
+        return None if not name or name == "Plant" or name.startswith("Plant/") else name
 
     async def _page(self, question: _Question) -> tuple[list[ua.HistoryEventFieldList], tuple[TimeUs, int] | None]:
         """The events of a page, and where the next one goes on; None when there is no more."""
@@ -149,8 +151,8 @@ class EventHistory:
                 return found, None
         return found, after
 
-    def _rows(self, question: _Question, after: tuple[TimeUs, int] | None) -> Sequence[JournalEntry]:
-        return self._journal.journal_page(
+    def _rows(self, question: _Question, after: tuple[TimeUs, int] | None) -> Sequence[EventEntry]:
+        return self._journal.event_page(
             start=question.start,
             end=question.end,
             limit=ROWS,
@@ -159,9 +161,27 @@ class EventHistory:
             backward=question.backward,
         )
 
-    def _fields(self, question: _Question, kept: AlarmEvent) -> list[ua.Variant] | None:
+    def _fields(self, question: _Question, kept: AlarmEvent | EnteredEvent) -> list[ua.Variant] | None:
         key = question.notifier
+        if isinstance(kept, EnteredEvent):
+            if key not in self._nodes.notifiers_above(kept.notifier):
+                return None
+            event = Event({path: decode_variant(value) for path, value in kept.fields.items()})
+            return question.plan.values(event) if question.plan.passes(event) else None
         if key != _SERVER and question.device_id is None and key not in self._nodes.notifiers(kept):
             return None
         event = Event(self._nodes.fields_of(kept), self._nodes.key(kept))
         return question.plan.values(event) if question.plan.passes(event) else None
+
+
+def require_notifier(node: Node) -> None:
+    """Raises ServiceFault: BadHistoryOperationUnsupported: a Variable's history has no events."""
+    if node.shape.node_class == VARIABLE:
+        raise ServiceFault(_S.BadHistoryOperationUnsupported)
+
+
+def notifier_name(space: Space, key: Key) -> str:
+    """The identifier of a device or place of the plant; "" for the Server and everything else."""
+    if isinstance(key, tuple) and key[0] == space.indexes[PLANT_URI] and isinstance(key[1], str):
+        return key[1]
+    return ""

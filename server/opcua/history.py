@@ -129,7 +129,7 @@ class RawHistory:
         found, resume = page.values, page.next_time
         if room is not None and (fits := fitting(found, room)) < len(found):
             found, resume = found[:fits], found[fits].source_time
-        values = [_value(value, point.data_type, stamps) for value in found]
+        values = [shown_value(value, point.data_type, stamps) for value in found]
         return ua.HistoryData(DataValues=values), None if resume is None else replace(question, resume=resume)
 
     async def _modified_page(
@@ -150,7 +150,7 @@ class RawHistory:
             resume = found[fits].value.source_time, found[fits].entry
             found = found[:fits]
         data = ua.HistoryModifiedData(
-            DataValues=[_value(each.value, point.data_type, stamps) for each in found],
+            DataValues=[shown_value(each.value, point.data_type, stamps) for each in found],
             ModificationInfos=[
                 ua.ModificationInfo(
                     ModificationTime=moment(each.modified_at),
@@ -179,7 +179,8 @@ def point_of(values: Values, node: Node, wanted: ua.HistoryReadValueId) -> Point
     return point
 
 
-def _value(value: StoredValue, data_type: DataType, which: ua.TimestampsToReturn) -> ua.DataValue:
+def shown_value(value: StoredValue, data_type: DataType, which: ua.TimestampsToReturn) -> ua.DataValue:
+    """A stored value as clients get it, with these time stamps."""
     source = which in (ua.TimestampsToReturn.Source, ua.TimestampsToReturn.Both)
     server = which in (ua.TimestampsToReturn.Server, ua.TimestampsToReturn.Both)
     return ua.DataValue(

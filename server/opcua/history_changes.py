@@ -12,24 +12,27 @@ from server.core import status
 from server.core.clock import Clock, TimeUs, from_datetime
 from server.core.status import StatusCode
 from server.core.values import Scalar
-from server.history.store import Change, StoredValue
+from server.history.store import Change, Page, StoredValue
 from server.model.device_type import DataType
 from server.opcua.datavalues import VARIANT, stack_status
-from server.opcua.history import request_time
+from server.opcua.history import request_time, shown_value
 from server.opcua.nodes.node import Node
 from server.opcua.roles import DELETE_HISTORY, INSERT_HISTORY, MODIFY_HISTORY
 from server.opcua.services.context import Request
 from server.opcua.services.fault import ServiceFault
+from server.opcua.services.history import HistoryOutcome
+from server.opcua.services.history_audit import SHOWN
 from server.opcua.values import PointNode, Values
 
 _S = ua.StatusCodes
 MOST = 10_000
 """Values or times of one operation."""
-_HOW = {
+HOW = {
     ua.PerformUpdateType.Insert: (Change.INSERT, INSERT_HISTORY),
     ua.PerformUpdateType.Replace: (Change.REPLACE, MODIFY_HISTORY),
     ua.PerformUpdateType.Update: (Change.UPDATE, INSERT_HISTORY | MODIFY_HISTORY),
 }
+"""What is meant, and the permissions it takes."""
 
 
 class Changer(Protocol):
@@ -48,6 +51,20 @@ class Changer(Protocol):
     ) -> list[bool]: ...
 
     async def delete_modified(self, device_id: str, parameter: str, start: TimeUs, end: TimeUs) -> int: ...
+
+    async def some(self, device_id: str, parameter: str, times: Sequence[TimeUs], limit: int) -> list[StoredValue]: ...
+
+    async def read_raw(
+        self,
+        device_id: str,
+        parameter: str,
+        start: TimeUs | None,
+        end: TimeUs | None,
+        limit: int,
+        *,
+        bounds: bool = False,
+        resume: TimeUs | None = None,
+    ) -> Page: ...
 
 
 class _Door:
@@ -72,16 +89,16 @@ class UpdateData(_Door):
 
     def permission(self, details: Any) -> int:
         """The bits that a caller needs."""
-        return _HOW.get(details.PerformInsertReplace, (Change.UPDATE, INSERT_HISTORY | MODIFY_HISTORY))[1]
+        return HOW.get(details.PerformInsertReplace, (Change.UPDATE, INSERT_HISTORY | MODIFY_HISTORY))[1]
 
-    async def update(self, request: Request, node: Node, details: ua.UpdateDataDetails) -> ua.HistoryUpdateResult:
+    async def update(self, request: Request, node: Node, details: ua.UpdateDataDetails) -> HistoryOutcome:
         """One node's values; each has its own result."""
-        how, _ = _HOW.get(details.PerformInsertReplace, (None, 0))
+        how, _ = HOW.get(details.PerformInsertReplace, (None, 0))
         if how is None:
             raise ServiceFault(_S.BadHistoryOperationInvalid)
         point, now = self._point(node), self._clock.now()
         wanted = list(details.UpdateValues or [])
-        _require_some(len(wanted))
+        require_some(len(wanted))
         codes: list[int] = [0] * len(wanted)
         values: list[StoredValue] = []
         places: list[int] = []
@@ -90,11 +107,15 @@ class UpdateData(_Door):
             if value is not None:
                 values.append(value)
                 places.append(place)
+        old: list[StoredValue] = []
         if values:
+            times = [value.source_time for value in values[:SHOWN]]
+            if how is not Change.INSERT:
+                old = await self._changer.some(point.device_id, point.parameter, times, SHOWN)
             found = await self._changer.change(point.device_id, point.parameter, values, how, self._user(request), now)
             for place, code in zip(places, found, strict=True):
                 codes[place] = code
-        return _result(codes)
+        return HistoryOutcome(_result(codes), _shown(old, point))
 
 
 class DeleteRaw(_Door):
@@ -104,20 +125,21 @@ class DeleteRaw(_Door):
         """The bits that a caller needs."""
         return DELETE_HISTORY
 
-    async def update(
-        self, request: Request, node: Node, details: ua.DeleteRawModifiedDetails
-    ) -> ua.HistoryUpdateResult:
+    async def update(self, request: Request, node: Node, details: ua.DeleteRawModifiedDetails) -> HistoryOutcome:
         """One node's range, the end left out."""
         point = self._point(node)
         start, end = request_time(details.StartTime), request_time(details.EndTime)
         if start is None or end is None:
             raise ServiceFault(_S.BadInvalidTimestampArgument)
+        old: Sequence[StoredValue] = ()
         if details.IsDeleteModified:
             count = await self._changer.delete_modified(point.device_id, point.parameter, start, end)
         else:
             now, user = self._clock.now(), self._user(request)
+            old = (await self._changer.read_raw(point.device_id, point.parameter, start, end, SHOWN)).values
             count = await self._changer.delete(point.device_id, point.parameter, start, end, user, now)
-        return ua.HistoryUpdateResult(StatusCode=stack_status(status.GOOD if count else _S.BadNoData))
+        result = ua.HistoryUpdateResult(StatusCode=stack_status(status.GOOD if count else _S.BadNoData))
+        return HistoryOutcome(result, _shown(old, point))
 
 
 class DeleteAtTimes(_Door):
@@ -127,18 +149,19 @@ class DeleteAtTimes(_Door):
         """The bits that a caller needs."""
         return DELETE_HISTORY
 
-    async def update(self, request: Request, node: Node, details: ua.DeleteAtTimeDetails) -> ua.HistoryUpdateResult:
+    async def update(self, request: Request, node: Node, details: ua.DeleteAtTimeDetails) -> HistoryOutcome:
         """One node's times; each has its own result."""
         point = self._point(node)
         times = [request_time(each) for each in details.ReqTimes or []]
-        _require_some(len(times))
+        require_some(len(times))
         known = [each for each in times if each is not None]
+        old = await self._changer.some(point.device_id, point.parameter, known[:SHOWN], SHOWN)
         found = iter(
             await self._changer.delete_times(
                 point.device_id, point.parameter, known, self._user(request), self._clock.now()
             )
         )
-        return _result(
+        result = _result(
             [
                 int(_S.BadInvalidTimestampArgument)
                 if each is None
@@ -146,9 +169,11 @@ class DeleteAtTimes(_Door):
                 for each in times
             ]
         )
+        return HistoryOutcome(result, _shown(old, point))
 
 
-def _require_some(count: int) -> None:
+def require_some(count: int) -> None:
+    """Raises ServiceFault: there is nothing to do, or too much."""
     if not count:
         raise ServiceFault(_S.BadNothingToDo)
     if count > MOST:
@@ -159,6 +184,10 @@ def _result(codes: Sequence[int]) -> ua.HistoryUpdateResult:
     return ua.HistoryUpdateResult(
         StatusCode=stack_status(status.GOOD), OperationResults=[stack_status(code) for code in codes]
     )
+
+
+def _shown(values: Sequence[StoredValue], point: PointNode) -> list[ua.DataValue]:
+    return [shown_value(value, point.data_type, ua.TimestampsToReturn.Both) for value in values[:SHOWN]]
 
 
 def _stored(given: ua.DataValue, data_type: DataType, now: TimeUs) -> tuple[StoredValue | None, int]:

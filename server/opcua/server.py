@@ -35,7 +35,7 @@ from server.opcua.model_changes import ModelChanges
 from server.opcua.nodes.values import ValueEncodingError
 from server.opcua.test_nodes import TEST
 from server.opcua.wire import TWIN
-from server.pipeline.ports import AlarmJournal
+from server.pipeline.ports import EventJournal
 from server.security.audit import AuditWriter
 from server.security.pki import CertificateFolder
 from server.settings import DeadbandSettings, LimitSettings, OpcUaSettings
@@ -93,7 +93,7 @@ class OpcUaServer:
         role_of: Callable[[str], str | None] | None = None,
         fdi: Any = None,
         network: Callable[[], tuple[bool, str]] = lambda: (False, ""),
-        journal: AlarmJournal | None = None,
+        journal: EventJournal | None = None,
         performance: Callable[[], Snapshot] | None = None,
         metrics: AlarmMetrics | None = None,
         deadbands: Mapping[str, DeadbandSettings] | None = None,

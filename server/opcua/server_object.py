@@ -236,7 +236,7 @@ class ServerObject:
             "UpdateEventCapability",
             "DeleteEventCapability",
         ):
-            self._put(getattr(_ids, f"HistoryServerCapabilities_{name}"), False, _V.Boolean)
+            self._put(getattr(_ids, f"HistoryServerCapabilities_{name}"), facts.history_events, _V.Boolean)
         self._put(_ids.HistoryServerCapabilities_AccessHistoryDataCapability, True, _V.Boolean)
         self._put(_ids.HistoryServerCapabilities_ServerTimestampSupported, facts.history_server_time, _V.Boolean)
         self._put(_ids.HistoryServerCapabilities_MaxReturnDataValues, facts.history_page_rows, _V.UInt32)

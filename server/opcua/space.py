@@ -30,8 +30,8 @@ HAS_MODELLING_RULE = ua.NodeId(ua.ObjectIds.HasModellingRule)
 HAS_NOTIFIER = ua.NodeId(ua.ObjectIds.HasNotifier)
 HAS_EVENT_SOURCE = ua.NodeId(ua.ObjectIds.HasEventSource)
 HAS_CONDITION = ua.NodeId(ua.ObjectIds.HasCondition)
-EVENTS_AND_HISTORY = 5
-"""EventNotifier of what has events now and earlier ones: SubscribeToEvents, HistoryRead."""
+EVENTS_AND_HISTORY = 13
+"""EventNotifier of what has events now and earlier ones: SubscribeToEvents, HistoryRead, HistoryWrite."""
 ORGANIZES = ua.NodeId(ua.ObjectIds.Organizes)
 MANDATORY = ua.NodeId(ua.ObjectIds.ModellingRule_Mandatory)
 OPTIONAL = ua.NodeId(ua.ObjectIds.ModellingRule_Optional)

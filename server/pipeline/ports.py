@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from server.core.alarm_actions import AlarmAction
 from server.core.clock import TimeUs
 from server.core.status import StatusCode
-from server.core.values import AlarmEvent, Caller, DeviceId, Measurement, ModelChange, PointUpdate, Scalar
+from server.core.values import AlarmEvent, Caller, DeviceId, EnteredEvent, Measurement, ModelChange, PointUpdate, Scalar
 from server.model.alarm_spec import AlarmSpec
 from server.model.device import Device
 from server.model.device_type import DeviceType, SpecChange
@@ -152,6 +152,41 @@ class AlarmJournal(Protocol):
         backward: bool = False,
     ) -> Sequence[JournalEntry]:
         """Entries with start <= time < end, at most `limit`, oldest or newest first; `after` goes on from there."""
+
+
+class EventEntry(Protocol):
+    """One event of the journal, of a condition or entered from outside."""
+
+    @property
+    def entry(self) -> int: ...
+
+    @property
+    def event(self) -> AlarmEvent | EnteredEvent: ...
+
+    @property
+    def place(self) -> tuple[TimeUs, int]: ...
+
+
+class EventJournal(AlarmJournal, Protocol):
+    """The journal as clients may change it. Blocks."""
+
+    def event_page(
+        self,
+        *,
+        start: TimeUs | None,
+        end: TimeUs | None,
+        limit: int,
+        device_id: str | None,
+        after: tuple[TimeUs, int] | None,
+        backward: bool,
+    ) -> Sequence[EventEntry]:
+        """As `journal_page`, with the events that were entered from outside."""
+
+    def find_events(self, event_ids: Sequence[bytes]) -> Mapping[bytes, EventEntry]:
+        """Those of these events that there are, by EventId."""
+
+    def change_events(self, removed: Sequence[int], entered: Sequence[EnteredEvent]) -> None:
+        """Take entries out and put others in, all or none."""
 
 
 class DurableSink(Protocol):

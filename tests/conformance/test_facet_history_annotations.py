@@ -306,7 +306,15 @@ async def test_only_who_changes_history_annotates_and_it_is_audited(tmp_path: Pa
 
 
 async def test_each_kind_of_change_has_its_audit_event_bounded_in_size(rig: OpcUaRig) -> None:
-    names = ("UpdatedNode", "PerformInsertReplace", "NewValues", "IsDeleteModified", "StartTime", "ReqTimes")
+    names = (
+        "UpdatedNode",
+        "PerformInsertReplace",
+        "NewValues",
+        "IsDeleteModified",
+        "StartTime",
+        "ReqTimes",
+        "OldValues",
+    )
     common = ("EventType", "Message", "Status", "ClientUserId", "SourceNode")
     # A clause without a type would be BaseEventType's, which has none of the fields.
     owners = {
@@ -316,6 +324,7 @@ async def test_each_kind_of_change_has_its_audit_event_bounded_in_size(rig: OpcU
         "IsDeleteModified": IDS.AuditHistoryRawModifyDeleteEventType,
         "StartTime": IDS.AuditHistoryRawModifyDeleteEventType,
         "ReqTimes": IDS.AuditHistoryAtTimeDeleteEventType,
+        "OldValues": IDS.AuditHistoryAtTimeDeleteEventType,
         "Status": IDS.AuditEventType,
         "ClientUserId": IDS.AuditEventType,
     }
@@ -364,5 +373,6 @@ async def test_each_kind_of_change_has_its_audit_event_bounded_in_size(rig: OpcU
     assert deleted["IsDeleteModified"] is False and deleted["StartTime"] == at(0)
     assert times["EventType"] == ua.NodeId(IDS.AuditHistoryAtTimeDeleteEventType)
     assert times["ReqTimes"] == [at(20)]
+    assert [(each.SourceTimestamp, each.Value.Value) for each in times["OldValues"]] == [(at(20), 20.0)]
     assert noted["EventType"] == ua.NodeId(IDS.AuditHistoryAnnotationUpdateEventType)
     assert [each["ClientUserId"] for each in (inserted, deleted, times, noted)] == ["ada"] * 4

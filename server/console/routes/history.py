@@ -40,8 +40,8 @@ async def read_history(
     """Raw values with start <= time < end, oldest first; start after end reads backwards.
 
     Without times: the last hour. `next` is the cursor of the following page, null on the last one; the cursor carries
-    the times, so nothing is lost or doubled while new values arrive. Values from before `raw_from` are over; what is left
-    of them are figures of minutes and hours, which the chart and the series have.
+    the times, so nothing is lost or doubled while new values arrive. Values from before `raw_from` are over; figures
+    of minutes and hours are left of them, which the chart and the series have.
     """
     asked = (device_id, parameter, start, end, limit, cursor)
     return await context.answers.json(("history", *asked), lambda: read_page(context, *asked))

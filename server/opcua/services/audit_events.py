@@ -302,12 +302,15 @@ class AuditEvents:
         fields[name] = ua.Variant(list(items), _V.ExtensionObject, is_array=True)
         self._send(fields)
 
-    def history_updated(self, request: Request, details: Any, code: int) -> None:
-        """AuditHistoryUpdateEvent of one HistoryUpdate operation, of the type of its details."""
+    def history_updated(self, request: Request, details: Any, code: int, old: Sequence[Any] = ()) -> None:
+        """AuditHistoryUpdateEvent of one HistoryUpdate operation, of the type of its details.
+
+        `old`: what stood there before, some of it.
+        """
         if not self.wanted:
             return
         node_id = getattr(details, "NodeId", None)
-        kind, own, cut = of_update(details)
+        kind, own, cut = of_update(details, old)
         source = "Attribute/HistoryUpdate"
         fields = self._by_user(kind, SERVER_KEY, source, code, request, f"HistoryUpdate{cut}") | own
         if isinstance(node_id, ua.NodeId):

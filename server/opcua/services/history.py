@@ -44,6 +44,8 @@ def _told(details: Any, result: ua.HistoryUpdateResult) -> str:
             f"{details.StartTime:{_MOMENT}} to {details.EndTime:{_MOMENT}}",
             *(["modified"] if details.IsDeleteModified else []),
         ]
+    if isinstance(details, ua.DeleteEventDetails):
+        words.append(", ".join(bytes(each or b"").hex() for each in (details.EventIds or [])[:10]))
     codes = result.OperationResults or []
     if codes:
         words.append(f"{sum(not code.is_bad() for code in codes)} of {len(codes)} done")
@@ -66,20 +68,28 @@ class HistoryReader(Protocol):
         """Give a continuation point back; False when it is none of this session's."""
 
 
+@dataclass(frozen=True, slots=True)
+class HistoryOutcome:
+    """What an update did, and what stood there before: some of it, for the audit event."""
+
+    result: ua.HistoryUpdateResult
+    old: Sequence[Any] = ()
+
+
 class HistoryUpdater(Protocol):
     """Changes one kind of history."""
 
     def permission(self, details: Any) -> int:
         """The bits of PermissionType that a caller needs for this change."""
 
-    async def update(self, request: Request, node: Node, details: Any) -> ua.HistoryUpdateResult:
+    async def update(self, request: Request, node: Node, details: Any) -> HistoryOutcome:
         """One node's changes."""
 
 
 class HistoryAudit(Protocol):
     """Where updates of history leave their events."""
 
-    def history_updated(self, request: Request, details: Any, code: int) -> None: ...
+    def history_updated(self, request: Request, details: Any, code: int, old: Sequence[Any]) -> None: ...
 
     def note(self, caller: Caller, action: str, target: str, outcome: str, detail: str = "") -> None: ...
 
@@ -181,16 +191,17 @@ class HistoryService:
         return response
 
     async def _update_one(self, request: Request, details: Any) -> ua.HistoryUpdateResult:
-        result = await self._judge_update(request, details)
+        outcome = await self._judge_update(request, details)
+        result = outcome.result
         code = int(result.StatusCode.value)
-        self._audit.history_updated(request, details, code)
+        self._audit.history_updated(request, details, code, outcome.old)
         if request.session is not None:
             node_id = getattr(details, "NodeId", None)
             target = str(node_id.Identifier) if isinstance(node_id, ua.NodeId) else "?"
             self._audit.note(request.session.caller, "change history", target, name_of(code), _told(details, result))
         return result
 
-    async def _judge_update(self, request: Request, details: Any) -> ua.HistoryUpdateResult:
+    async def _judge_update(self, request: Request, details: Any) -> HistoryOutcome:
         try:
             node_id = getattr(details, "NodeId", None)
             if not isinstance(node_id, ua.NodeId):
@@ -202,6 +213,6 @@ class HistoryService:
             self._node(request, node_id, updater.permission(details))
             return await updater.update(request, node, details)
         except ServiceFault as fault:
-            return ua.HistoryUpdateResult(StatusCode=stack_status(fault.code))
+            return HistoryOutcome(ua.HistoryUpdateResult(StatusCode=stack_status(fault.code)))
         except IntegrationError:
-            return ua.HistoryUpdateResult(StatusCode=stack_status(_S.BadResourceUnavailable))
+            return HistoryOutcome(ua.HistoryUpdateResult(StatusCode=stack_status(_S.BadResourceUnavailable)))

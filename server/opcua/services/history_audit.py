@@ -12,12 +12,14 @@ SHOWN = 100
 Fields = dict[str, ua.Variant]
 _I = ua.ObjectIds
 _V = ua.VariantType
-# What stood there before is read as modified values; the events leave it null, as servers may that do not have it.
-_UNKNOWN = ua.Variant()
 
 
-def of_update(details: Any) -> tuple[int, Fields, str]:
-    """(event type, its own fields, words for the Message when the event does not show everything)."""
+def of_update(details: Any, old: Sequence[Any] = ()) -> tuple[int, Fields, str]:
+    """(event type, its own fields, words for the Message when the event does not show everything).
+
+    `old`: what stood there before, as DataValues or fields of events. What stood beside an annotation is not known.
+    """
+    values = ua.Variant(list(old[:SHOWN]), _V.DataValue, is_array=True)
     if isinstance(details, ua.UpdateDataDetails | ua.UpdateStructureDataDetails):
         notes = isinstance(details, ua.UpdateStructureDataDetails)
         kind = _I.AuditHistoryAnnotationUpdateEventType if notes else _I.AuditHistoryValueUpdateEventType
@@ -25,20 +27,36 @@ def of_update(details: Any) -> tuple[int, Fields, str]:
         fields["PerformInsertReplace"] = ua.Variant(int(details.PerformInsertReplace), _V.Int32)
         if not notes:
             fields["UpdatedNode"] = ua.Variant(details.NodeId, _V.NodeId)
-        return kind, fields | {"OldValues": _UNKNOWN}, cut
+        return kind, fields | {"OldValues": ua.Variant() if notes else values}, cut
     if isinstance(details, ua.DeleteRawModifiedDetails):
         fields = {
             "UpdatedNode": ua.Variant(details.NodeId, _V.NodeId),
             "IsDeleteModified": ua.Variant(bool(details.IsDeleteModified), _V.Boolean),
             "StartTime": ua.Variant(details.StartTime, _V.DateTime),
             "EndTime": ua.Variant(details.EndTime, _V.DateTime),
-            "OldValues": _UNKNOWN,
+            "OldValues": values,
         }
         return _I.AuditHistoryRawModifyDeleteEventType, fields, ""
     if isinstance(details, ua.DeleteAtTimeDetails):
         fields, cut = _some("ReqTimes", details.ReqTimes or [], _V.DateTime)
-        fields |= {"UpdatedNode": ua.Variant(details.NodeId, _V.NodeId), "OldValues": _UNKNOWN}
+        fields |= {"UpdatedNode": ua.Variant(details.NodeId, _V.NodeId), "OldValues": values}
         return _I.AuditHistoryAtTimeDeleteEventType, fields, cut
+    if isinstance(details, ua.UpdateEventDetails):
+        fields, cut = _some("NewValues", details.EventData or [], _V.ExtensionObject)
+        fields |= {
+            "UpdatedNode": ua.Variant(details.NodeId, _V.NodeId),
+            "PerformInsertReplace": ua.Variant(int(details.PerformInsertReplace), _V.Int32),
+            "Filter": ua.Variant(details.Filter, _V.ExtensionObject),
+            "OldValues": ua.Variant(list(old[:SHOWN]), _V.ExtensionObject, is_array=True),
+        }
+        return _I.AuditHistoryEventUpdateEventType, fields, cut
+    if isinstance(details, ua.DeleteEventDetails):
+        fields, cut = _some("EventIds", details.EventIds or [], _V.ByteString)
+        fields |= {
+            "UpdatedNode": ua.Variant(details.NodeId, _V.NodeId),
+            "OldValues": ua.Variant(list(old[:SHOWN]), _V.ExtensionObject, is_array=True),
+        }
+        return _I.AuditHistoryEventDeleteEventType, fields, cut
     return _I.AuditHistoryUpdateEventType, {}, ""
 
 

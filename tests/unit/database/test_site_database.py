@@ -209,6 +209,7 @@ def test_a_database_of_the_first_version_gains_the_new_tables_and_keeps_its_rows
         old.execute("DROP TABLE alarm_rules")
         old.execute("DROP TABLE outbox")
         old.execute("DROP TABLE alarms")
+        old.execute("DROP INDEX alarm_journal_event_id")
         old.execute(
             "CREATE TABLE alarms (condition_id TEXT PRIMARY KEY, device_id TEXT NOT NULL, time BIGINT NOT NULL,"
             " retain BOOLEAN NOT NULL, body TEXT NOT NULL)"

@@ -72,9 +72,9 @@ def test_lttb_keeps_ends_peaks_and_as_many_as_asked() -> None:
 
 
 def test_lttb_of_a_triangle_by_hand() -> None:
-    # Parts [1, 2] and [3, 4]. First: mean of the next part (3.5, 0); triangle areas with (0, 0): at 1
-    # |(-3.5)(2) - (-1)(0)| = 7, at 2 |(-3.5)(5)| = 17.5: 2 is kept. Second, from (2, 5) to the end (5, 0): at 3 |(-3)(-5) - (-1)(-5)| = 10,
-    # at 4 |(-3)(-5) - (-2)(-5)| = 5: 3 is kept.
+    # Parts [1, 2] and [3, 4]. Of the first, with the mean of the next part (3.5, 0) and (0, 0): at 1
+    # |(-3.5)(2) - (-1)(0)| = 7, at 2 |(-3.5)(5)| = 17.5, so 2 is kept. Of the second, from (2, 5) to the end (5, 0):
+    # at 3 |(-3)(-5) - (-1)(-5)| = 10, at 4 |(-3)(-5) - (-2)(-5)| = 5, so 3 is kept.
     samples: list[Sample] = [(0.0, 0.0), (1.0, 2.0), (2.0, 5.0), (3.0, 0.0), (4.0, 0.0), (5.0, 0.0)]
     assert lttb(samples, 4) == [samples[0], samples[2], samples[3], samples[5]]
 
