@@ -29,7 +29,7 @@ from tests.kit.postgres import PostgresServer
 SERIES = 10_000
 TICK_S = 0.05
 TOLD_EVERY_S = 5.0
-DRAIN_S = 90.0
+DRAIN_S = 240.0
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
