@@ -9,10 +9,12 @@ import hashlib
 import importlib
 import math
 import os
+import random
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from server.core.clock import SECOND, from_datetime
@@ -23,6 +25,7 @@ from server.history.tiers import HOUR
 from server.settings import HistorySettings
 from tests.kit.peers import Peer, peer
 from tests.kit.product import product
+from tests.kit.raw_rule import expected
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(1800)]
 VALUES = int(os.environ.get("HISTORY_VALUES", "200000"))
@@ -30,6 +33,7 @@ VALUES = int(os.environ.get("HISTORY_VALUES", "200000"))
 PAGES = {1: 1_000, 7: 7_000, 1_000: 100_000, 65_535: VALUES}
 if "HISTORY_PAGES" in os.environ:
     PAGES = dict.fromkeys(map(int, os.environ["HISTORY_PAGES"].split(",")), VALUES)
+CASES = 150
 START = datetime(2026, 1, 5, tzinfo=UTC)
 FIRST = from_datetime(START)
 STEP = 250_000  # µs
@@ -91,6 +95,44 @@ async def test_a_million_values_page_by_page_forward_and_backward(tmp_path: Path
                 print(
                     f"pages of {page}, {way}: {count} values equal, {count / seconds:.0f}/s in {found['calls']} calls"
                 )
+
+
+async def test_random_pages_bounds_and_duplicates_are_the_plain_rule(tmp_path: Path) -> None:
+    chance = random.Random(41)
+    times = sorted(chance.sample(range(2_000), 400))  # ms
+    rows = [HistoryRow("Test", "History", FIRST + at * 1_000, FIRST, float(at), 0) for at in times]
+    # Values that come again, the same and others: the first of a time stays, another one is a modification.
+    again = [msgspec.structs.replace(row, value=row.value + chance.randint(0, 1)) for row in chance.sample(rows, 100)]
+    (tmp_path / "data").mkdir()
+    store = open_store(HistorySettings(), tmp_path / "data")
+    store.write(rows)
+    store.write(again)
+    while store.maintain(FIRST + 10_000 * HOUR).more:
+        pass
+    late = [HistoryRow("Test", "History", FIRST + (at := 2_000 + 7 * number) * 1_000, FIRST, float(at), 0)
+            for number in range(50)]  # fmt: skip
+    store.write(late)  # rows again, in an hour that was packed
+    store.close()
+    known = times + [2_000 + 7 * number for number in range(50)]
+
+    def iso(ms: int) -> str:
+        return (START + timedelta(milliseconds=ms)).isoformat()
+
+    async with product(tmp_path, env=ENV) as server, peer("node-opcua", tmp_path) as client:
+        await client.connect(server.opcua_url)
+        node = await node_of(client, "Test/History")
+        for _ in range(CASES):
+            start = chance.choice([chance.randint(-50, 2_500), chance.choice(known)])
+            end = chance.choice([chance.randint(-50, 2_500), chance.choice(known), start, None])
+            page = chance.choice([1, 2, 3, 7, 50, 449, 450, 451, 10_000]) if end is not None else chance.randint(1, 600)
+            bounds = chance.random() < 0.5
+            wanted = expected(known, start, end, bounds=bounds)
+            asked = {"start": iso(start), "end": None if end is None else iso(end), "page": page, "bounds": bounds}
+            found = await client.ask("history", node=node, **asked)
+            assert found["status"] == "Good", asked
+            got = [None if code == "BadBoundNotFound" else int(value) for _, value, code in found["values"]]
+            assert got == wanted, asked
+            assert all(size == page for size in found["pages"][:-1]), (asked, found["pages"])
 
 
 async def test_processed_reads_are_the_tables_calculated_by_hand(tmp_path: Path) -> None:
