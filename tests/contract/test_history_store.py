@@ -11,6 +11,7 @@ from server.core import status
 from server.core.clock import SECOND, from_iso
 from server.core.errors import LocalError
 from server.history.store import HistoryRow, HistoryStore, StoredValue
+from tests.kit.raw_rule import expected
 
 DAY = from_iso("2026-01-05T00:00:00Z")
 
