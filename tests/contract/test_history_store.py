@@ -11,7 +11,7 @@ from server.core import status
 from server.core.clock import SECOND, from_iso
 from server.core.errors import LocalError
 from server.history.store import HistoryRow, HistoryStore, StoredValue
-from tests.kit.raw_rule import expected
+from tests.kit import raw_rule
 
 DAY = from_iso("2026-01-05T00:00:00Z")
 
@@ -273,4 +273,4 @@ def test_any_read_equals_the_plain_rule(
         resume = page.next_time
         if resume is None:
             break
-    assert got == expected(known, start, end, bounds=bounds)
+    assert got == raw_rule.expected(known, start, end, bounds=bounds)
