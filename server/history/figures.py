@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -32,8 +33,8 @@ NOT_GOOD = 0x40000000
 """From this StatusCode on they are Uncertain or Bad."""
 BucketOf = Callable[[ColumnElement[Any], TimeUs, TimeUs], ColumnElement[Any]]
 """(time column, start, width): where the interval of that time begins, intervals counted from the start."""
-Figures = tuple[int, TimeUs, int, float, float, float]
-"""(series id, where the interval begins, Good numbers, their sum, minimum, maximum)."""
+Figures = tuple[int, TimeUs, int, float, float, float, int]
+"""(series id, where the interval begins, Good numbers, their sum, minimum, maximum; values of any kind)."""
 Cells = Mapping[Tier, Table]
 """The tables that hold the cells of each tier."""
 CELLS: Cells = {Tier.MINUTES: MINUTES, Tier.HOURS: HOURS}
@@ -50,15 +51,17 @@ class Sums:
         self._found: dict[tuple[int, TimeUs], list[Any]] = {}
 
     def add(self, rows: Iterable[Any]) -> None:
-        """Join `Figures`; those without a number are left out."""
+        """Join `Figures`."""
         found = self._found
-        for series, time, good, total, low, high in rows:
-            if not good:
+        for series, time, good, total, low, high, count in rows:
+            if not count:
                 continue
             known = found.get((series, time))
             if known is None:
-                found[series, time] = [good, total, low, high]
-            else:
+                found[series, time] = [good, total, low, high, count] if good else [0, 0.0, math.inf, -math.inf, count]
+                continue
+            known[4] += count
+            if good:
                 known[0] += good
                 known[1] += total
                 known[2] = min(known[2], low)
@@ -75,7 +78,7 @@ def raw_figures(
     """`Figures` of rows in a segment."""
     bucket = bucket_of(POINTS.c.ts, start, width).label("bucket")
     return (
-        select(POINTS.c.series_id, bucket, *_summed())
+        select(POINTS.c.series_id, bucket, *_summed(), func.count())
         .where(POINTS.c.series_id.in_(series), POINTS.c.ts >= clamp(segment.low), POINTS.c.ts < clamp(segment.high))
         .group_by(POINTS.c.series_id, bucket)
     )
@@ -100,6 +103,7 @@ def cell_figures(
             func.sum(cells.total),
             func.min(cells.low),
             func.max(cells.high),
+            cast(func.sum(cells.rows), BigInteger),
         )
         .where(cells.series_id.in_(series), cells.ts >= clamp(segment.low), cells.ts < clamp(segment.high))
         .where(~is_stale)

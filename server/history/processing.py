@@ -12,9 +12,11 @@ from server.core.errors import RemoteError
 from server.history.aggregates.bounds import interpolated, simple
 from server.history.aggregates.catalogue import ANNOTATION_COUNT, Aggregate
 from server.history.aggregates.intervals import Interval, intervals
+from server.history.aggregates.pushed import PUSHED, pushed
 from server.history.aggregates.registry import calculated
 from server.history.aggregates.results import (
     CALCULATED,
+    GOOD,
     Configuration,
     Processed,
     ProcessedPage,
@@ -23,6 +25,7 @@ from server.history.aggregates.results import (
 )
 from server.history.aggregates.samples import Samples
 from server.history.store import HistoryStore, StoredValue
+from server.history.tiers import MINUTE
 
 MOST_SAMPLES = 1_000_000
 """Raw values in memory at once; an interval of more cannot be calculated."""
@@ -59,9 +62,73 @@ def process(
     more = wanted[limit].start if len(wanted) > limit else None
     if aggregate == ANNOTATION_COUNT:
         return ProcessedPage(tuple(_annotation_counts(store, place, wanted[:limit])), more)
-    found: list[Processed] = []
-    _some(store, place, aggregate, wanted[:limit], configuration, found)
+    some = wanted[:limit]
+    if aggregate.name in PUSHED and start < end and (width or end - start) >= MINUTE:
+        found = _from_figures(store, place, aggregate, some, width or end - start, configuration)
+    else:
+        found = _from_values(store, place, aggregate, some, configuration)
     return ProcessedPage(tuple(found), more)
+
+
+def _from_values(
+    store: HistoryStore,
+    place: tuple[str, str],
+    aggregate: Aggregate,
+    wanted: Sequence[Interval],
+    configuration: Configuration,
+) -> list[Processed]:
+    found: list[Processed] = []
+    _some(store, place, aggregate, wanted, configuration, found)
+    return found
+
+
+def _from_figures(
+    store: HistoryStore,
+    place: tuple[str, str],
+    aggregate: Aggregate,
+    wanted: Sequence[Interval],
+    width: int,
+    configuration: Configuration,
+) -> list[Processed]:
+    """Intervals of Good numbers alone from the figures of the store, the others from their values."""
+    if not wanted:
+        return []
+    low, high = wanted[0].low, wanted[-1].high
+    buckets = store.buckets([place], low, high, width, every=True).get(place, [])
+    figures = {bucket.time: bucket for bucket in buckets}
+    span = Samples(_span(store, place, low, high), configuration)
+    found: list[Processed] = []
+    rest: list[Interval] = []
+    ends_good = False  # whether the last value so far is known to be Good
+    for interval in wanted:
+        bucket = figures.get(interval.low)
+
+        def starts_good(known: bool = ends_good, time: TimeUs = interval.low) -> bool:
+            before = () if known else store.fetch(*place, None, time, 1, newest_first=True)
+            return known or bool(before and severity_of(before[0].status) == GOOD)
+
+        result = pushed(aggregate, interval, bucket, span, starts_good)
+        if result is None:
+            rest.append(interval)
+        else:
+            found += _from_values(store, place, aggregate, rest, configuration)
+            rest = []
+            found.append(result)
+        if bucket is not None:
+            ends_good = bucket.rows == bucket.count
+    return found + _from_values(store, place, aggregate, rest, configuration)
+
+
+def _span(store: HistoryStore, place: tuple[str, str], low: TimeUs, high: TimeUs) -> list[StoredValue]:
+    """The values that tell where data begin and end: at most one before and after a range, its first and last one."""
+    found = [
+        *store.fetch(*place, None, low, 1, newest_first=True),
+        *store.fetch(*place, low, high, 1),
+        *store.fetch(*place, low, high, 1, newest_first=True),
+        *store.fetch(*place, high, None, 1),
+    ]
+    by_time = {value.source_time: value for value in found}
+    return [by_time[time] for time in sorted(by_time)]
 
 
 def _some(

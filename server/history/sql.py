@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -215,7 +216,7 @@ class SqlStore(ABC):
         ]
 
     def buckets(
-        self, places: Sequence[tuple[str, str]], start: TimeUs, end: TimeUs, width: int
+        self, places: Sequence[tuple[str, str]], start: TimeUs, end: TimeUs, width: int, *, every: bool = False
     ) -> dict[tuple[str, str], list[Bucket]]:
         if width < 1:
             raise ValueError("an interval has at least a microsecond")
@@ -227,8 +228,13 @@ class SqlStore(ABC):
             series = sorted(by_series)
             for first in range(0, len(series), edits.KEYS_AT_ONCE):
                 part = series[first : first + edits.KEYS_AT_ONCE]
-                for number, time, count, total, minimum, maximum in self._sums(connection, part, low, high, width):
-                    bucket = Bucket(time, count, total / count, minimum, maximum)
+                for number, time, count, total, least, most, rows in self._sums(connection, part, low, high, width):
+                    if count:
+                        bucket = Bucket(time, count, total / count, least, most, rows)
+                    elif every:
+                        bucket = Bucket(time, 0, math.nan, math.nan, math.nan, rows)
+                    else:
+                        continue
                     found.setdefault(by_series[number], []).append(bucket)
         return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Protocol
 
@@ -53,6 +53,7 @@ class Bucket:
     average: float
     minimum: float
     maximum: float
+    rows: int = field(default=0, compare=False)  # values of any status and kind, the Good numbers among them
 
 
 class Change(IntEnum):
@@ -174,10 +175,11 @@ class HistoryStore(Protocol):
         """
 
     def buckets(
-        self, places: Sequence[tuple[str, str]], start: TimeUs, end: TimeUs, width: int
+        self, places: Sequence[tuple[str, str]], start: TimeUs, end: TimeUs, width: int, *, every: bool = False
     ) -> dict[tuple[str, str], list[Bucket]]:
         """Good numbers with start <= source time < end of many (device, parameter), by intervals of `width` µs from
-        start on, calculated where they lie. Intervals and series without such numbers are left out.
+        start on, calculated where they lie. Intervals and series without such numbers are left out; with `every` those
+        that have only other values are there, with a count of 0 and no numbers (NaN).
 
         Raises:
             ValueError: a width below 1.

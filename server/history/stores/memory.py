@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -27,6 +29,12 @@ from server.history.store import (
 )
 from server.history.tiers import Ages, horizon
 from server.history.values import from_columns, in_time, storable, to_columns
+
+
+def _bucket(time: TimeUs, of: Sequence[float], rows: int) -> Bucket:
+    if not of:
+        return Bucket(time, 0, math.nan, math.nan, math.nan, rows)
+    return Bucket(time, len(of), sum(of) / len(of), min(of), max(of), rows)
 
 
 class MemoryStore:
@@ -129,7 +137,7 @@ class MemoryStore:
             return values[max(values)] if values else None
 
     def buckets(
-        self, places: Sequence[tuple[str, str]], start: TimeUs, end: TimeUs, width: int
+        self, places: Sequence[tuple[str, str]], start: TimeUs, end: TimeUs, width: int, *, every: bool = False
     ) -> dict[tuple[str, str], list[Bucket]]:
         self._check()
         if width < 1:
@@ -137,14 +145,16 @@ class MemoryStore:
         found: dict[tuple[str, str], list[Bucket]] = {}
         for place in places:
             numbers: dict[TimeUs, list[float]] = {}
+            rows: Counter[TimeUs] = Counter()
             for time, value in sorted(self._series.get(place, {}).items()):
                 number = to_columns(value.value)[0]
+                if start <= time < end:
+                    rows[time - (time - start) % width] += 1
                 if start <= time < end and status.is_good(value.status) and number is not None:
                     numbers.setdefault(time - (time - start) % width, []).append(number)
-            if numbers:
-                found[place] = [
-                    Bucket(time, len(of), sum(of) / len(of), min(of), max(of)) for time, of in numbers.items()
-                ]
+            buckets = [_bucket(time, numbers.get(time, []), count) for time, count in rows.items()]
+            if wanted := [each for each in buckets if each.count or every]:
+                found[place] = wanted
         return found
 
     # -- changes

@@ -89,11 +89,11 @@ class SqliteStore(SqlStore):
         # As one row: SQLite gives the interpreter away and asks for it back with every row, and while other threads are
         # busy each of these takes milliseconds. 17 digits bring every number back as it was.
         rows = query.subquery()
-        line = func.printf("%d,%d,%d,%!.17g,%!.17g,%!.17g", *rows.c)
-        text = connection.scalar(select(func.group_concat(line, ";")).where(list(rows.c)[2] > 0))
+        line = func.printf("%d,%d,%d,%!.17g,%!.17g,%!.17g,%d", *rows.c)
+        text = connection.scalar(select(func.group_concat(line, ";")).where(list(rows.c)[6] > 0))
         for each in str(text).split(";") if text else ():
-            series, time, good, total, low, high = each.split(",")
-            yield int(series), int(time), int(good), float(total), float(low), float(high)
+            series, time, good, total, low, high, count = each.split(",")
+            yield int(series), int(time), int(good), float(total), float(low), float(high), int(count)
 
     def _make_room(self, times: Sequence[TimeUs]) -> None:
         """A file has room for every time."""
@@ -157,7 +157,9 @@ class SqliteStore(SqlStore):
         for number in series:
             for ts, _, code, (value, _, _) in packed(raw, number, segment.low, segment.high - 1):
                 if code < NOT_GOOD and value is not None:
-                    yield number, ts - (ts - start) % width, 1, value, value, value
+                    yield number, ts - (ts - start) % width, 1, value, value, value, 1
+                else:
+                    yield number, ts - (ts - start) % width, 0, 0.0, 0.0, 0.0, 1
 
     def _loosen(self, connection: Connection, series: int, low: TimeUs, high: TimeUs) -> None:
         loosen(_driver(connection), series, low - low % HOUR, high - high % HOUR)
