@@ -122,15 +122,15 @@ class Server:
         accounts = Accounts(self._site, settings.data_dir, clock)
         self.accounts_file = await asyncio.to_thread(accounts.ensure_demo_accounts)
         store = await asyncio.to_thread(open_store, settings.history, settings.data_dir)
-        thinning = Thinning(deadband_of(settings.history.deadband_of, self._type_of, self._is_stepped))
-        self._recorder = Recorder(store, settings.history, settings.data_dir, clock, thinning=thinning)
+        deadbands = deadband_of(settings.history.deadband_of, self._type_of, self._is_stepped)
+        self._recorder = Recorder(store, settings.history, settings.data_dir, clock, thinning=Thinning(deadbands))
         await self._recorder.start()
         self._on_stop("historian", self._recorder.stop)
         ages = AgeBook(settings.history, self._type_of)
         self._keeper = Keeper(store, settings.history, ages, clock)
         self._keeper.start()
         self._on_stop("history upkeep", self._keeper.stop)
-        reader = HistoryReader(store, self._recorder, ages, clock)
+        reader = HistoryReader(store, self._recorder, ages, clock, deadbands)
 
         self._plant = Plant(
             layout=layout,

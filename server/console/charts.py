@@ -37,11 +37,13 @@ async def chart(
     silence_s: float,
     method: Method = "minmax",
 ) -> Chart:
-    """About so many samples of start <= time < end; a silence longer than `silence_s` breaks the line.
+    """About so many samples of start <= time < end; a silence longer than `silence_s`, and than a deadband may be the
+    reason of, breaks the line.
 
     Raises:
         RemoteError: the database is away.
     """
+    silence_s = history.silence_s(place, silence_s)
     tier = history.tier(place, start, end)
     if tier is Tier.RAW:
         values = await _values(history, place, start, end)

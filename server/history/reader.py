@@ -15,6 +15,7 @@ from server.history.ages import AgeBook
 from server.history.aggregates.catalogue import Aggregate
 from server.history.aggregates.results import Configuration, Processed, ProcessedPage
 from server.history.store import Annotation, Bucket, Change, HistoryStore, ModifiedPage, Page, StoredValue
+from server.history.thinning import DeadbandOf
 from server.history.tiers import NAMES, Choice, Tier, choose, horizon
 from server.settings import HistorySettings
 
@@ -50,12 +51,19 @@ class HistoryReader:
     """The one way to read history, for every door."""
 
     def __init__(
-        self, store: HistoryStore, recorder: Inlet, ages: AgeBook | None = None, clock: Clock | None = None
+        self,
+        store: HistoryStore,
+        recorder: Inlet,
+        ages: AgeBook | None = None,
+        clock: Clock | None = None,
+        deadband_of: DeadbandOf | None = None,
     ) -> None:
         """
         Args:
             ages: how long the history of each device is kept; None: for ever.
+            deadband_of: what is left out of history; None: nothing.
         """
+        self._deadband_of = deadband_of
         self._store = store
         self._recorder = recorder
         self._ages = ages or _EVERLASTING
@@ -127,6 +135,11 @@ class HistoryReader:
     def tier(self, place: tuple[str, str], start: TimeUs, end: TimeUs) -> Tier:
         """The finest tier that holds all of start..end of (device, parameter). Raises ValueError: no such time."""
         return choose(start, end, end - start, self._clock.now(), self._ages.of(place[0])).tier
+
+    def silence_s(self, place: tuple[str, str], usual_s: float) -> float:
+        """How long a device that speaks may have nothing stored of a parameter; `usual_s`: without a deadband."""
+        found = self._deadband_of(*place) if self._deadband_of is not None else None
+        return usual_s if found is None else usual_s + found[0].longest_s
 
     def raw_from(self, device_id: str) -> TimeUs | None:
         """Before this the raw values of a device are over; None: they are kept for ever."""

@@ -36,7 +36,7 @@ class Thinning:
         self._deadband_of = deadband_of
         self._deadbands: dict[str, dict[str, Deadband | None]] = {}  # by device and parameter
         self._kept = Kept()
-        self.left_out = 0  # values that were not stored when they came, less those that were later
+        self.left_out = 0  # values that are not stored; those held now are not among them
 
     def take(self, rows: list[HistoryRow]) -> list[HistoryRow]:
         """What is to be stored now."""
@@ -48,11 +48,12 @@ class Thinning:
             if deadband is None:
                 found.append(row)
                 continue
-            stored = deadband.offer(row)
+            before = sum(1 for _ in deadband.held())
+            stored, held = deadband.offer(row), list(deadband.held())
             found += stored
-            self.left_out += 1 - len(stored)
+            self.left_out += before + 1 - len(stored) - len(held)
             self._kept.released += [each for each in stored if each is not row]
-            self._kept.held[row.device_id, row.parameter] = list(deadband.held())
+            self._kept.held[row.device_id, row.parameter] = held
         return found
 
     def _of(self, row: HistoryRow) -> Deadband | None:
@@ -70,7 +71,6 @@ class Thinning:
                 found += deadband.held()
                 self._kept.held[device_id, parameter] = []
         self._kept.released += found
-        self.left_out -= len(found)
         return found
 
     def to_keep(self) -> Kept:

@@ -15,6 +15,7 @@ import pytest
 from server.console import charts
 from server.core import status
 from server.core.clock import SECOND, ManualClock, from_iso, to_iso
+from server.settings import DeadbandSettings
 from tests.kit.http import Site, make_site
 
 START = from_iso("2026-01-05T08:00:00Z")
@@ -67,6 +68,19 @@ async def test_a_chart_breaks_where_nothing_came(site: Site) -> None:
     values = [each["value"] for each in found["points"]]
     assert values[values.index(30.0) + 1] is None, "40 is Bad"
     assert values.count(70.0) == 1, "Uncertain values are drawn"
+
+
+async def test_what_a_deadband_left_out_is_no_silence(site: Site) -> None:
+    # The pump may be silent for 30 s; its values stand 400 s apart because the others are near them.
+    at = START + 1_000 * SECOND
+    for number in range(3):
+        site.history.put("pump-1", "temperature", at + 400 * number * SECOND, 20.0 + number)
+    asked = {"start": to_iso(at), "end": to_iso(at + 1_000 * SECOND)}
+    found = await get(site, "/api/devices/pump-1/chart/temperature", **asked)
+    assert [each["value"] for each in found["points"]] == [20.0, None, 21.0, None, 22.0]
+    site.history._deadband_of = lambda *_: (DeadbandSettings(exception=0.5), False)
+    found = await get(site, "/api/devices/pump-1/chart/temperature", **asked)
+    assert [each["value"] for each in found["points"]] == [20.0, 21.0, 22.0]
 
 
 async def test_a_chart_of_more_than_fits_is_drawn_of_figures(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

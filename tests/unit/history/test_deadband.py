@@ -119,6 +119,8 @@ def test_what_a_failed_commit_owes_is_what_was_held_before() -> None:
     assert thinning.failed(kept) == [row(1, 1.5)]
     assert thinning.to_keep().held == {SERIES: []}, "the next commit has to say it again"
     assert thinning.left_out == 0
+    thinning.take([row(3, 9.0), row(4, 9.0), row(5, 9.0)])
+    assert thinning.left_out == 2, "the last one is held"
 
 
 def test_what_a_device_that_changes_held_is_stored() -> None:
