@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import psycopg
 
+from server.core import status
 from server.core.clock import SECOND, SystemClock, from_datetime, to_iso
 from tests.kit.mosquitto import mosquitto
 from tests.kit.peers import Peer, peer
@@ -212,7 +213,7 @@ def _count(url: str) -> int:
 
 
 def _compare(url: str, plant: Plant) -> str:
-    markers = 0
+    markers = silent = 0
     with _connect(url) as connection:
         for engine, told in enumerate(plant.sent):
             for index, name in enumerate(PARAMETERS):
@@ -223,10 +224,12 @@ def _compare(url: str, plant: Plant) -> str:
                 ).fetchall()
                 values = [(from_datetime(at), number) for at, number, code in found if number is not None and code == 0]
                 assert values == [(at, value_of(step, index)) for step, at in enumerate(told)], f"gpu-{engine}/{name}"
-                others = [from_datetime(at) for at, number, code in found if number is None or code != 0]
-                markers += len(others)
-                for at in others:
+                others = [(from_datetime(at), code) for at, number, code in found if number is None or code != 0]
+                lost = sum(code == status.BAD_DATA_LOST for _, code in others)
+                markers += lost
+                silent += len(others) - lost  # Uncertain, then Bad, after the last message
+                for at, _ in others:
                     # A marker says that nothing came for a while; here every value came, sooner or later.
                     around = [each for each in told if abs(each - at) < 5 * SECOND]
                     assert not around, f"a marker between values of gpu-{engine}/{name} at {to_iso(at)}"
-    return f"all values equal, in order, none twice; {markers} gap markers"
+    return f"all values equal, in order, none twice; {markers} gap markers, {silent} rows of the silence at the end"
