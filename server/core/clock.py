@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Protocol
 
 TimeUs = int
@@ -12,6 +13,7 @@ TimeUs = int
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = 1_000_000
 _MICROSECOND = timedelta(microseconds=1)
+_DAY = 86_400 * SECOND
 
 
 class Clock(Protocol):
@@ -69,8 +71,21 @@ def from_datetime(moment: datetime) -> TimeUs:
 
 
 def to_iso(time_us: TimeUs) -> str:
-    """ISO 8601 in UTC with microseconds and a trailing Z."""
-    return to_datetime(time_us).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    """ISO 8601 in UTC with microseconds and a trailing Z.
+
+    Raises:
+        OverflowError: no time between the years 1 and 9999.
+    """
+    # Answers of history have hundreds of times of the same few days: a third of what a datetime would take.
+    day, of_day = divmod(time_us, _DAY)
+    seconds, micros = divmod(of_day, SECOND)
+    minutes, second = divmod(seconds, 60)
+    return f"{_date(day)}T{minutes // 60:02d}:{minutes % 60:02d}:{second:02d}.{micros:06d}Z"
+
+
+@lru_cache(maxsize=1_024)
+def _date(day: int) -> str:
+    return (EPOCH + timedelta(days=day)).date().isoformat()
 
 
 def from_iso(text: str) -> TimeUs:
