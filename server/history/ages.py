@@ -43,7 +43,14 @@ class AgeBook:
 
 
 def _ages(raw_days: float, minutes_days: float, hours_days: float) -> Ages:
-    return Ages(_days(raw_days), _days(minutes_days), _days(hours_days))
+    """Figures stay at least as long as what they were made of: questions are answered from them."""
+    raw = _days(raw_days)
+    minutes = _longest(raw, _days(minutes_days))
+    return Ages(raw, minutes, _longest(minutes, _days(hours_days)))
+
+
+def _longest(one: int | None, other: int | None) -> int | None:
+    return None if one is None or other is None else max(one, other)
 
 
 def _days(days: float) -> int | None:

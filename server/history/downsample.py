@@ -77,8 +77,9 @@ def lttb(samples: Sequence[Sample], points: int) -> list[Sample]:
     are kept stays one break.
     """
     known = [(moment, value) for moment, value in samples if value is not None]
+    breaks = [moment for moment, value in samples if value is None]
     if len(known) <= max(points, 2):
-        return list(samples)
+        return _with_breaks(known, breaks)
     kept = [known[0]]
     inner = max(points, 2) - 2
     for number in range(inner):
@@ -92,7 +93,7 @@ def lttb(samples: Sequence[Sample], points: int) -> list[Sample]:
             max(known[first:last], key=lambda one: abs((at - x) * (one[1] - height) - (at - one[0]) * (y - height)))
         )
     kept.append(known[-1])
-    return _with_breaks(kept, [moment for moment, value in samples if value is None])
+    return _with_breaks(kept, breaks)
 
 
 def _with_breaks(kept: Sequence[tuple[float, float]], breaks: Sequence[float]) -> list[Sample]:

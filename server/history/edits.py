@@ -116,13 +116,20 @@ def keep_conflicts(connection: Connection, series: int, rows: Sequence[tuple[Sto
 
 
 def change(
-    connection: Connection, series: int, values: Sequence[StoredValue], how: Change, user: str, now: TimeUs
+    connection: Connection,
+    series: int,
+    values: Sequence[StoredValue],
+    how: Change,
+    user: str,
+    now: TimeUs,
+    begins: TimeUs | None = None,
 ) -> list[StatusCode]:
-    """See `HistoryStore.change`."""
+    """See `HistoryStore.change`; `begins`: before it values are gone."""
     current = at_times(connection, series, (value.source_time for value in values))
     codes: list[StatusCode] = []
     for value in values:
-        if not in_time(value.source_time):
+        # Where values are over, one more would go with the next upkeep, and count in the figures each time it came.
+        if not in_time(value.source_time) or (begins is not None and value.source_time < begins):
             codes.append(BAD_OUT_OF_RANGE)
             continue
         before, row = current.get(value.source_time), stored(value)

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from server.core.clock import TimeUs
-from server.history.tables import HOURS, MINUTES, POINTS, STALE
+from server.history.tables import HOURS, MINUTES, POINTS, SERIES, STALE
 from server.history.tiers import HOUR, Segment, Tier
 from server.history.values import clamp
 
@@ -91,10 +91,16 @@ def _summed() -> tuple[ColumnElement[Any], ...]:
 def cell_figures(
     bucket_of: BucketOf, series: Sequence[int], segment: Segment, start: TimeUs, width: TimeUs
 ) -> Select[Any]:
-    """`Figures` of the cells of a segment, but for hours whose cells are not right just now."""
+    """`Figures` of the cells of a segment, but for hours whose cells are not right just now.
+
+    An hour whose values are gone keeps its cells, and what came late for it is added to them.
+    """
     cells = CELLS[segment.tier].c
     bucket = bucket_of(cells.ts, start, width).label("bucket")
-    is_stale = exists().where(STALE.c.series_id == cells.series_id, STALE.c.hour <= cells.ts, STALE.c.until > cells.ts)
+    is_lost = exists().where(SERIES.c.series_id == STALE.c.series_id, SERIES.c.raw_from > STALE.c.hour)
+    is_stale = exists().where(
+        STALE.c.series_id == cells.series_id, STALE.c.hour <= cells.ts, STALE.c.until > cells.ts, ~is_lost
+    )
     return (
         select(
             cells.series_id,

@@ -27,9 +27,18 @@ _ROWS = (
 )
 
 
+_TEXTS = (
+    "SELECT coalesce(sum(length(CAST(text AS BLOB))), 0) FROM history_points WHERE series_id = ? AND ts >= ? AND ts < ?"
+)
+MOST_TEXT = 32 * 1024 * 1024
+"""Bytes of texts in one block: it is unpacked in memory."""
+
+
 def pack_hour(raw: sqlite3.Connection, series: int, hour: TimeUs) -> bool:
-    """Move the rows of an hour into a block; False when they are too few."""
+    """Move the rows of an hour into a block; False when they stay: they are too few, or too long."""
     place = series, hour, hour + HOUR
+    if raw.execute(_TEXTS, place).fetchone()[0] > MOST_TEXT:
+        return False
     rows: list[Packed] = [
         (ts, delay, code, (number, text, kind)) for ts, delay, code, number, text, kind in raw.execute(_ROWS, place)
     ]

@@ -224,11 +224,19 @@ def at_times(
     *,
     simple_bounds: bool = False,
 ) -> list[Processed]:
-    """The value at each time: what stands there, else a bounding value (OPC 10000-11, 6.5.5)."""
+    """The value at each time: what stands there, else a bounding value (OPC 10000-11, 6.5.5).
+
+    Raises:
+        TooManyValuesError: more than a million values are not usable around these times.
+    """
     found: list[Processed] = []
+    looked_at = 0
     for time in times:
         before = _look(store, place, time, configuration, wanted=2, backward=True)
         after = _look(store, place, time + 1, configuration, wanted=1, backward=False)
+        looked_at += len(before) + len(after)
+        if looked_at > MOST_SAMPLES:
+            raise TooManyValuesError(f"{len(times)} times of {'/'.join(place)} have too few usable values around them")
         samples = Samples([*reversed(before), *after], configuration)
         bound = (simple if simple_bounds else interpolated)(samples, time)
         found.append(Processed(time, bound.value, with_bits(bound.code, bound.bits)))

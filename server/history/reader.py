@@ -16,7 +16,7 @@ from server.history.aggregates.catalogue import Aggregate
 from server.history.aggregates.results import Configuration, Processed, ProcessedPage
 from server.history.store import Annotation, Bucket, Change, HistoryStore, ModifiedPage, Page, StoredValue
 from server.history.thinning import DeadbandOf
-from server.history.tiers import NAMES, Choice, Tier, choose, horizon
+from server.history.tiers import NAMES, Choice, Tier, choose, horizon, in_minutes
 from server.settings import HistorySettings
 
 
@@ -149,11 +149,15 @@ class HistoryReader:
     async def buckets(self, places: Sequence[tuple[str, str]], start: TimeUs, end: TimeUs, width: int) -> Buckets:
         """Figures of many series, from the finest tier that holds all of start..end: which one is in the answer.
 
+        Many intervals of more than a minute become whole minutes: see `tiers.in_minutes`.
+
         Raises:
             ValueError: a width below 1, or an end that is not after the start.
             RemoteError: the database is away.
         """
-        choice = choose(start, end, width, self._clock.now(), self._ages.shortest({place[0] for place in places}))
+        choice = in_minutes(
+            choose(start, end, width, self._clock.now(), self._ages.shortest({place[0] for place in places}))
+        )
         await self._recorder.flushed()
         found = await asyncio.to_thread(self._store.buckets, places, choice.start, choice.end, choice.width)
         return Buckets(choice, found)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar, TypeVarTuple
 
 import structlog
 
@@ -23,6 +25,8 @@ from server.history.values import in_time
 from server.settings import HistorySettings
 
 log = structlog.get_logger("fieldloom.history")
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 FILE_NAME = "spool.db"
 PENDING_ROWS = 500_000
@@ -84,6 +88,8 @@ class Recorder:
         self._gaps = Gaps()
         self._counts = dict.fromkeys(_COUNTERS, 0)
         self._tasks: list[asyncio.Task[None]] = []
+        # Of our own: however long questions to the store take in the common ones, an acknowledgement does not wait.
+        self._threads = ThreadPoolExecutor(3, thread_name_prefix="history")
         self._problem = ""  # why the store takes nothing just now
         self._broken = ""  # why a stage ended for good
 
@@ -93,7 +99,7 @@ class Recorder:
         Raises:
             ConfigurationError: the spool cannot be used.
         """
-        spool = await asyncio.to_thread(Spool, self._path, self._settings.spool_limit_bytes)
+        spool = await self._aside(Spool, self._path, self._settings.spool_limit_bytes)
         self._spool = spool
         await self._begin(spool)
         self._put_rows = spool.rows
@@ -111,9 +117,9 @@ class Recorder:
     async def _begin(self, spool: Spool) -> None:
         now = self._clock.now()
         try:
-            self._gaps = Gaps(await asyncio.to_thread(spool.begin, now))
+            self._gaps = Gaps(await self._aside(spool.begin, now))
         except IntegrationError as error:
-            await asyncio.to_thread(spool.close)
+            await self._aside(spool.close)
             raise ConfigurationError([error.text], what="history spool") from None
         if self._gaps.spans:
             self._gaps.judge_at = now + GRACE
@@ -131,8 +137,12 @@ class Recorder:
             self._tasks = []
         self._refuse("the server stops")
         if self._spool is not None:
-            await asyncio.to_thread(self._close, self._spool)
-        await asyncio.to_thread(self._store.close)
+            await self._aside(self._close, self._spool)
+        await self._aside(self._store.close)
+        self._threads.shutdown(wait=False)
+
+    async def _aside(self, work: Callable[[*Ts], T], *arguments: *Ts) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
 
     def _close(self, spool: Spool) -> None:
         try:
@@ -176,12 +186,10 @@ class Recorder:
             self._counts["refused"] += len(rows)
             _fail([future], self._broken or "history is not running")
         elif self._room.is_low:
-            self._counts["refused"] += len(rows)
-            self._gaps.refused(rows, self._clock.now() + GRACE)
+            self._turn_down(rows)
             _fail([future], self._room.reason)
         elif len(self._pending) + len(rows) > PENDING_ROWS:
-            self._counts["refused"] += len(rows)
-            self._gaps.refused(rows, self._clock.now() + GRACE)
+            self._turn_down(rows)
             _fail([future], f"{len(self._pending)} rows wait for the disk: history takes no more for now")
         else:
             self._pending += self._thinning.take(rows)
@@ -190,6 +198,11 @@ class Recorder:
             if len(self._pending) >= self._settings.batch_rows:
                 self._commit_now.set()
         return future
+
+    def _turn_down(self, rows: list[HistoryRow]) -> None:
+        self._counts["refused"] += len(rows)
+        self._gaps.refused(rows, self._clock.now() + GRACE)
+        self._pending += self._thinning.restart(rows)
 
     # -- into the spool
 
@@ -211,11 +224,10 @@ class Recorder:
                 continue
             try:
                 bridged = self._gaps.come([*rows, *kept.rows()])
-                await asyncio.to_thread(self._put, spool, rows, bridged, kept)
+                await self._aside(self._put, spool, rows, bridged, kept)
             except IntegrationError as error:
-                self._counts["refused"] += len(rows)
-                self._gaps.refused(rows, self._clock.now() + GRACE)
                 owed = self._thinning.failed(kept)
+                self._turn_down(rows)
                 if not self._stop.is_set():
                     self._pending[:0] = owed  # else they are on disk, as what was held
                 log.error("history_refused", rows=len(rows), reason=error.text)
@@ -241,10 +253,10 @@ class Recorder:
             if judging:
                 markers = self._gaps.markers(now)
                 judged = {(row.device_id, row.parameter) for row in markers}
-                await asyncio.to_thread(self._put, spool, markers, judged)
+                await self._aside(self._put, spool, markers, judged)
             elif not self._gaps.spans and not self._arrived.is_set():
                 # Not while values are refused: a kill would then hide that they are missing.
-                await asyncio.to_thread(spool.alive, now)
+                await self._aside(spool.alive, now)
         except IntegrationError as error:
             log.error("history_refused", rows=0, reason=error.text)
             if judging:
@@ -254,6 +266,9 @@ class Recorder:
             self._gaps.close(judged)
             self._counts["gap_markers"] += len(markers)
             self._put_rows += len(markers)
+            if held := self._thinning.restart(markers):
+                self._pending += held
+                self._arrived.set()
             if markers:
                 log.warning("history_gap", series=len(markers))
                 self._spooled.set()
@@ -301,7 +316,7 @@ class Recorder:
     async def _deliver(self, spool: Spool) -> str:
         """Move one batch; returns what stands in the way, "" when nothing does."""
         try:
-            rows, new, aside = await asyncio.to_thread(self._move, spool)
+            rows, new, aside = await self._aside(self._move, spool)
         except IntegrationError as error:
             self._counts["failures"] += 1
             if self._problem != error.text:

@@ -194,7 +194,7 @@ class HistoryStore(Protocol):
         """Insert, replace or update values, one after the other; what they replace is kept as modified.
 
         Returns GoodEntryInserted, GoodEntryReplaced, BadEntryExists, BadNoEntryExists or BadOutOfRange (a time that
-        history cannot hold) for each.
+        history cannot hold, or whose values went because of their age) for each.
 
         Raises:
             RemoteError: the database is away; nothing was changed.
@@ -252,6 +252,9 @@ class HistoryStore(Protocol):
         Raises:
             RemoteError: the database is away.
         """
+
+    def begins(self, device_id: str, parameter: str) -> TimeUs | None:
+        """Values before this went because of their age; None: none did. Raises RemoteError: the database is away."""
 
     def oldest(self) -> TimeUs | None:
         """A time before which there are no raw values (StartOfArchive of OPC 10000-11, 5.2.2); None: there are none.

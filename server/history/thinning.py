@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from server.history.deadband import Deadband
@@ -73,14 +73,29 @@ class Thinning:
         self._kept.released += found
         return found
 
+    def restart(self, rows: Iterable[HistoryRow]) -> list[HistoryRow]:
+        """Their series have a gap: the next value is stored however near it is to the last. What was held of them."""
+        found: list[HistoryRow] = []
+        for series in {(row.device_id, row.parameter) for row in rows}:
+            deadband = self._deadbands.get(series[0], {}).pop(series[1], None)
+            if deadband is not None:
+                found += deadband.held()
+                self._kept.held[series] = []
+        self._kept.released += found
+        return found
+
     def to_keep(self) -> Kept:
         """What has to go to disk with the next commit; it is then forgotten here."""
         kept, self._kept = self._kept, Kept()
         return kept
 
     def failed(self, kept: Kept) -> list[HistoryRow]:
-        """A commit did not come about: what it should have kept is kept by the next. The rows that are still owed."""
+        """A commit did not come about: what it should have kept is kept by the next. The rows that are still owed.
+
+        They are owed until a commit does come about: of every further one that fails they are returned again.
+        """
         self._kept.held = {**kept.held, **self._kept.held}
+        self._kept.released = [*kept.released, *self._kept.released]
         return kept.released
 
 

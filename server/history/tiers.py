@@ -88,6 +88,14 @@ def choose(start: TimeUs, end: TimeUs, width: TimeUs, now: TimeUs, ages: Ages) -
     return Choice(tier, low, high, -(-width // tier) * tier)
 
 
+def in_minutes(choice: Choice) -> Choice:
+    """The same in intervals of whole minutes, where so many that are none would have to be made from single values."""
+    width = choice.width
+    if width <= MINUTE or width % MINUTE == 0 or (choice.end - choice.start) // width <= MOST_SEGMENTS // 3:
+        return choice
+    return Choice(choice.tier, choice.start // MINUTE * MINUTE, choice.end, -(-width // MINUTE) * MINUTE)
+
+
 @dataclass(frozen=True, slots=True)
 class Segment:
     """A range that one tier answers; no interval's edge lies within one of its cells."""

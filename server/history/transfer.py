@@ -165,6 +165,9 @@ def _value(value: StoredValue) -> _Value:
 def import_(store: HistoryStore, path: Path, *, progress: Progress = lambda _: None) -> Counts:
     """Store what a file holds and the store does not have; to be run again after an interruption.
 
+    Where the store has lost the values of a series because of their age, earlier ones are passed over: its figures have
+    them already.
+
     A value for a time at which the store has another one becomes a modified value, as everywhere.
 
     Raises:
@@ -182,6 +185,13 @@ def import_(store: HistoryStore, path: Path, *, progress: Progress = lambda _: N
             progress(counts)
 
     number, place, is_whole = 0, ("", ""), False
+    begins: TimeUs | None = None
+    waiting: list[_Modified] = []  # of one time: where it goes on in the next line, they belong together
+
+    def keep(modified: list[_Modified]) -> None:
+        if modified:
+            counts.new += store.keep_modified(*place, _modified(modified))
+
     try:
         with gzip.open(path, "rb") as file:
             lines = cast("BinaryIO", file)
@@ -194,8 +204,12 @@ def import_(store: HistoryStore, path: Path, *, progress: Progress = lambda _: N
                     raise ValueError("an export of history begins with its format")
                 if number == 1 and line.fieldloom_history != FORMAT:
                     raise ValueError(f"it has format {line.fieldloom_history}, this program knows {FORMAT}")
+                if line.series is not None or line.end is not None:
+                    keep(waiting)
+                    waiting = []
                 if line.series is not None:
                     place = _names(line.series)
+                    begins = store.begins(*place)
                     counts.series += 1
                 if line.end is not None:
                     _check(line.end, counts)
@@ -205,14 +219,20 @@ def import_(store: HistoryStore, path: Path, *, progress: Progress = lambda _: N
                 # Whole first: of a line that is wrong nothing is stored.
                 stored = [_stored(value) for value in line.values or ()]
                 rows += [
-                    HistoryRow(*place, each.source_time, each.server_time, each.value, each.status) for each in stored
+                    HistoryRow(*place, each.source_time, each.server_time, each.value, each.status)
+                    for each in stored
+                    if begins is None or each.source_time >= begins
                 ]
                 counts.values += len(line.values or ())
                 if len(rows) >= WRITE_ROWS:
                     flush()
                 counts.modified += len(line.modified or ())
                 if line.modified:
-                    counts.new += store.keep_modified(*place, _modified(line.modified))
+                    _modified(line.modified)
+                    waiting += line.modified
+                    last = waiting[-1][0]
+                    keep([each for each in waiting if each[0] != last])
+                    waiting = [each for each in waiting if each[0] == last]
                 counts.annotations += len(line.annotations or ())
                 if line.annotations:
                     codes = store.annotate(*place, _annotations(line.annotations), Change.UPDATE)
@@ -220,7 +240,7 @@ def import_(store: HistoryStore, path: Path, *, progress: Progress = lambda _: N
         if not is_whole:
             number += 1
             raise ValueError("the file is cut short: its last line is missing")
-    except (ValueError, msgspec.MsgspecError, EOFError, gzip.BadGzipFile, zlib.error) as error:
+    except (ValueError, OverflowError, msgspec.MsgspecError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         flush()
         raise TransferError(
             f"{path}, line {max(number, 1)}: {error}; what came before is stored, and is passed over the next time"

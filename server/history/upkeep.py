@@ -54,11 +54,24 @@ def closed_hours(connection: Connection, now: TimeUs) -> list[StaleHour]:
     ]
 
 
-def make_figures(connection: Connection, bucket_of: BucketOf, stale: Sequence[StaleHour]) -> None:
+def make_figures(
+    connection: Connection, bucket_of: BucketOf, stale: Sequence[StaleHour], tables: Cells = CELLS
+) -> None:
     """Make the cells of these hours anew from their rows."""
     for hour, series in _by_hour(stale):
-        forget_cells(connection, CELLS, series, hour)
-        make_cells(connection, bucket_of, CELLS, series, hour)
+        forget_cells(connection, tables, series, hour)
+        make_cells(connection, bucket_of, tables, series, hour)
+
+
+def lost_before(connection: Connection) -> TimeUs | None:
+    """Before this some series has lost its raw values; None: none has."""
+    found: TimeUs | None = connection.scalar(select(func.max(SERIES.c.raw_from)))
+    return found
+
+
+def raw_begins_of(connection: Connection, series: int) -> TimeUs | None:
+    """Before this the raw values of a series went because of their age; None: none did."""
+    return connection.scalar(select(SERIES.c.raw_from).where(SERIES.c.series_id == series))
 
 
 def join_late_rows(connection: Connection, bucket_of: BucketOf, tables: Cells, stale: Sequence[StaleHour]) -> None:
@@ -100,14 +113,12 @@ def limits_of_series(connection: Connection, now: TimeUs, ages_of: AgesOf) -> di
     oldest = select(STALE.c.series_id, func.min(STALE.c.hour)).group_by(STALE.c.series_id)
     oldest_stale: dict[int, TimeUs] = {row[0]: row[1] for row in connection.execute(oldest)}
     found: dict[Limits, list[int]] = defaultdict(list)
-    for series, device_id, raw_from in connection.execute(
-        select(SERIES.c.series_id, SERIES.c.device_id, SERIES.c.raw_from)
-    ):
+    for series, device_id in connection.execute(select(SERIES.c.series_id, SERIES.c.device_id)):
         ages = ages_of(device_id)
         raw = _limit(now, ages.raw)
         stale = oldest_stale.get(series)
-        if raw is not None and stale is not None and (raw_from is None or stale >= raw_from):
-            raw = min(raw, stale)
+        if raw is not None and stale is not None:
+            raw = min(raw, stale)  # also of an hour that lost its values: what came late for it is to be joined first
         found[Limits(raw, _limit(now, ages.minutes), _limit(now, ages.hours))].append(series)
     return found
 

@@ -13,6 +13,7 @@ from server.core.clock import Clock, TimeUs, from_datetime
 from server.core.status import StatusCode
 from server.core.values import Scalar
 from server.history.store import Change, Page, StoredValue
+from server.history.values import storable
 from server.model.device_type import DataType
 from server.opcua.datavalues import VARIANT, stack_status
 from server.opcua.history import request_time, shown_value
@@ -205,6 +206,8 @@ def _stored(given: ua.DataValue, data_type: DataType, now: TimeUs) -> tuple[Stor
     value: Scalar = variant.Value
     if isinstance(variant.Value, datetime):
         value = from_datetime(variant.Value if variant.Value.tzinfo else variant.Value.replace(tzinfo=UTC))
+    if storable(value, code) != (value, code):
+        return None, int(_S.BadOutOfRange)  # too long a text, too large a number
     seen = given.ServerTimestamp
     server = from_datetime(seen if seen.tzinfo else seen.replace(tzinfo=UTC)) if isinstance(seen, datetime) else now
     return StoredValue(at, server, value, code), 0

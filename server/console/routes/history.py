@@ -22,6 +22,7 @@ router = APIRouter(prefix="/api/devices", tags=["history"])
 PAGE_LIMIT = 10_000
 DEFAULT_SPAN_US = 3_600 * SECOND
 Moment = Annotated[str, Query(max_length=40, description="ISO 8601 with zone; a start also as 1h, 6h, 24h, 7d, 30d")]
+_EARLIEST, _LATEST = from_iso("0100-01-01T00:00:00Z"), from_iso("9900-01-01T00:00:00Z")
 _AGO = re.compile(r"([1-9]\d{0,3})([hd])")
 _UNITS_US = {"h": 3_600 * SECOND, "d": 86_400 * SECOND}
 Cursor = Annotated[str, Query(max_length=128, description="`next` of the page before")]
@@ -79,6 +80,8 @@ def span(context: ConsoleContext, start: str, end: str) -> tuple[TimeUs, TimeUs]
         ProblemError: 422 for a text that is no time with a zone.
     """
     last = moment_of(end, "end") if end else context.clock.now() + 1
+    if not _EARLIEST <= last <= _LATEST:
+        raise ProblemError(422, "end: take a time between the years 100 and 9900")
     if ago := _AGO.fullmatch(start):
         return last - int(ago[1]) * _UNITS_US[ago[2]], last
     return (moment_of(start, "start") if start else last - DEFAULT_SPAN_US), last

@@ -159,6 +159,14 @@ def _width(first: TimeUs, last: TimeUs, interval_s: float) -> int:
     return width
 
 
+def _require_room(series: int, first: TimeUs, last: TimeUs, width: int) -> None:
+    """Raises ProblemError: an answer of more intervals than are made at once."""
+    if series * ((last - first) / max(width, 1)) > 10 * MOST_INTERVALS:
+        raise ProblemError(
+            422, f"{series} series have more than {10 * MOST_INTERVALS} intervals together; take longer ones, or fewer"
+        )
+
+
 def _aligned(first: TimeUs, width: int) -> TimeUs:
     """Intervals of whole minutes begin at whole multiples of their width: the figures of minutes then answer them."""
     return first if width % MINUTE_US else first // width * width
@@ -253,6 +261,7 @@ async def _facility_series(
         raise NotFoundError(f"no asset of {facility!r} has a parameter {parameter!r}")
     width = minutes * MINUTE_US
     start = (end - round(hours * HOUR_US)) // width * width
+    _require_room(len(assets), start, end, width)
     found = await context.history.buckets([(each.device_id, parameter) for each in assets], start, end, width)
     return {
         "facility": facility,
@@ -327,6 +336,7 @@ async def _compare(
     first, last = span(context, start, end)
     width = max(_width(first, last, interval_s), 1)
     places = [(each.device_id, parameter) for each in devices]
+    _require_room(len(places), first, last, width)
     found = await context.history.buckets(places, _aligned(first, width), last, width)
     return {
         "parameter": parameter,

@@ -320,6 +320,10 @@ class MemoryStore:
                     self._times.pop((device_id, parameter), None)
         return Expired(gone, 0)
 
+    def begins(self, device_id: str, parameter: str) -> TimeUs | None:
+        self._check()
+        return None
+
     def oldest(self) -> TimeUs | None:
         self._check()
         with self._lock:

@@ -24,7 +24,7 @@ from server.history.partitions import Partitions
 from server.history.sql import Mark, SqlStore, StoredRow
 from server.history.store import Upkeep
 from server.history.tiers import DAY, HOUR
-from server.history.upkeep import StaleHour, no_longer_stale
+from server.history.upkeep import StaleHour, lost_before, make_figures, no_longer_stale
 
 if TYPE_CHECKING:
     import psycopg
@@ -177,8 +177,14 @@ class PostgresStore(SqlStore):
         if not self._is_hypertable:
             return super()._roll(stale)
         with self._by_itself() as connection:
-            timescale.refresh(connection, (each.hour for each in stale))
+            lost = lost_before(connection)
+            # A refresh is of all series: where one has lost its values, its cells would go. There each is made alone.
+            alone = [each for each in stale if lost is not None and each.hour < lost]
+            timescale.refresh(connection, (each.hour for each in stale if lost is None or each.hour >= lost))
         with self._engine.begin() as connection:
+            if alone:
+                self._alone(connection)
+                make_figures(connection, self._bucket, alone, self._cells(connection))
             no_longer_stale(connection, stale)
         return 0
 

@@ -13,6 +13,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+import structlog
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
@@ -27,8 +28,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import URL, Connection
 
-from server.core.clock import Clock, SystemClock, TimeUs
-from server.core.errors import ConfigurationError
+from server.core.clock import Clock, SystemClock, TimeUs, to_iso
+from server.core.errors import ConfigurationError, LocalError
 from server.database.sqlite import connect
 from server.history.figures import NOT_GOOD, Figures
 from server.history.kinds import StoreKind
@@ -40,6 +41,7 @@ from server.history.tiers import HOUR, Segment
 from server.history.upkeep import StaleHour
 from server.history.values import EARLIEST, LATEST, NUMBER, clamp, from_columns
 
+log = structlog.get_logger("fieldloom.history")
 _INSERT = (
     "INSERT OR IGNORE INTO history_points (series_id, ts, delay_us, status, kind, number, text) "
     "VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -168,7 +170,12 @@ class SqliteStore(SqlStore):
         """Nobody else keeps this file in order."""
 
     def _pack(self, connection: Connection, hour: StaleHour) -> bool:
-        return pack_hour(_driver(connection), hour.series, hour.hour)
+        try:
+            return pack_hour(_driver(connection), hour.series, hour.hour)
+        except LocalError as error:
+            # One hour that cannot be packed must not hold up the figures and the end of all others.
+            log.warning("history_not_packed", series=hour.series, hour=to_iso(hour.hour), reason=error.text)
+            return False
 
     def _expire_raw(self, connection: Connection, series: Sequence[int], limit: TimeUs) -> int:
         gone = super()._expire_raw(connection, series, limit)

@@ -52,6 +52,12 @@ def _told(details: Any, result: ua.HistoryUpdateResult) -> str:
     return " ".join(words)
 
 
+def _size(data: Any) -> int:
+    """Values in one result; an event counts as many as it has fields."""
+    events = getattr(data, "Events", None) or ()
+    return len(getattr(data, "DataValues", None) or ()) + sum(len(event.EventFields) for event in events)
+
+
 class HistoryReader(Protocol):
     """Reads one kind of history."""
 
@@ -134,7 +140,7 @@ class HistoryService:
         left = VALUES
         for wanted in params.NodesToRead:
             result = await self._read_one(request, wanted, params, reader)
-            left -= len(getattr(result.HistoryData, "DataValues", None) or ())
+            left -= _size(result.HistoryData)
             if left < 0:
                 # Thousands of full pages would fill the memory before any limit of a message is met.
                 raise ServiceFault(_S.BadResponseTooLarge)
