@@ -402,11 +402,15 @@ class SqlStore(ABC):
             packed = self._roll(whole) if whole else 0
             late = [hour for hour in stale if hour.has_lost_rows]
             if late:
-                with self._engine.begin() as connection:
-                    self._alone(connection)
-                    upkeep.join_late_rows(connection, self._bucket, self._cells(connection), late)
-                    upkeep.no_longer_stale(connection, late)
+                self._join(late)
             return Upkeep(len(stale), packed, more)
+
+    def _join(self, late: Sequence[StaleHour]) -> None:
+        """What came late for hours that lost their values joins their cells."""
+        with self._engine.begin() as connection:
+            self._alone(connection)
+            upkeep.join_late_rows(connection, self._bucket, self._cells(connection), late)
+            upkeep.no_longer_stale(connection, late)
 
     def _roll(self, stale: Sequence[StaleHour]) -> int:
         """Make the figures of these hours and pack what can be; how many were packed."""

@@ -78,6 +78,12 @@ def join_late_rows(connection: Connection, bucket_of: BucketOf, tables: Cells, s
     """These hours lost their rows and keep their cells: what came late joins these, and goes."""
     for hour, series in _by_hour(stale):
         add_to_cells(connection, bucket_of, tables, series, hour)
+    remove_rows(connection, stale)
+
+
+def remove_rows(connection: Connection, stale: Sequence[StaleHour]) -> None:
+    """Remove the raw values of these hours."""
+    for hour, series in _by_hour(stale):
         rows = POINTS.c.series_id.in_(series), POINTS.c.ts >= hour, POINTS.c.ts < hour + HOUR
         connection.execute(delete(POINTS).where(*rows))
 

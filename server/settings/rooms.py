@@ -96,7 +96,7 @@ class HistorySettings(Section):
     raw_days: float = Field(default=7, ge=0, le=36_500)
     """Values are kept as they came for so many days; 0: for ever."""
     minutes_days: float = Field(default=90, ge=0, le=36_500)
-    """Figures of each minute (count, average, minimum, maximum) are kept so many days, and as long as values; 0: for ever."""
+    """Figures of each minute (count, average, extremes) are kept so many days, and as long as values; 0: for ever."""
     hours_days: float = Field(default=730, ge=0, le=36_500)
     """Figures of each hour are kept for so many days, and as long as those of minutes; 0: for ever."""
     retention_of: dict[str, RetentionSettings] = Field(default={}, max_length=1_000)

@@ -193,3 +193,16 @@ def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             assert "0 new, 192 were there" in run.invoke(app, ["history", "import", "out.gz"]).output
     assert run.invoke(app, ["history", "export", "out.gz", "--start", "yesterday"]).exit_code != 0
     assert run.invoke(app, ["history", "import", "nowhere.gz"]).exit_code != 0
+
+
+def test_many_changes_of_one_time_keep_their_order(store: HistoryStore, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(transfer, "AT_ONCE", 2)
+    store.write([HistoryRow("d", "p", 10, 10, 0.0, 0)])
+    for number in range(1, 6):
+        store.change("d", "p", [StoredValue(10, 10, float(number), 0)], Change.UPDATE, "eva", 100 + number)
+    transfer.export(store, tmp_path / "file")
+    other = MemoryStore()
+    transfer.import_(other, tmp_path / "file")
+    before = [each.value.value for each in store.read_modified("d", "p", 0, 20, 100).values]
+    assert before == [4.0, 3.0, 2.0, 1.0, 0.0]
+    assert [each.value.value for each in other.read_modified("d", "p", 0, 20, 100).values] == before

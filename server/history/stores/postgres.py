@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from sqlalchemy import ColumnElement, Interval, cast, create_engine, func, literal
+from sqlalchemy import ColumnElement, Interval, cast, create_engine, func, literal, select
 from sqlalchemy.engine import URL, Connection
 
 from server.core.clock import Clock, SystemClock, TimeUs, from_iso, to_datetime
@@ -23,8 +23,8 @@ from server.history.kinds import StoreKind
 from server.history.partitions import Partitions
 from server.history.sql import Mark, SqlStore, StoredRow
 from server.history.store import Upkeep
-from server.history.tiers import DAY, HOUR
-from server.history.upkeep import StaleHour, lost_before, make_figures, no_longer_stale
+from server.history.tiers import DAY, HOUR, Tier
+from server.history.upkeep import StaleHour, lost_before, make_figures, no_longer_stale, remove_rows
 
 if TYPE_CHECKING:
     import psycopg
@@ -187,6 +187,21 @@ class PostgresStore(SqlStore):
                 make_figures(connection, self._bucket, alone, self._cells(connection))
             no_longer_stale(connection, stale)
         return 0
+
+    def _join(self, late: Sequence[StaleHour]) -> None:
+        if self._is_hypertable:
+            with self._by_itself() as connection:
+                newest = connection.scalar(select(func.max(self._cells(connection)[Tier.HOURS].c.ts)))
+                # Beyond the newest cell the database shows rows only. There is nothing to lose yet: a refresh makes
+                # the cells and moves that border.
+                beyond = [each for each in late if newest is None or each.hour > newest]
+                timescale.refresh(connection, (each.hour for each in beyond))
+            if beyond:
+                with self._engine.begin() as connection:
+                    remove_rows(connection, beyond)
+                    no_longer_stale(connection, beyond)
+                late = [each for each in late if each not in beyond]
+        super()._join(late)
 
     def _cells(self, connection: Connection) -> Cells:
         return timescale.stored_cells(connection) if self._is_hypertable else super()._cells(connection)

@@ -91,6 +91,20 @@ async def test_a_chart_of_more_than_fits_is_drawn_of_figures(site: Site, monkeyp
     assert [each["value"] for each in found["points"]] == [110.0, 140.0, 150.0, 190.0]
 
 
+async def test_more_intervals_than_an_answer_holds_are_refused(site: Site) -> None:
+    asked = {"start": to_iso(START), "end": to_iso(START + 9_000 * SECOND), "parameter": "temperature"}
+    devices = [site.context.plant.device(name).device_id for name in ("pump-1", "pump-2")]
+    assert len(devices) == 2
+    message = await refused(site, "/api/compare", device=devices, interval_s=0.1, **asked)
+    assert "intervals" in message
+
+
+@pytest.mark.parametrize("end", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+async def test_an_end_beyond_the_calendar_is_refused(site: Site, end: str) -> None:
+    for path in ("history", "chart", "aggregates"):
+        assert "end" in await refused(site, f"/api/devices/pump-1/{path}/temperature", start="24h", end=end)
+
+
 async def test_a_chart_that_makes_no_sense_is_refused(site: Site) -> None:
     assert "no number" in await refused(site, "/api/devices/pump-1/chart/note", **SPAN)
     assert "before end" in await refused(

@@ -123,6 +123,25 @@ def test_what_a_failed_commit_owes_is_what_was_held_before() -> None:
     assert thinning.left_out == 2, "the last one is held"
 
 
+def test_what_is_owed_is_owed_until_a_commit_comes_about() -> None:
+    thinning = Thinning(lambda *_: (DeadbandSettings(exception=1), False))
+    thinning.take([row(0, 1.0), row(1, 1.5)])
+    thinning.to_keep()
+    thinning.take([row(2, 9.0), row(3, 9.5)])
+    first = thinning.to_keep()
+    assert thinning.failed(first) == [row(1, 1.5)]
+    thinning.take([row(4, 20.0)])
+    second = thinning.to_keep()
+    assert thinning.failed(second) == [row(1, 1.5), row(3, 9.5)]
+
+
+def test_after_a_gap_the_next_value_is_stored() -> None:
+    thinning = Thinning(lambda *_: (DeadbandSettings(exception=1), False))
+    thinning.take([row(0, 1.0), row(1, 1.5)])
+    assert thinning.restart([row(2, 1.0)]) == [row(1, 1.5)]
+    assert thinning.take([row(3, 1.0)]) == [row(3, 1.0)]
+
+
 def test_what_a_device_that_changes_held_is_stored() -> None:
     thinning = Thinning(lambda *_: (DeadbandSettings(exception=1), False))
     thinning.take([row(0, 1.0), row(1, 1.0)])

@@ -79,6 +79,11 @@ def test_lttb_of_a_triangle_by_hand() -> None:
     assert lttb(samples, 4) == [samples[0], samples[2], samples[3], samples[5]]
 
 
+def test_lttb_of_few_values_between_many_breaks_stays_small() -> None:
+    samples: list[Sample] = [(float(n), 1.0 if n % 1_000 == 0 else None) for n in range(20_001)]
+    assert len(lttb(samples, 600)) == 41
+
+
 @given(st.lists(st.one_of(st.none(), st.floats(-1e6, 1e6)), max_size=300), st.integers(2, 40))
 def test_lttb_keeps_order_and_says_every_break_between_what_it_keeps(values: list[float | None], points: int) -> None:
     samples: list[Sample] = [(float(n), value) for n, value in enumerate(values)]

@@ -148,7 +148,7 @@ def test_types_have_ages_of_their_own_and_inherit_the_rest() -> None:
     )
     book = AgeBook(settings, {"loom-1": "loom", "pump-1": "pump", "gpu-1": "engine"}.get)
     assert book.of("loom-1") == Ages(DAY // 2, 90 * DAY, None)
-    assert book.of("pump-1") == Ages(None, 90 * DAY, None)
+    assert book.of("pump-1") == Ages(None, None, None), "figures stay as long as values"
     assert book.of("gpu-1") == book.of("gone") == Ages(3 * DAY, 90 * DAY, None)
     assert book.shortest(["loom-1", "pump-1", "gpu-1"]) == Ages(DAY // 2, 90 * DAY, None)
     assert book.shortest(["pump-1"]).raw is None

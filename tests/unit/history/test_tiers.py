@@ -9,7 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.core.clock import SECOND, from_iso
-from server.history.tiers import DAY, HOUR, MINUTE, MOST_SEGMENTS, Ages, Choice, Segment, Tier, choose, segments
+from server.history.tiers import (
+    DAY,
+    HOUR,
+    MINUTE,
+    MOST_SEGMENTS,
+    Ages,
+    Choice,
+    Segment,
+    Tier,
+    choose,
+    in_minutes,
+    segments,
+)
 
 NOW = from_iso("2026-03-01T10:20:30Z")
 AGES = Ages()
@@ -100,3 +112,19 @@ def test_whole_hours_are_answered_by_hours_and_odd_edges_by_finer_cells() -> Non
         Segment(Tier.MINUTES, 3 * HOUR, 3 * HOUR + MINUTE),
         Segment(Tier.RAW, 3 * HOUR + MINUTE, 3 * HOUR + MINUTE + 1),
     ]
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        (Choice(Tier.RAW, 7, 7 + 10 * 61 * SECOND, 61 * SECOND), None),  # few of them
+        (Choice(Tier.RAW, 7, 7 + 100 * MINUTE, MINUTE), None),  # whole minutes
+        (Choice(Tier.RAW, 7, 7 + 1_000 * SECOND, 10 * SECOND), None),  # shorter than a minute
+        (
+            Choice(Tier.RAW, MINUTE + 7, 200 * MINUTE, 61 * SECOND),
+            Choice(Tier.RAW, MINUTE, 200 * MINUTE, 2 * MINUTE),
+        ),
+    ],
+)
+def test_many_odd_intervals_become_whole_minutes(choice: Choice, expected: Choice | None) -> None:
+    assert in_minutes(choice) == (expected or choice)
