@@ -25,7 +25,7 @@ from server.opcua.event_changes import DeleteEvents, UpdateEvents
 from server.opcua.event_filter import ELEMENT_LIMIT, SELECT_LIMIT
 from server.opcua.event_history import EventHistory
 from server.opcua.events import EventBus
-from server.opcua.history import RawHistory, RawReader
+from server.opcua.history import RawHistory
 from server.opcua.history_changes import Changer, DeleteAtTimes, DeleteRaw, UpdateData
 from server.opcua.history_nodes import add_history_nodes
 from server.opcua.history_points import HistoryPoints
@@ -161,7 +161,7 @@ class Room:
             await self.trail.drain()
 
 
-class Historian(RawReader, Processor, Changer, AnnotationReader, Annotator, Protocol):
+class Historian(Processor, Changer, AnnotationReader, Annotator, Protocol):
     """What the doors to history ask for."""
 
 

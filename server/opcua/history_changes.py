@@ -12,11 +12,11 @@ from server.core import status
 from server.core.clock import Clock, TimeUs, from_datetime
 from server.core.status import StatusCode
 from server.core.values import Scalar
-from server.history.store import Change, Page, StoredValue
+from server.history.store import Change, StoredValue
 from server.history.values import storable
 from server.model.device_type import DataType
 from server.opcua.datavalues import VARIANT, stack_status
-from server.opcua.history import request_time, shown_value
+from server.opcua.history import RawReader, request_time, shown_value
 from server.opcua.nodes.node import Node
 from server.opcua.roles import DELETE_HISTORY, INSERT_HISTORY, MODIFY_HISTORY
 from server.opcua.services.context import Request
@@ -36,7 +36,7 @@ HOW = {
 """What is meant, and the permissions it takes."""
 
 
-class Changer(Protocol):
+class Changer(RawReader, Protocol):
     """The historian, off the event loop."""
 
     async def change(
@@ -54,18 +54,6 @@ class Changer(Protocol):
     async def delete_modified(self, device_id: str, parameter: str, start: TimeUs, end: TimeUs) -> int: ...
 
     async def some(self, device_id: str, parameter: str, times: Sequence[TimeUs], limit: int) -> list[StoredValue]: ...
-
-    async def read_raw(
-        self,
-        device_id: str,
-        parameter: str,
-        start: TimeUs | None,
-        end: TimeUs | None,
-        limit: int,
-        *,
-        bounds: bool = False,
-        resume: TimeUs | None = None,
-    ) -> Page: ...
 
 
 class _Door:
