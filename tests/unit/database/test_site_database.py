@@ -9,15 +9,16 @@ from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.command import downgrade
 from alembic.migration import MigrationContext
 
 from server.core import status
 from server.core.errors import ConfigurationError, IntegrationError
-from server.core.values import AlarmEvent, DeviceId
+from server.core.values import AlarmEvent, DeviceId, EnteredEvent
 from server.database import tables
 from server.database.alarm_rows import to_text
 from server.database.device_values import DeviceValueRow
-from server.database.migration import NEWEST, newest
+from server.database.migration import NEWEST, _config, newest
 from server.database.site import AccountRow, AuditRow, DeviceRow, SiteDatabase
 from server.database.sqlite import engine
 
@@ -224,6 +225,37 @@ def test_a_database_of_the_first_version_gains_the_new_tables_and_keeps_its_rows
     assert again.load_device_values() == [DeviceValueRow("a", "local", "x", 1.5)]
     again.assign_type("a", "other")
     assert again.assigned_types() == {"a": "other"}
+    again.close()
+
+
+def entered(number: int) -> EnteredEvent:
+    return EnteredEvent(b"entered-%d" % number, "gpu-2", number, 500, {"Message": bytes([number]), "": b""})
+
+
+def test_entered_events_stand_in_the_journal_and_are_no_alarms(site: SiteDatabase) -> None:
+    site.save_alarm(alarm())
+    site.change_events([], [entered(1), entered(2)])
+    found = site.event_page(start=None, end=None, limit=10, device_id="gpu-2", after=None, backward=False)
+    assert [each.event for each in found] == [entered(1), entered(2), alarm()]
+    assert [each.event for each in site.journal_page(limit=10)] == [alarm()]
+    ids = [entered(2).event_id, alarm().event_id, b"none"]
+    kept = site.find_events(ids)
+    assert {name: each.event for name, each in kept.items()} == {ids[0]: entered(2), ids[1]: alarm()}
+    site.change_events([each.entry for each in kept.values()], [entered(3)])
+    found = site.event_page(start=2, end=None, limit=10, device_id=None, after=None, backward=True)
+    assert [each.event for each in found] == [entered(3)]
+    assert site.alarms() == [alarm()], "the state of a condition is not its history"
+
+
+def test_an_earlier_program_gets_the_journal_without_entered_events(site: SiteDatabase, path: Path) -> None:
+    site.save_alarm(alarm())
+    site.change_events([], [entered(1)])
+    site.close()
+    with engine(path).begin() as connection:
+        downgrade(_config("site", connection), "s0004")
+    again = SiteDatabase(path)
+    found = again.event_page(start=None, end=None, limit=10, device_id=None, after=None, backward=False)
+    assert [each.event for each in found] == [alarm()]
     again.close()
 
 
