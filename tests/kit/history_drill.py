@@ -31,6 +31,7 @@ STEP: TimeUs = 20 * SECOND  # 180 values an hour and series
 PER_BATCH = 25  # steps of all series that are acknowledged together
 START = from_iso("2026-01-05T00:00:00Z")  # long ago: every hour is closed as soon as it has values
 LATE_EVERY = 7  # every seventh batch brings what an earlier one left out, into an hour that may be packed by now
+MOST_SPOOLED = 20_000
 SETTINGS = HistorySettings(commit_ms=1, flush_ms=1, batch_rows=500, upkeep_s=1)
 
 
@@ -84,6 +85,8 @@ async def stream(folder: Path, url: URL, first: int) -> None:
     for batch in range(first, first + 1_000_000):
         await recorder.record(updates(batch))
         print(f"ack {batch}", flush=True)
+        if recorder.counters()["history_spool_rows"] > MOST_SPOOLED:
+            await recorder.flushed(60)  # or the drill would be about one long queue
     await asyncio.gather(*tasks)
 
 

@@ -31,6 +31,7 @@ class NodePeer:
         self._process = process
         self._pki = pki
         self._number = 0
+        self.answer_s = ANSWER_S
 
     async def ask(self, op: str, **arguments: Any) -> Any:
         """Carry out one operation of client.mjs."""
@@ -40,7 +41,7 @@ class NodePeer:
         assert self._process.stdout is not None
         self._process.stdin.write(line.encode())
         await self._process.stdin.drain()
-        async with asyncio.timeout(ANSWER_S):
+        async with asyncio.timeout(self.answer_s):
             while True:
                 raw = await self._process.stdout.readline()
                 if not raw:
