@@ -112,18 +112,25 @@ class SqlStore(ABC):
             return 0
         self.open()
         with self._write_lock, self._errors():
-            ids = self._series_ids(rows)
+            series = self._series
+            hours: dict[int, TimeUs] = {}  # the last one of each series: rows mostly come in order
+            touched: set[Mark] = set()
             made: list[StoredRow] = []
             add = made.append
             for row in rows:
-                at, value = row.source_time, row.value
+                at, value, place = row.source_time, row.value, (row.device_id, row.parameter)
+                if place not in series:
+                    self._make_series({(each.device_id, each.parameter) for each in rows})
                 if not EARLIEST <= at <= LATEST:
                     raise LocalError(f"{row.device_id}/{row.parameter}: source time {at} is outside years 1 to 9998")
                 # A plain float is nearly every row: spared the call.
                 columns = (value, None, NUMBER) if type(value) is float and value == value else to_columns(value)
-                add((ids[row.device_id, row.parameter], at, row.server_time - at, row.status, columns))
+                number = series[place]
+                add((number, at, row.server_time - at, row.status, columns))
+                if hours.get(number) != (hour := at - at % HOUR):
+                    hours[number] = hour
+                    touched.add((number, hour))
             now = self._clock.now()
-            touched = {(row[0], row[1] - row[1] % HOUR) for row in made}
             # Not by hearsay once an hour may be closed: another server may have made its figures already.
             marks = {mark for mark in touched if mark not in self._marked or not is_open(mark[1], now + GRACE // 2)}
             new = self._insert(list(made), sorted(marks))
@@ -493,12 +500,8 @@ class SqlStore(ABC):
                 )
         return {self._series[place]: place for place in places if place in self._series}
 
-    def _series_ids(self, rows: Sequence[HistoryRow]) -> dict[tuple[str, str], int]:
-        # In a transaction of its own: the cache may then never name a series that was rolled back.
-        self._make_series({(row.device_id, row.parameter) for row in rows})
-        return self._series
-
     def _make_series(self, names: set[tuple[str, str]]) -> None:
+        # In a transaction of its own: the cache may then never name a series that was rolled back.
         unknown = names - self._series.keys()
         if unknown:
             # Sorted: two writers then take the catalogue's locks in the same order.

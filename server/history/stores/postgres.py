@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -53,6 +53,8 @@ _MARK = (
 )
 
 _PG_EPOCH: TimeUs = from_iso("2000-01-01T00:00:00Z")
+_PART = 500
+"""Rows sent to the server at once."""
 _HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 _TRAILER = b"\xff\xff"
 _HEAD = struct.Struct("!hiiiqiqiqih")  # seven fields; each value behind its length
@@ -64,9 +66,16 @@ _LENGTH = struct.Struct("!i")
 Strategy = Literal["copy", "unnest"]
 
 
-def _copy_block(rows: Sequence[StoredRow]) -> bytes:
-    """Rows in PostgreSQL's binary COPY format."""
-    parts = [_HEADER]
+def _copy_blocks(rows: Sequence[StoredRow]) -> Iterator[bytes]:
+    """Rows in PostgreSQL's binary COPY format, part by part: the server works on one while the next is made."""
+    yield _HEADER
+    for first in range(0, len(rows), _PART):
+        yield _copy_part(rows[first : first + _PART])
+    yield _TRAILER
+
+
+def _copy_part(rows: Sequence[StoredRow]) -> bytes:
+    parts: list[bytes] = []
     add = parts.append
     for series, ts, delay, code, (number, text, kind) in rows:
         if text is None and number is not None:
@@ -80,7 +89,6 @@ def _copy_block(rows: Sequence[StoredRow]) -> bytes:
             encoded = text.encode("utf-8")
             add(_LENGTH.pack(len(encoded)))
             add(encoded)
-    add(_TRAILER)
     return b"".join(parts)
 
 
@@ -138,11 +146,10 @@ class PostgresStore(SqlStore):
         self._cover(row[1] for row in rows)
         if self._strategy == "unnest":
             return self._transaction(marks, lambda cursor: _unnest(cursor, rows))
-        block = _copy_block(rows)
         try:
-            return self._transaction(marks, lambda cursor: _copy(cursor, "history_points", block))
+            return self._transaction(marks, lambda cursor: _copy(cursor, "history_points", rows))
         except self._unique_violation:
-            return self._transaction(marks, lambda cursor: _merge(cursor, block))
+            return self._transaction(marks, lambda cursor: _merge(cursor, rows))
         except self._no_partition as error:
             # Not the row's fault: somebody dropped a partition. The rows stay with the caller.
             self._partitions.forget()
@@ -246,15 +253,16 @@ def _mark(cursor: Any, marks: Sequence[Mark]) -> None:
     cursor.execute(_MARK, (series, [to_datetime(hour) for hour in hours], until))
 
 
-def _copy(cursor: psycopg.Cursor[Any], table: str, block: bytes) -> int:
+def _copy(cursor: psycopg.Cursor[Any], table: str, rows: Sequence[StoredRow]) -> int:
     with cursor.copy(_COPY.format(table=table, columns=_COLUMNS)) as copy:
-        copy.write(block)
+        for part in _copy_blocks(rows):
+            copy.write(part)
     return cursor.rowcount
 
 
-def _merge(cursor: psycopg.Cursor[Any], block: bytes) -> int:
+def _merge(cursor: psycopg.Cursor[Any], rows: Sequence[StoredRow]) -> int:
     cursor.execute(_STAGE)
-    _copy(cursor, "history_stage", block)
+    _copy(cursor, "history_stage", rows)
     cursor.execute(_MERGE)
     return cursor.rowcount
 
